@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import { expect, test } from 'vitest'
+
+const SRC = join(import.meta.dirname, '../src')
+
+/** Who may import whom; `lib` is open to all. ARCHITECTURE.md says the same in words. */
+const MAY_ENTER: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  statement: [],
+  ledger: [],
+  treasury: [],
+  bmm: [],
+  pool: ['statement'],
+  payouts: ['statement', 'ledger', 'treasury', 'pool (types)'],
+  bridges: ['ledger', 'treasury', 'bmm'],
+  signer: ['treasury', 'bmm'],
+}
+const TOP = ['commands', 'main.ts', 'config.ts']
+const KNOW_ALL = ['api', 'devnet', ...TOP]
+
+type Import = { from: string; to: string; typesOnly: boolean }
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, 'utf8')
+  const pattern = /(?:^|\n)(?:import|export)(\s+type)?\s[^'"]*?from\s+'(\.[^']+)'/g
+  return [...text.matchAll(pattern)].map(([whole, type, path]) => ({
+    from: relative(SRC, file),
+    to: relative(SRC, normalize(join(dirname(file), path ?? ''))),
+    typesOnly: type !== undefined || /\{[^}]*\}/.exec(whole)?.[0].split(',').every(isType) === true,
+  }))
+}
+
+const isType = (name: string) => /^[{\s]*(type\s|[}\s]*$)/.test(name)
+const roomOf = (path: string) => path.split('/')[0] ?? ''
+
+function complaint({ from, to, typesOnly }: Import): string | null {
+  const [here, there] = [roomOf(from), roomOf(to)]
+  if (here === there) {
+    return to === `${here}/index.ts` ? `${from}: a room's own files do not use its door` : null
+  }
+  if (there === 'lib') {
+    const pure = ['assert', 'bytes', 'ids', 'money', 'bitcoin/target'].map(name => `lib/${name}.ts`)
+    if (here === 'statement' && !pure.includes(to)) return `${from}: statement stands on pure lib`
+    return null
+  }
+  // The top: the commands and what they share have no doors among themselves.
+  if (TOP.includes(here) && TOP.includes(there)) return null
+  if (to !== `${there}/index.ts`) return `${from}: enters ${there} by the window (${to})`
+  if (KNOW_ALL.includes(here)) return null
+  const doors = MAY_ENTER[here] ?? []
+  if (doors.includes(there)) return null
+  if (doors.includes(`${there} (types)`) && typesOnly) return null
+  return `${from}: ${here} may not import ${to}`
+}
+
+const sources = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter(path => path.endsWith('.ts'))
+  .map(path => join(SRC, path))
+
+test('every import goes through a door that its room may enter', () => {
+  const complaints = sources.flatMap(importsOf).map(complaint).filter(Boolean)
+  expect(complaints).toEqual([])
+})
+
+test('the import rules refuse a wrong room, a window and a value where only types may pass', () => {
+  const wrong: Import[] = [
+    { from: 'pool/job.ts', to: 'payouts/index.ts', typesOnly: true },
+    { from: 'payouts/credit.ts', to: 'ledger/journal.ts', typesOnly: true },
+    { from: 'payouts/credit.ts', to: 'pool/index.ts', typesOnly: false },
+    { from: 'pool/job.ts', to: 'pool/index.ts', typesOnly: true },
+    { from: 'statement/codec.ts', to: 'lib/db/database.ts', typesOnly: true },
+  ]
+  for (const each of wrong) expect(complaint(each)).toBeTypeOf('string')
+  expect(complaint({ from: 'payouts/credit.ts', to: 'pool/index.ts', typesOnly: true })).toBeNull()
+})
