@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type TestDatabase, testDatabase } from '../support/database.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await testDatabase()
+})
+afterAll(() => database.drop())
+
+/** How a column's type in PostgreSQL reads in lib/db/schema.ts, written or generated. */
+const TYPESCRIPT: Readonly<Record<string, RegExp>> = {
+  int8: /^(bigint|Id|Generated<bigint>)$/,
+  int4: /^number$/,
+  int2: /^number$/,
+  numeric: /^bigint$/,
+  text: /^(string|Generated<string>|BatchState|'.*)$/,
+  bool: /^boolean$/,
+  bytea: /^Bytes$/,
+  jsonb: /^ColumnType<unknown, /,
+  _bytea: /^ColumnType<Buffer\[\], /,
+  timestamptz: /^ColumnType<Date \| null, /,
+  xid8: /^Generated<string>$/,
+}
+
+type Column = { table: string; column: string; type: string; nullable: boolean }
+
+/** The columns that the file declares; a declaration may run over several lines. */
+function declared(): Column[] {
+  const text = readFileSync(join(import.meta.dirname, '../../src/lib/db/schema.ts'), 'utf8')
+  const body = /export type Database = \{\n([\s\S]*?)\n\}\n/.exec(text)?.[1] ?? ''
+  const tables = [...body.matchAll(/^ {2}(\w+): \{([\s\S]*?)\s\}$/gm)]
+  return tables.flatMap(([, table = '', columns = '']) =>
+    columns
+      .split(/[\n;]/)
+      .map(line => /^\s*(\w+): (.+?)\s*$/.exec(line))
+      .filter(match => match !== null)
+      .map(([, column = '', type = '']) => ({
+        table,
+        column,
+        type: type.replace(/ \| null$/, ''),
+        nullable: / \| null$/.test(type) || /^ColumnType<Date \| null/.test(type),
+      })),
+  )
+}
+
+async function migrated(): Promise<Column[]> {
+  const { rows } = await sql<Column>`
+    select c.relname as "table", a.attname as "column",
+           case when t.typtype = 'd' then base.typname else t.typname end as "type",
+           not a.attnotnull as "nullable"
+      from pg_attribute a
+      join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p') and not c.relispartition
+      join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'
+      join pg_type t on t.oid = a.atttypid
+      left join pg_type base on base.oid = t.typbasetype
+     where a.attnum > 0 and not a.attisdropped and c.relname not like 'kysely_%'`.execute(
+    database.ownerDb,
+  )
+  return rows
+}
+
+const names = (columns: Column[]) => columns.map(each => `${each.table}.${each.column}`).sort()
+
+test('lib/db/schema.ts declares exactly the columns that the migrations make', async () => {
+  expect(names(declared())).toEqual(names(await migrated()))
+})
+
+test('every column has the type and the nullability in TypeScript that it has in the database', async () => {
+  const inCode = new Map(declared().map(each => [`${each.table}.${each.column}`, each]))
+  const wrong = (await migrated()).filter(column => {
+    const code = inCode.get(`${column.table}.${column.column}`)
+    const known = TYPESCRIPT[column.type]
+    return !known?.test(code?.type ?? '') || code?.nullable !== column.nullable
+  })
+  expect(wrong).toEqual([])
+})
+
+test('the pool itself may change or delete no row that proves the past', async () => {
+  const proofs = ['work_statements', 'block_fates', 'journal', 'legs', 'journal_chain']
+  proofs.push('reward_statements', 'approvals')
+  for (const table of proofs) {
+    for (const statement of [`delete from ${table}`, `truncate ${table}`]) {
+      const refusal = /permission denied/
+      await expect(sql.raw(statement).execute(database.db), statement).rejects.toThrow(refusal)
+    }
+    const byOwner = sql.raw(`truncate ${table} cascade`).execute(database.ownerDb)
+    await expect(byOwner, `truncate ${table} as owner`).rejects.toThrow(/written once/)
+  }
+})
