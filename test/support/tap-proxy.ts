@@ -1,0 +1,59 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+
+/** What becomes of bytes on their way: they go on, or vanish, and in either case the tap may act. */
+export type Verdict = 'pass' | 'drop'
+export type Direction = 'to server' | 'to client'
+
+/** A TCP proxy that shows a test every piece of traffic and lets it lose some. */
+export type TapProxy = {
+  readonly port: number
+  /** Breaks every connection at once, as a failing network does. */
+  readonly cut: () => void
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Stands between a client and a server on the loopback, so that a test can strike at an exact
+ * point of a conversation without a hook in the code under test.
+ *
+ * @param tap sees each chunk before it is forwarded, with its connection's number, and decides
+ */
+export async function startTapProxy(
+  serverPort: () => number,
+  tap: (direction: Direction, chunk: Buffer, connection: number) => Verdict,
+): Promise<TapProxy> {
+  const open = new Set<Socket>()
+  let connections = 0
+  const server = createServer({ noDelay: true }, client => {
+    const number = ++connections
+    const upstream = connect({ port: serverPort(), host: '127.0.0.1', noDelay: true })
+    join(client, upstream, 'to server', number)
+    join(upstream, client, 'to client', number)
+  })
+
+  function join(from: Socket, to: Socket, direction: Direction, number: number): void {
+    open.add(from)
+    from.on('data', chunk => {
+      if (tap(direction, chunk, number) === 'pass' && !to.destroyed) to.write(chunk)
+    })
+    // An error on one side is for the other side a closed connection, as without the proxy.
+    from.on('error', () => from.destroy())
+    from.on('close', () => {
+      open.delete(from)
+      to.destroy()
+    })
+  }
+
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const cut = () => {
+    for (const socket of open) socket.destroy()
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut,
+    close: () => {
+      cut()
+      return new Promise(resolve => server.close(() => resolve()))
+    },
+  }
+}
