@@ -1,0 +1,195 @@
+import { z } from 'zod'
+import { type BlockHash, blockHash, txid } from '../ids.ts'
+import { MAX_MONEY_SATS, sats } from '../money.ts'
+import { type CallOptions, type NodeRpc, RpcError } from './bitcoin-core-client.ts'
+import type { BlockTemplateReply } from './block-template.ts'
+
+export type BlockchainInfo = {
+  /** `main`, `testnet4`, `signet` or `regtest`. */
+  readonly chain: string
+  readonly blocks: number
+  readonly headers: number
+  readonly bestBlock: BlockHash
+  readonly isInitialBlockDownload: boolean
+}
+
+export type BlockHeaderInfo = {
+  readonly hash: BlockHash
+  readonly height: number
+  /** Blocks from it to the tip, itself included; −1 when it is not on the best chain. */
+  readonly confirmations: number
+  /** Null for the first block of the chain. */
+  readonly previousBlock: BlockHash | null
+  /** Seconds since 1970, as its miner said. */
+  readonly time: number
+}
+
+export type TemplateOptions = {
+  readonly longPollId?: string
+  readonly signal: AbortSignal
+}
+
+/** What the pool asks a node, each reply parsed. All throw as `NodeRpc` does. */
+export type BitcoindClient = {
+  readonly getBlockchainInfo: (options?: {
+    readonly signal: AbortSignal
+  }) => Promise<BlockchainInfo>
+  /** With a long poll id the node answers when its template changed, however long that takes. */
+  readonly getBlockTemplate: (options?: TemplateOptions) => Promise<BlockTemplateReply>
+  /**
+   * @returns null when the node took the block, else its words; `duplicate` says that it had the
+   *   block already and found it good, `inconclusive` that another chain is better at present
+   */
+  readonly submitBlock: (block: Uint8Array) => Promise<string | null>
+  /** Null when the node has no such block. */
+  readonly getBlockHeader: (hash: BlockHash) => Promise<BlockHeaderInfo | null>
+  /** The best chain's block of that height, or null when the chain is shorter. */
+  readonly getBlockHash: (height: number) => Promise<BlockHash | null>
+  /** The raw block, or null when the node has no such block. */
+  readonly getBlock: (hash: BlockHash) => Promise<Uint8Array | null>
+  readonly getVersion: () => Promise<{ readonly version: number; readonly subversion: string }>
+}
+
+const RPC_INVALID_ADDRESS_OR_KEY = -5
+const RPC_INVALID_PARAMETER = -8
+const RPC_DESERIALIZATION_ERROR = -22
+/** The rules that our blocks keep; a node gives no template to a miner who does not name them. */
+const RULES = ['segwit', 'signet']
+
+const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
+const hash = hex32.transform(blockHash)
+const bytes = z
+  .string()
+  .regex(/^(?:[0-9a-f]{2})*$/)
+  .transform(hex => new Uint8Array(Buffer.from(hex, 'hex')))
+const count = z.int().nonnegative()
+/** Whole satoshis; a literal of more than 15 characters arrives as a string. */
+const amount = z
+  .union([count, z.string().regex(/^\d{1,16}$/)])
+  .transform(BigInt)
+  .refine(value => value <= MAX_MONEY_SATS)
+  .transform(sats)
+
+const blockchainInfo = z
+  .object({
+    chain: z.string(),
+    blocks: count,
+    headers: count,
+    bestblockhash: hash,
+    initialblockdownload: z.boolean(),
+  })
+  .transform(({ chain, blocks, headers, bestblockhash, initialblockdownload }) => ({
+    chain,
+    blocks,
+    headers,
+    bestBlock: bestblockhash,
+    isInitialBlockDownload: initialblockdownload,
+  }))
+
+const blockHeader = z
+  .object({
+    hash,
+    height: count,
+    confirmations: z.int(),
+    previousblockhash: hash.optional(),
+    time: count,
+  })
+  .transform(({ previousblockhash, ...rest }) => ({
+    ...rest,
+    previousBlock: previousblockhash ?? null,
+  }))
+
+const templateTransaction = z
+  .object({
+    txid: hex32.transform(txid),
+    hash: hex32,
+    data: bytes,
+    fee: amount,
+    weight: z.int().positive(),
+  })
+  .transform(({ hash: wtxid, ...rest }) => ({ ...rest, wtxid }))
+
+const blockTemplate = z
+  .object({
+    height: z.int().positive(),
+    previousblockhash: hash,
+    version: z.int().transform(version => version >>> 0),
+    bits: z
+      .string()
+      .regex(/^[0-9a-f]{8}$/)
+      .transform(hex => Number.parseInt(hex, 16)),
+    target: hex32.transform(hex => BigInt(`0x${hex}`)),
+    mintime: count,
+    curtime: count,
+    coinbasevalue: amount,
+    rules: z.array(z.string()),
+    mutable: z.array(z.string()),
+    longpollid: z.string().optional(),
+    default_witness_commitment: bytes.optional(),
+    signet_challenge: bytes.optional(),
+    transactions: z.array(templateTransaction),
+  })
+  .transform(
+    (reply): BlockTemplateReply => ({
+      height: reply.height,
+      previousBlock: reply.previousblockhash,
+      version: reply.version,
+      bits: reply.bits,
+      target: reply.target,
+      minTime: reply.mintime,
+      curTime: reply.curtime,
+      value: reply.coinbasevalue,
+      rules: reply.rules,
+      mutable: reply.mutable,
+      longPollId: reply.longpollid ?? null,
+      witnessCommitment: reply.default_witness_commitment ?? null,
+      signetChallenge: reply.signet_challenge ?? null,
+      transactions: reply.transactions,
+    }),
+  )
+
+/** The typed calls over a node's RPC. */
+export function bitcoindClient({ call }: NodeRpc): BitcoindClient {
+  /** One of these codes says that what was asked for is not there. */
+  const orNull = (codes: readonly number[], reply: Promise<unknown>): Promise<unknown> =>
+    reply.catch(error => {
+      if (error instanceof RpcError && codes.includes(error.code)) return null
+      throw error
+    })
+  return {
+    getBlockchainInfo: async options =>
+      blockchainInfo.parse(await call('getblockchaininfo', [], options)),
+    getBlockTemplate: async ({ longPollId, signal }: Partial<TemplateOptions> = {}) => {
+      const request = { rules: RULES, ...(longPollId ? { longpollid: longPollId } : {}) }
+      const options: CallOptions = {
+        ...(longPollId ? { timeoutMs: 'none' } : {}),
+        ...(signal ? { signal } : {}),
+      }
+      return blockTemplate.parse(await call('getblocktemplate', [request], options))
+    },
+    submitBlock: async block => {
+      const hex = Buffer.from(block).toString('hex')
+      const reply = call('submitblock', [hex]).catch(error => {
+        if (error instanceof RpcError && error.code === RPC_DESERIALIZATION_ERROR)
+          return error.message
+        throw error
+      })
+      return z
+        .string()
+        .nullable()
+        .parse(await reply)
+    },
+    getBlockHeader: async hash =>
+      blockHeader
+        .nullable()
+        .parse(await orNull([RPC_INVALID_ADDRESS_OR_KEY], call('getblockheader', [hash]))),
+    getBlockHash: async height =>
+      hash.nullable().parse(await orNull([RPC_INVALID_PARAMETER], call('getblockhash', [height]))),
+    getBlock: async hash => {
+      const reply = orNull([RPC_INVALID_ADDRESS_OR_KEY], call('getblock', [hash, 0]))
+      return bytes.nullable().parse(await reply)
+    },
+    getVersion: async () =>
+      z.object({ version: count, subversion: z.string() }).parse(await call('getnetworkinfo', [])),
+  }
+}
