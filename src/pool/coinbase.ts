@@ -1,0 +1,136 @@
+import { assert } from '../lib/assert.ts'
+import {
+  COINBASE_SCRIPT_BYTES_MAX,
+  PUSH_BYTES_MAX,
+  pushData,
+  pushHeight,
+  readHeightPush,
+} from '../lib/bitcoin/script.ts'
+import {
+  COINBASE_WITNESS_BYTES,
+  compactSize,
+  type Output,
+  parseCoinbase,
+} from '../lib/bitcoin/tx.ts'
+import { concat, equalBytes, utf8 } from '../lib/bytes.ts'
+import { type Sats, sats } from '../lib/money.ts'
+
+/** Bytes that tell one session from another: the lease. */
+export const EXTRANONCE1_BYTES = 4
+/** Bytes that the miner counts through. 8 satisfies cgminer, Whatsminer and rental markets. */
+export const EXTRANONCE2_BYTES = 8
+
+/** A coinbase transaction without witness is coinbase1, extranonce1, extranonce2, coinbase2. */
+export type CoinbaseHalves = {
+  readonly coinbase1: Uint8Array
+  readonly coinbase2: Uint8Array
+}
+
+const EXTRANONCE_BYTES = EXTRANONCE1_BYTES + EXTRANONCE2_BYTES
+/**
+ * Small miners build the whole coinbase in a buffer of 255 bytes and cut off what is longer, and
+ * rental markets refuse long ones; a coinbase beyond this is a bug of ours.
+ */
+export const COINBASE_BYTES_MAX = 250
+const VERSION = Uint8Array.of(2, 0, 0, 0)
+/** The outpoint of no transaction, which only a coinbase spends. */
+const NULL_OUTPOINT = concat(new Uint8Array(32), Uint8Array.of(0xff, 0xff, 0xff, 0xff))
+const SEQUENCE_FINAL = Uint8Array.of(0xff, 0xff, 0xff, 0xff)
+const LOCKTIME_NONE = new Uint8Array(4)
+
+export type CoinbaseRequest = {
+  readonly height: number
+  /** Printable ASCII that names the pool. */
+  readonly tag: string
+  /** Makes each job's coinbase another one, so that a miner never hashes the same work twice. */
+  readonly extraBytes: Uint8Array
+  /** Output script that receives the whole value. */
+  readonly payScript: Uint8Array
+  readonly value: Sats
+  /** Output script of the witness commitment; null when no transaction has a witness. */
+  readonly witnessCommitment: Uint8Array | null
+}
+
+/** What a coinbase says when it has our layout and pays our script. */
+export type CoinbaseReading =
+  | {
+      readonly kind: 'ours'
+      readonly height: number
+      readonly extranonce1: Uint8Array
+      readonly extranonce2: Uint8Array
+      /** What its outputs to our script sum to. */
+      readonly value: Sats
+    }
+  | { readonly kind: 'foreign' }
+
+/**
+ * Builds the two halves around the extranonces, in the serialisation without witness that the wire
+ * and the txid use:
+ *
+ *     scriptSig = push(height) push(tag, extra bytes) push(extranonce1, extranonce2)
+ *
+ * The extranonces stand last, so coinbase2 begins with the sequence. Source: BIP 34, BIP 141.
+ */
+export function buildCoinbase(request: CoinbaseRequest): CoinbaseHalves {
+  const label = concat(utf8(request.tag), request.extraBytes)
+  assert(label.length <= PUSH_BYTES_MAX, 'tag and extra bytes fit one push')
+  const scriptStart = concat(
+    pushHeight(request.height),
+    pushData(label),
+    Uint8Array.of(EXTRANONCE_BYTES),
+  )
+  const scriptLength = scriptStart.length + EXTRANONCE_BYTES
+  assert(scriptLength <= COINBASE_SCRIPT_BYTES_MAX, 'a coinbase script has at most 100 bytes')
+  const outputs = [serializeOutput({ value: request.value, script: request.payScript })]
+  if (request.witnessCommitment)
+    outputs.push(serializeOutput({ value: 0n, script: request.witnessCommitment }))
+
+  const coinbase1 = concat(
+    VERSION,
+    compactSize(1),
+    NULL_OUTPOINT,
+    compactSize(scriptLength),
+    scriptStart,
+  )
+  const coinbase2 = concat(SEQUENCE_FINAL, compactSize(outputs.length), ...outputs, LOCKTIME_NONE)
+  const length = coinbase1.length + EXTRANONCE_BYTES + coinbase2.length
+  assert(length + COINBASE_WITNESS_BYTES <= COINBASE_BYTES_MAX, 'a coinbase is at most 250 bytes')
+  return { coinbase1, coinbase2 }
+}
+
+function serializeOutput({ value, script }: Output): Uint8Array {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, value, true)
+  return concat(bytes, compactSize(script.length), script)
+}
+
+/**
+ * The inverse of `buildCoinbase`, for blocks found on the chain: whose extranonce stands in it.
+ *
+ * @param raw the transaction, with or without its witness
+ * @param payScript ours; a coinbase that does not pay it is foreign whatever its layout
+ */
+export function readCoinbase(raw: Uint8Array, payScript: Uint8Array): CoinbaseReading {
+  const coinbase = parseCoinbase(raw)
+  const toUs = coinbase?.outputs.filter(output => equalBytes(output.script, payScript)) ?? []
+  const height = coinbase && readHeightPush(coinbase.scriptSig)
+  if (!coinbase || toUs.length === 0 || !height) return { kind: 'foreign' }
+
+  const labelAt = height.length
+  const labelLength = coinbase.scriptSig[labelAt] ?? 0
+  const pushAt = labelAt + 1 + labelLength
+  const extranonces = coinbase.scriptSig.subarray(pushAt + 1)
+  const isOurLayout =
+    labelLength > 0 &&
+    labelLength <= PUSH_BYTES_MAX &&
+    coinbase.scriptSig[pushAt] === EXTRANONCE_BYTES &&
+    extranonces.length === EXTRANONCE_BYTES
+  if (!isOurLayout) return { kind: 'foreign' }
+  return {
+    kind: 'ours',
+    height: height.height,
+    extranonce1: extranonces.slice(0, EXTRANONCE1_BYTES),
+    extranonce2: extranonces.slice(EXTRANONCE1_BYTES),
+    value: sats(toUs.reduce((sum, output) => sum + output.value, 0n)),
+  }
+}

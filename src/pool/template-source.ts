@@ -1,0 +1,206 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { NETWORK_FACTS, type Network } from '../lib/bitcoin/network.ts'
+import type { BlockHash, UnixMs } from '../lib/ids.ts'
+import type { Log } from '../lib/log.ts'
+import { NodeUnreachable } from '../lib/nodes/bitcoin-core-client.ts'
+import type { BitcoindClient, BlockchainInfo } from '../lib/nodes/bitcoind-client.ts'
+import type { BlockTemplateReply } from '../lib/nodes/block-template.ts'
+import { watchBlockHashes } from '../lib/nodes/zmq-source.ts'
+import type { Clock } from '../lib/time.ts'
+import { readTemplate, type Template } from './template.ts'
+
+/** Why there is no work to hand out. */
+export type PauseReason =
+  | 'node lost'
+  | 'wrong network'
+  | 'node is syncing'
+  | 'node gives no template'
+  | 'template refused'
+
+/** What the pool hears of its node. */
+export type TemplateEvent =
+  /** Work on it; `isNewBlock` says that the previous block changed. */
+  | { readonly kind: 'template'; readonly template: Template; readonly isNewBlock: boolean }
+  /** Hand out no more work until the next template. */
+  | { readonly kind: 'paused'; readonly reason: PauseReason; readonly detail: string }
+
+export type TemplateSource = { readonly stop: () => Promise<void> }
+
+/** How often the node is asked whether it is well and where the tip is, if nothing else tells. */
+const POLL_MS = 5_000
+/** A template is renewed after that, so that times advance and no miner thinks us gone. */
+const TEMPLATE_AGE_MAX_MS = 30_000
+/** Work goes on for so long without the node; after that the tip has likely moved on. */
+const LOST_MAX_MS = 60_000
+/** A node whose blocks are so far behind its headers is catching up, and its tip is old. */
+const HEADERS_AHEAD_MAX = 3
+
+type Problem = { readonly reason: PauseReason; readonly detail: string }
+
+/**
+ * Follows a node's templates: a long poll and the `hashblock` doorbell tell of a new block at once,
+ * a look every five seconds stands in for both and finds out whether the node is well. Everything
+ * is asked in one loop, so templates never overtake each other. It recovers by itself, and says
+ * each change of the node's condition once.
+ */
+export function watchTemplates(options: {
+  readonly node: BitcoindClient
+  readonly network: Network
+  readonly zmqHashBlockUrl?: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly onEvent: (event: TemplateEvent) => void
+}): TemplateSource {
+  const { node, network, clock, log, onEvent } = options
+  const stopping = new AbortController()
+  const bell = createBell()
+  let current: { readonly template: Template; readonly at: UnixMs } | null = null
+  let problem: Problem | null = null
+  let isPaused = false
+  let lastWellAt = clock.now()
+  let longPoll: AbortController | null = null
+
+  function well(): void {
+    lastWellAt = clock.now()
+    if (problem) log.info({ was: problem.reason }, 'the node gives work again')
+    problem = null
+  }
+
+  /** @param isWorkGood whether the work that is out may still be the best for a while */
+  function trouble(found: Problem, isWorkGood: boolean): void {
+    if (problem?.reason !== found.reason) log.warn(found, 'trouble with the node')
+    problem = found
+    if (isWorkGood && current && clock.now() - lastWellAt <= LOST_MAX_MS) return
+    if (!isPaused) onEvent({ kind: 'paused', ...found })
+    isPaused = true
+    current = null
+  }
+
+  function deliver(reply: BlockTemplateReply): void {
+    const outcome = readTemplate(reply, network)
+    if (outcome.kind === 'refused') {
+      const detail = `${outcome.reason}: ${outcome.detail}`
+      trouble({ reason: 'template refused', detail }, false)
+      return
+    }
+    const { template } = outcome
+    const isNewBlock = template.previousBlock !== current?.template.previousBlock
+    current = { template, at: clock.now() }
+    isPaused = false
+    well()
+    onEvent({ kind: 'template', template, isNewBlock })
+  }
+
+  async function look(): Promise<void> {
+    let tip: BlockHash | null = null
+    let reply: BlockTemplateReply | null = null
+    const { signal } = stopping
+    try {
+      const info = await node.getBlockchainInfo({ signal })
+      const unfit = judge(info, network)
+      if (unfit) {
+        trouble(unfit, false)
+        return
+      }
+      tip = info.bestBlock
+      if (!isFresh(tip)) reply = await node.getBlockTemplate({ signal })
+    } catch (error) {
+      if (signal.aborted) return
+      longPoll?.abort()
+      // Once the tip is known to have moved, what is out is worthless, however short the trouble.
+      trouble(problemOf(error), tip === null || tip === current?.template.previousBlock)
+      return
+    }
+    if (reply) deliver(reply)
+    else well()
+  }
+
+  function isFresh(tip: BlockHash): boolean {
+    if (current === null || current.template.previousBlock !== tip) return false
+    return clock.now() - current.at < TEMPLATE_AGE_MAX_MS
+  }
+
+  /** One at a time: a node keeps a thread for each until its template changes. */
+  function startLongPoll(): void {
+    const id = current?.template.longPollId
+    if (longPoll || !id) return
+    const abort = new AbortController()
+    longPoll = abort
+    const signal = AbortSignal.any([abort.signal, stopping.signal])
+    node
+      .getBlockTemplate({ longPollId: id, signal })
+      .then(bell.ringWith, () => undefined) // A poll that broke is begun again after the next look.
+      .finally(() => {
+        longPoll = null
+      })
+  }
+
+  async function run(): Promise<void> {
+    let reply: BlockTemplateReply | null = null
+    while (!stopping.signal.aborted) {
+      if (reply && !problem) deliver(reply)
+      else await look()
+      if (!problem) startLongPoll()
+      reply = await bell.next(POLL_MS, stopping.signal)
+    }
+  }
+
+  const { zmqHashBlockUrl } = options
+  const doorbell = zmqHashBlockUrl ? watchBlockHashes(zmqHashBlockUrl, bell.ring) : null
+  const done = run()
+  return {
+    stop: async () => {
+      stopping.abort()
+      await doorbell?.stop()
+      await done
+    },
+  }
+}
+
+function judge(info: BlockchainInfo, network: Network): Problem | null {
+  const { chain } = NETWORK_FACTS[network]
+  if (info.chain !== chain)
+    return { reason: 'wrong network', detail: `the node is on ${info.chain}, the pool on ${chain}` }
+  // Regtest's tip is as old as the last experiment, which Core takes for a node that is behind.
+  if (network === 'regtest') return null
+  const isBehind = info.isInitialBlockDownload || info.headers - info.blocks > HEADERS_AHEAD_MAX
+  const detail = `block ${info.blocks} of ${info.headers}`
+  return isBehind ? { reason: 'node is syncing', detail } : null
+}
+
+function problemOf(error: unknown): Problem {
+  const detail = error instanceof Error ? error.message : String(error)
+  const isReply = !(error instanceof NodeUnreachable)
+  return { reason: isReply ? 'node gives no template' : 'node lost', detail }
+}
+
+/**
+ * Wakes the loop. A template that comes with the bell while the loop waits is the newest there is;
+ * one that comes while the loop is asking may be older than what it gets, so it only asks again.
+ */
+function createBell() {
+  let waiting: ((reply: BlockTemplateReply | null) => void) | null = null
+  let isMissed = false
+  function ringWith(reply: BlockTemplateReply | null): void {
+    if (waiting) waiting(reply)
+    else isMissed = true
+    waiting = null
+  }
+  async function next(timeoutMs: number, signal: AbortSignal): Promise<BlockTemplateReply | null> {
+    if (isMissed || signal.aborted) {
+      isMissed = false
+      return null
+    }
+    const timer = new AbortController()
+    const { promise, resolve } = Promise.withResolvers<BlockTemplateReply | null>()
+    waiting = resolve
+    sleep(timeoutMs, null, { signal: AbortSignal.any([timer.signal, signal]) }).then(resolve, () =>
+      resolve(null),
+    )
+    const reply = await promise
+    waiting = null
+    timer.abort()
+    return reply
+  }
+  return { ring: () => ringWith(null), ringWith, next }
+}

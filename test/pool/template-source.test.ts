@@ -1,0 +1,257 @@
+import { createServer, type Server } from 'node:http'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Publisher } from 'zeromq'
+import { z } from 'zod'
+import { targetFromNbits, targetHex } from '../../src/lib/bitcoin/target.ts'
+import { freePort } from '../../src/lib/free-port.ts'
+import { type UnixMs, unixMs } from '../../src/lib/ids.ts'
+import type { Log } from '../../src/lib/log.ts'
+import { connectNode, type NodeAccess } from '../../src/lib/nodes/bitcoin-core-client.ts'
+import { bitcoindClient } from '../../src/lib/nodes/bitcoind-client.ts'
+import { pollUntil } from '../../src/lib/poll.ts'
+import { type TemplateEvent, watchTemplates } from '../../src/pool/template-source.ts'
+import { type TestNode, testNode } from '../support/bitcoind.ts'
+
+type Watched = ReturnType<typeof watch>
+
+/** Watches a node by a clock that stands still until it is moved, and keeps what it says. */
+function watch(access: NodeAccess, network: 'regtest' | 'mainnet', zmqHashBlockUrl?: string) {
+  let now: UnixMs = unixMs(1_700_000_000_000)
+  const events: TemplateEvent[] = []
+  const warnings: string[] = []
+  const log: Log = {
+    info: () => undefined,
+    warn: fields => warnings.push(JSON.stringify(fields)),
+    error: () => undefined,
+  }
+  const source = watchTemplates({
+    node: bitcoindClient(connectNode(access)),
+    network,
+    clock: { now: () => now },
+    log,
+    onEvent: event => events.push(event),
+    ...(zmqHashBlockUrl ? { zmqHashBlockUrl } : {}),
+  })
+  return {
+    ...source,
+    events,
+    warnings,
+    moveClock: (ms: number) => {
+      now = unixMs(now + ms)
+    },
+  }
+}
+
+/** Waits for the first event, from the given one on, that is meant. */
+async function nextEvent(
+  { events }: Watched,
+  from: number,
+  isMeant: (event: TemplateEvent) => boolean = () => true,
+): Promise<TemplateEvent> {
+  const find = () => events.slice(from).find(isMeant) ?? null
+  const event = await pollUntil(find, { everyMs: 10, timeoutMs: 45_000 })
+  if (!event) throw new Error(`no such event among ${JSON.stringify(events.map(e => e.kind))}`)
+  return event
+}
+
+/** So many blocks one after another take longer than that if only looks every 5 s find them. */
+const [BLOCKS, FEWER_LOOKS_MS] = [12, 50_000]
+
+const buildsOn = (hash: string | undefined) => (event: TemplateEvent) =>
+  event.kind === 'template' && event.template.previousBlock === hash
+
+describe('the templates of a real node', () => {
+  let node: TestNode
+  beforeAll(async () => {
+    node = await testNode()
+    await node.mine(1)
+  })
+  afterAll(() => node.remove())
+
+  test(
+    'follow each new block by the long poll alone, faster than looks could',
+    async () => {
+      const watched = watch(node.rpc, 'regtest')
+      expect(await nextEvent(watched, 0)).toMatchObject({ kind: 'template', isNewBlock: true })
+      for (let block = 0; block < BLOCKS; block++) {
+        const [tip] = await node.mine(1)
+        expect(await nextEvent(watched, 1, buildsOn(tip))).toMatchObject({ isNewBlock: true })
+      }
+      await watched.stop()
+      expect(watched.warnings).toEqual([])
+    },
+    FEWER_LOOKS_MS,
+  )
+
+  test('go back when a block is taken back', async () => {
+    const watched = watch(node.rpc, 'regtest', node.zmqHashBlockUrl)
+    await nextEvent(watched, 0)
+    const before = await node.cliText('getbestblockhash')
+    const [tip] = await node.mine(1)
+    await nextEvent(watched, 1, buildsOn(tip))
+    const from = watched.events.length
+    await node.cli('invalidateblock', tip)
+    expect(await nextEvent(watched, from, buildsOn(before))).toMatchObject({ isNewBlock: true })
+    await watched.stop()
+    await node.cli('reconsiderblock', tip)
+  })
+
+  test('are renewed on the same block when they get old', async () => {
+    const watched = watch(node.rpc, 'regtest')
+    await nextEvent(watched, 0)
+    watched.moveClock(30_000)
+    const renewed = await nextEvent(watched, 1)
+    expect(renewed).toMatchObject({ kind: 'template', isNewBlock: false })
+    await watched.stop()
+  })
+
+  test('stop on the wrong network', async () => {
+    const watched = watch(node.rpc, 'mainnet')
+    const paused = await nextEvent(watched, 0)
+    expect(paused).toMatchObject({ kind: 'paused', reason: 'wrong network' })
+    await watched.stop()
+  })
+
+  test('survive a node that is killed: work goes on for a while, ends, and begins again', async () => {
+    const watched = watch(node.rpc, 'regtest', node.zmqHashBlockUrl)
+    await nextEvent(watched, 0)
+    await node.kill()
+    await pollUntil(() => watched.warnings[0] ?? null, { everyMs: 20, timeoutMs: 45_000 })
+    expect(watched.events.filter(event => event.kind === 'paused')).toEqual([])
+    watched.moveClock(60_001)
+    const paused = await nextEvent(watched, 1)
+    expect(paused).toMatchObject({ kind: 'paused', reason: 'node lost' })
+    await node.restart()
+    expect(await nextEvent(watched, 2)).toMatchObject({ kind: 'template', isNewBlock: true })
+    expect(watched.warnings).toHaveLength(1)
+    await watched.stop()
+  })
+})
+
+describe('the templates of a node that behaves strangely', () => {
+  const servers: Server[] = []
+  afterAll(() => {
+    for (const server of servers) server.close()
+  })
+  const [OLD, NEW] = ['aa'.repeat(32), 'bb'.repeat(32)]
+  const question = z.object({ method: z.string(), params: z.array(z.unknown()) })
+
+  const INFO = {
+    chain: 'main',
+    blocks: 900_000,
+    headers: 900_000,
+    bestblockhash: OLD,
+    initialblockdownload: false,
+  }
+  const TEMPLATE = {
+    height: 900_001,
+    previousblockhash: OLD,
+    version: 0x20000000,
+    bits: '1d00ffff',
+    target: targetHex(targetFromNbits(0x1d00ffff) ?? 0n),
+    mintime: 1,
+    curtime: 2,
+    coinbasevalue: 312_500_000,
+    rules: ['!segwit'],
+    mutable: ['time'],
+    longpollid: OLD,
+    transactions: [],
+  }
+
+  type StrangeState = {
+    info: typeof INFO
+    template: typeof TEMPLATE
+    error: { readonly code: number; readonly message: string } | null
+    looks: number
+  }
+
+  /** A daemon on mainnet that answers what the test sets; long polls never end. */
+  async function strangeNode() {
+    const state: StrangeState = { info: INFO, template: TEMPLATE, error: null, looks: 0 }
+    const server = createServer(async (request, response) => {
+      const chunks: Uint8Array[] = []
+      for await (const chunk of request) chunks.push(chunk)
+      const { method, params } = question.parse(JSON.parse(Buffer.concat(chunks).toString()))
+      if (JSON.stringify(params).includes('longpollid')) return
+      if (method === 'getblockchaininfo') state.looks += 1
+      const isTemplate = method === 'getblocktemplate'
+      const error = isTemplate ? state.error : null
+      const result = error ? null : isTemplate ? state.template : state.info
+      response.writeHead(error ? 500 : 200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ result, error, id: 1 }))
+    })
+    servers.push(server)
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    const port = address !== null && typeof address === 'object' ? address.port : 0
+    return { state, access: { url: `http://127.0.0.1:${port}`, user: 'u', password: 'p' } }
+  }
+
+  test('wait until it has caught up, by its own word or by its headers', async () => {
+    const { state, access } = await strangeNode()
+    state.info = { ...state.info, headers: 900_004 }
+    const watched = watch(access, 'mainnet')
+    expect(await nextEvent(watched, 0)).toMatchObject({ kind: 'paused', reason: 'node is syncing' })
+    state.info = { ...state.info, headers: 900_000 }
+    expect(await nextEvent(watched, 1)).toMatchObject({ kind: 'template', isNewBlock: true })
+    state.info = { ...state.info, initialblockdownload: true }
+    expect(await nextEvent(watched, 2)).toMatchObject({ kind: 'paused', reason: 'node is syncing' })
+    await watched.stop()
+  })
+
+  test('say the same trouble once, however often it is seen', async () => {
+    const { state, access } = await strangeNode()
+    state.info = { ...state.info, chain: 'test' }
+    const watched = watch(access, 'mainnet')
+    await pollUntil(() => state.looks >= 2 || null, { everyMs: 20, timeoutMs: 45_000 })
+    await watched.stop()
+    expect(watched.events.map(event => event.kind)).toEqual(['paused'])
+    expect(watched.warnings).toHaveLength(1)
+  })
+
+  test(
+    'follow the doorbell alone, faster than looks could',
+    async () => {
+      const { state, access } = await strangeNode()
+      const doorbell = new Publisher()
+      const url = `tcp://127.0.0.1:${await freePort()}`
+      await doorbell.bind(url)
+      const watched = watch(access, 'mainnet', url)
+      await nextEvent(watched, 0)
+      for (let block = 0; block < BLOCKS; block++) {
+        const tip = block.toString(16).padStart(64, '0')
+        state.template = { ...state.template, previousblockhash: tip }
+        state.info = { ...state.info, bestblockhash: tip }
+        // The subscription takes its time, so the bell is rung until it is heard.
+        const heard = async () => {
+          await doorbell.send(['hashblock', Buffer.from(tip, 'hex'), Buffer.alloc(4)])
+          return watched.events.some(buildsOn(tip)) || null
+        }
+        expect(await pollUntil(heard, { everyMs: 20, timeoutMs: 45_000 })).toBe(true)
+      }
+      await watched.stop()
+      doorbell.close()
+    },
+    FEWER_LOOKS_MS,
+  )
+
+  test('end at once when the tip moved and there is no template on it', async () => {
+    const { state, access } = await strangeNode()
+    const watched = watch(access, 'mainnet')
+    await nextEvent(watched, 0)
+    state.error = { code: -9, message: 'Bitcoin Core is not connected!' }
+    state.info = { ...state.info, bestblockhash: NEW }
+    const paused = await nextEvent(watched, 1)
+    expect(paused).toMatchObject({ kind: 'paused', reason: 'node gives no template' })
+    await watched.stop()
+  })
+
+  test('are not handed out when they cannot be mined', async () => {
+    const { state, access } = await strangeNode()
+    state.template = { ...state.template, bits: '1d00fffe' }
+    const watched = watch(access, 'mainnet')
+    const paused = await nextEvent(watched, 0)
+    expect(paused).toMatchObject({ kind: 'paused', reason: 'template refused' })
+    await watched.stop()
+  })
+})
