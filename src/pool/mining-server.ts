@@ -1,0 +1,86 @@
+import type { Kysely } from 'kysely'
+import type { Database } from '../lib/db/schema.ts'
+import type { Log } from '../lib/log.ts'
+import type { Random } from '../lib/random.ts'
+import type { Clock } from '../lib/time.ts'
+import { createDuplicates } from './duplicates.ts'
+import { leaseRun, restoreHashes, restoreJobs } from './job-store.ts'
+import { createJobMaker, createLiveJobs } from './live-jobs.ts'
+import { createSessionStore } from './session-store.ts'
+import { createShareCheck } from './share.ts'
+import { createShareStore } from './share-store.ts'
+import type { Authorize } from './stratum/connection.ts'
+import type { BlockNode } from './stratum/found-block.ts'
+import { createSessionServer } from './stratum/session-server.ts'
+import { listenForMiners, type StratumPort } from './stratum/stratum-server.ts'
+import type { TemplateFacts } from './template.ts'
+
+/** A process that serves miners. */
+export type Mining = {
+  /** The ports that are really listened on, in the order asked for. */
+  readonly ports: readonly number[]
+  /** Work for everyone, from now on. */
+  readonly work: (template: TemplateFacts) => void
+  /** The node has no work: what is out goes on, newcomers wait. */
+  readonly pause: () => void
+  readonly connectionCount: () => number
+  /** Takes no more miners, commits what is there, answers it, and ends. */
+  readonly stop: () => Promise<void>
+}
+
+export type MiningOptions = {
+  readonly ports: readonly StratumPort[]
+  readonly db: Kysely<Database>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly authorize: Authorize
+  readonly nodes: readonly BlockNode[]
+  /** Names the pool in its coinbases: printable ASCII. */
+  readonly tag: string
+  /** Receives every block's whole value. */
+  readonly payScript: Uint8Array
+  /** How long an accepted share may wait for PostgreSQL before its miner gets an error. */
+  readonly shareWaitMaxMs: number
+}
+
+/**
+ * Starts the stratum role. First it restores what the last process knew: jobs that miners still
+ * work on and the shares accepted on them. Sessions are found again when their miners come back.
+ */
+export async function startMining(options: MiningOptions): Promise<Mining> {
+  const { db, clock, random, log, tag, payScript } = options
+  const jobs = createLiveJobs()
+  const duplicates = createDuplicates()
+  for (const job of await restoreJobs(db, clock.now())) jobs.add(job, job.createdAt)
+  const live = jobs.all(clock.now())
+  const heights = [...new Set(live.map(({ template }) => template.height))]
+  await restoreHashes(db, heights, duplicates.add)
+  const makeJob = createJobMaker({ run: await leaseRun(db), tag, payScript })
+
+  const shares = createShareStore({ db, clock, log, waitMaxMs: options.shareWaitMaxMs })
+  const sessions = createSessionServer({
+    ...{ clock, log, jobs, duplicates, shares },
+    check: await createShareCheck(duplicates),
+    sessions: createSessionStore(db, clock, random),
+    authorize: options.authorize,
+    nodes: options.nodes,
+  })
+  const miners = await listenForMiners(options.ports, sessions, log)
+  return {
+    ports: miners.ports,
+    work: template => sessions.publish(makeJob(template, clock.now())),
+    pause: sessions.pause,
+    connectionCount: miners.connectionCount,
+    async stop() {
+      miners.stopListening()
+      // What has been read is checked at the end of this turn, and recorded.
+      await new Promise(resolve => setImmediate(resolve))
+      // A node answers or is given up in bounded time; what it took is booked with its worker.
+      await sessions.blocksAnswered()
+      await shares.stop()
+      miners.endAll()
+      await sessions.stop()
+    },
+  }
+}

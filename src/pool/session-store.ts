@@ -1,0 +1,264 @@
+import { type Kysely, sql } from 'kysely'
+import { z } from 'zod'
+import { assert } from '../lib/assert.ts'
+import type { Database } from '../lib/db/schema.ts'
+import {
+  type AccountId,
+  accountId,
+  type SessionId,
+  sessionId,
+  type UnixMs,
+  unixMs,
+  workerId,
+} from '../lib/ids.ts'
+import type { Random } from '../lib/random.ts'
+import type { Clock } from '../lib/time.ts'
+import { createExtranonces, type Extranonces } from './extranonce.ts'
+import { inBatches } from './in-batches.ts'
+import { type DifficultyStep, firstStep } from './stratum/channel.ts'
+import type { Lease, Worker } from './stratum/session-state.ts'
+
+/** A miner that comes back within this time gets its session again, after a restart of ours too. */
+export const RESUME_WITHIN_MS = 600_000
+const RESUME_TOKEN_BYTES = 8
+/** Sessions opened, or saved, in one statement; what is more goes into the next. */
+const SESSIONS_PER_BATCH_MAX = 500
+/** Prefixes tried in a row that live sessions still use; only 65,536 in all can be leased. */
+const PREFIX_TRIES_MAX = 64
+
+export type OpenRequest = {
+  readonly scheme: string
+  /** The miner's address and port, as connected. */
+  readonly host: string
+  readonly port: number
+  readonly agent: string
+  readonly resumeToken: Uint8Array | null
+  readonly startLog2: number
+}
+
+export type Binding =
+  | { readonly kind: 'bound'; readonly worker: Worker }
+  /** The session has an account already, another one. */
+  | { readonly kind: 'another payee' }
+
+/** Sessions on disk. Each function rejects when the database does not answer. */
+export type SessionStore = {
+  /** Commits a lease, or finds the session of the token. */
+  readonly open: (request: OpenRequest) => Promise<Lease>
+  /** Sets the session's account, once, and finds or adds the worker. */
+  readonly bind: (to: {
+    readonly sessionId: SessionId
+    readonly accountId: AccountId
+    readonly workerName: string
+  }) => Promise<Binding>
+  readonly saveSteps: (id: SessionId, steps: readonly DifficultyStep[]) => Promise<void>
+  /** Says which sessions live, and since when others do not. */
+  readonly markSeen: (seen: {
+    readonly live: readonly SessionId[]
+    readonly closed: ReadonlyMap<SessionId, UnixMs>
+  }) => Promise<void>
+}
+
+export function createSessionStore(
+  db: Kysely<Database>,
+  clock: Clock,
+  random: Random,
+): SessionStore {
+  const extranonces = createExtranonces()
+  const open = inBatches<OpenRequest, Lease>(
+    requests => openAll({ db, random, extranonces, now: clock.now() }, requests),
+    SESSIONS_PER_BATCH_MAX,
+  )
+  const save = inBatches<StepsOfSession, true>(items => saveAll(db, items), SESSIONS_PER_BATCH_MAX)
+  return {
+    open,
+    bind: to => bind(db, clock.now(), to),
+    saveSteps: async (id, steps) => void (await save({ id, steps })),
+    markSeen: seen => markSeen(db, clock.now(), seen),
+  }
+}
+
+type Opening = {
+  readonly db: Kysely<Database>
+  readonly random: Random
+  readonly extranonces: Extranonces
+  readonly now: UnixMs
+}
+
+async function openAll(opening: Opening, requests: readonly OpenRequest[]): Promise<Lease[]> {
+  const known = await findResumed(opening, requests)
+  const fresh = requests.filter(request => !known.has(resumeKey(request)))
+  const added = fresh.length > 0 ? await insertLeases(opening, fresh) : []
+  return requests.map(request => {
+    const lease = known.get(resumeKey(request)) ?? added.shift()
+    assert(lease !== undefined, 'each request gets a lease')
+    return lease
+  })
+}
+
+/** A session belongs to its scheme: on another port its token is not known. */
+function resumeKey({ resumeToken, scheme }: OpenRequest): string {
+  return resumeToken === null ? '' : `${Buffer.from(resumeToken).toString('hex')} ${scheme}`
+}
+
+async function findResumed(
+  { db, now }: Opening,
+  requests: readonly OpenRequest[],
+): Promise<Map<string, Lease>> {
+  const tokens = requests.flatMap(({ resumeToken }) =>
+    resumeToken ? [Buffer.from(resumeToken)] : [],
+  )
+  if (tokens.length === 0) return new Map()
+  const rows = await db
+    .updateTable('sessions')
+    .set({ closed_ms: null, last_seen_ms: BigInt(now) })
+    .where('resume_token', 'in', tokens)
+    .where('scheme', 'in', [...new Set(requests.map(({ scheme }) => scheme))])
+    .where('last_seen_ms', '>', BigInt(now - RESUME_WITHIN_MS))
+    .returning(['id', 'resume_token', 'extranonce1', 'account_id', 'difficulties', 'scheme'])
+    .execute()
+  return new Map(
+    rows.map(row => [`${row.resume_token.toString('hex')} ${row.scheme}`, asLease(row)]),
+  )
+}
+
+async function insertLeases(opening: Opening, requests: readonly OpenRequest[]): Promise<Lease[]> {
+  const { db, random, now } = opening
+  const leases: { token: Uint8Array; extranonce1: Uint8Array; request: OpenRequest }[] = []
+  for (const request of requests) {
+    const token = random.bytes(RESUME_TOKEN_BYTES)
+    leases.push({ token, extranonce1: await takeExtranonce(opening), request })
+  }
+  const rows = await db
+    .insertInto('sessions')
+    .values(
+      leases.map(({ token, extranonce1, request }) => ({
+        resume_token: token,
+        extranonce1,
+        scheme: request.scheme,
+        host: request.host,
+        port: request.port,
+        agent: request.agent,
+        difficulties: stepsText(firstStep(request.startLog2)),
+        opened_ms: BigInt(now),
+        last_seen_ms: BigInt(now),
+      })),
+    )
+    .returning(['id', 'resume_token', 'extranonce1', 'account_id', 'difficulties'])
+    .execute()
+  const byToken = new Map(rows.map(row => [row.resume_token.toString('hex'), asLease(row)]))
+  return leases.map(({ token }) => {
+    const lease = byToken.get(Buffer.from(token).toString('hex'))
+    assert(lease !== undefined, 'each lease inserted comes back')
+    return lease
+  })
+}
+
+async function takeExtranonce(opening: Opening): Promise<Uint8Array> {
+  const { extranonces } = opening
+  const next = extranonces.take()
+  if (next !== null) return next
+  extranonces.renew(await leasePrefix(opening))
+  const first = extranonces.take()
+  assert(first !== null, 'a new prefix has room')
+  return first
+}
+
+/** The next prefix in turn that no session uses which lives or may come back. */
+async function leasePrefix({ db, now }: Opening): Promise<number> {
+  for (let i = 0; i < PREFIX_TRIES_MAX; i++) {
+    const { rows } = await sql<{ prefix: bigint; used: boolean }>`
+      with leased as materialized (select nextval('extranonce_prefixes') as prefix)
+      select prefix, exists (
+        select from sessions
+         where extranonce1 >= decode(lpad(to_hex(prefix), 4, '0') || '0000', 'hex')
+           and extranonce1 <= decode(lpad(to_hex(prefix), 4, '0') || 'ffff', 'hex')
+           and last_seen_ms > ${now - RESUME_WITHIN_MS}) as used
+        from leased`.execute(db)
+    const [row] = rows
+    if (row && !row.used) return Number(row.prefix)
+  }
+  throw new Error('no extranonce prefix is free')
+}
+
+async function bind(
+  db: Kysely<Database>,
+  now: UnixMs,
+  to: Parameters<SessionStore['bind']>[0],
+): Promise<Binding> {
+  const { numUpdatedRows } = await db
+    .updateTable('sessions')
+    .set({ account_id: to.accountId })
+    .where('id', '=', to.sessionId)
+    .where(eb => eb.or([eb('account_id', 'is', null), eb('account_id', '=', to.accountId)]))
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows === 0n) return { kind: 'another payee' }
+  const worker = { account_id: to.accountId, name: to.workerName, created_ms: BigInt(now) }
+  await db
+    .insertInto('workers')
+    .values(worker)
+    .onConflict(conflict => conflict.doNothing())
+    .execute()
+  const { id } = await db
+    .selectFrom('workers')
+    .select('id')
+    .where('account_id', '=', to.accountId)
+    .where('name', '=', to.workerName)
+    .executeTakeFirstOrThrow()
+  return { kind: 'bound', worker: { accountId: to.accountId, workerId: workerId(id) } }
+}
+
+type StepsOfSession = { readonly id: SessionId; readonly steps: readonly DifficultyStep[] }
+
+async function saveAll(db: Kysely<Database>, items: readonly StepsOfSession[]): Promise<true[]> {
+  // Of two for one session in a batch the later holds the earlier one's steps too.
+  const latest = [...new Map(items.map(item => [item.id, item])).values()]
+  await sql`
+    update sessions set difficulties = saved.difficulties
+      from unnest(${latest.map(({ id }) => id)}::bigint[],
+                  ${latest.map(({ steps }) => stepsText(steps))}::jsonb[])
+             as saved (id, difficulties)
+     where sessions.id = saved.id`.execute(db)
+  return items.map(() => true)
+}
+
+async function markSeen(
+  db: Kysely<Database>,
+  now: UnixMs,
+  { live, closed }: Parameters<SessionStore['markSeen']>[0],
+): Promise<void> {
+  await sql`
+    update sessions set last_seen_ms = ${now}, closed_ms = null
+     where id = any(${live}::bigint[])`.execute(db)
+  await sql`
+    update sessions set last_seen_ms = ended.at, closed_ms = ended.at
+      from unnest(${[...closed.keys()]}::bigint[], ${[...closed.values()]}::bigint[])
+             as ended (id, at)
+     where sessions.id = ended.id`.execute(db)
+}
+
+const stepsColumn = z.array(z.tuple([z.number().int().min(0), z.number().int()])).min(1)
+
+function stepsText(steps: readonly DifficultyStep[]): string {
+  return JSON.stringify(steps.map(({ fromMs, log2 }) => [fromMs, log2]))
+}
+
+type LeaseRow = {
+  readonly id: bigint
+  readonly resume_token: Buffer
+  readonly extranonce1: Buffer
+  readonly account_id: bigint | null
+  readonly difficulties: unknown
+}
+
+function asLease(row: LeaseRow): Lease {
+  return {
+    sessionId: sessionId(row.id),
+    resumeToken: new Uint8Array(row.resume_token),
+    extranonce1: new Uint8Array(row.extranonce1),
+    steps: stepsColumn
+      .parse(row.difficulties)
+      .map(([fromMs, log2]) => ({ fromMs: unixMs(fromMs), log2 })),
+    accountId: row.account_id === null ? null : accountId(row.account_id),
+  }
+}

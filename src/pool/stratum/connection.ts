@@ -1,0 +1,31 @@
+import type { AccountId, SessionId } from '../../lib/ids.ts'
+import type { Session } from './session-state.ts'
+
+/** Who a username is: asked of the room that knows payees. */
+export type Authorize = (
+  username: string,
+  scheme: string,
+) => Promise<
+  | { readonly kind: 'authorized'; readonly accountId: AccountId; readonly worker: string }
+  | { readonly kind: 'refused'; readonly reason: string }
+>
+
+/** One end of a connection, as sessions see it. */
+export type Wire = {
+  readonly host: string
+  readonly port: number
+  /** A whole line. Lost when the connection is gone. */
+  readonly send: (line: string) => void
+  /** After what was sent. */
+  readonly end: () => void
+}
+
+/** A connection with its session. Only session-server.ts changes it. */
+export type Connection = {
+  readonly wire: Wire
+  readonly scheme: string
+  session: Session
+  lease: { readonly sessionId: SessionId; readonly token: string } | null
+  /** Another connection has its lease now, so its end is not the session's. */
+  isSuperseded: boolean
+}

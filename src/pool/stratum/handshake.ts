@@ -1,0 +1,160 @@
+import type { UnixMs } from '../../lib/ids.ts'
+import { EXTRANONCE2_BYTES } from '../coinbase.ts'
+import { clampLog2 } from '../vardiff.ts'
+import { openChannel, wishLog2 } from './channel.ts'
+import type { Request } from './messages.ts'
+import { offerJob, withChannel } from './offer.ts'
+import { ERROR_CODES, type ErrorCode, maskText, type Reply, type RequestId } from './replies.ts'
+import type { Effect, Lease, Session, SessionEvent, Step } from './session-state.ts'
+import { ROLLABLE_BITS } from './submit.ts'
+
+/** Names on one connection; a farm proxy with more opens another connection. */
+const WORKERS_MAX = 1000
+
+type RequestOf<Kind extends Request['kind']> = Extract<Request, { kind: Kind }>
+type Answered = Extract<SessionEvent, { kind: 'authorize answered' }>
+
+/** BIP 310. What the miner may roll depends on the template's version, so it can change later. */
+export function configure(
+  session: Session,
+  { id, wishes }: RequestOf<'configure'>,
+  now: UnixMs,
+): Step {
+  const results: [string, boolean | string][] = []
+  let next = session
+  for (const name of wishes.extensions) {
+    if (name === 'version-rolling' && wishes.versionMask !== null) {
+      const free = session.job?.versionMask ?? ROLLABLE_BITS
+      const versionMask = wishes.versionMask & ROLLABLE_BITS
+      const announcedMask = versionMask & free
+      next = { ...next, versionMask, announcedMask }
+      results.push([name, true], ['version-rolling.mask', maskText(announcedMask)])
+    } else if (name === 'minimum-difficulty' && wishes.minimumLog2 !== null) {
+      const { rule } = session
+      next = { ...next, rule: { ...rule, minLog2: clampLog2(wishes.minimumLog2, rule) } }
+      results.push([name, true])
+    } else {
+      results.push([name, name === 'subscribe-extranonce'])
+    }
+  }
+  const raised = wishDifficulty(next, next.rule.startLog2, now, 'at least')
+  const reply: Reply<never> = { kind: 'configured', id, results }
+  return { ...raised, effects: [{ kind: 'send', reply }, ...raised.effects] }
+}
+
+/** The first one asks for a lease; again on the same connection, it gets the same answer. */
+export function subscribe(session: Session, request: RequestOf<'subscribe'>): Step {
+  const { phase } = session
+  if (phase.kind === 'open') {
+    const { channel, resumeToken } = phase
+    return { session, effects: [subscribed(request.id, resumeToken, channel.extranonce1)] }
+  }
+  const { agent, resumeToken } = request
+  const startLog2 = clampLog2(session.rule.startLog2, session.rule)
+  return {
+    session: { ...session, phase: { kind: 'opening', requestId: request.id, waiting: [] } },
+    effects: [{ kind: 'open', agent, resumeToken, startLog2 }],
+  }
+}
+
+/**
+ * The lease is committed: the subscribe result goes first, then the first job with its difficulty,
+ * before the miner says who it is, since some clients wait for work before they do.
+ */
+export function opened(session: Session, id: RequestId, lease: Lease, now: UnixMs): Step {
+  const channel = openChannel(lease, now)
+  const { resumeToken, accountId } = lease
+  const phase = { kind: 'open', channel, resumeToken } as const
+  const open: Session = { ...session, phase, accountId }
+  const first = subscribed(id, resumeToken, lease.extranonce1)
+  if (open.job === null) return { session: open, effects: [first] }
+  const offered = offerJob(open, open.job, true, now)
+  return { ...offered, effects: [first, ...offered.effects] }
+}
+
+/** Asks who the name is. The answer may take a while; others may be asked for meanwhile. */
+export function authorize(session: Session, request: RequestOf<'authorize'>): Step {
+  const { phase } = session
+  const { id, username, wishLog2: wish } = request
+  if (phase.kind !== 'open') return fail(session, id, ERROR_CODES.notSubscribed, 'subscribe first')
+  if (session.workers.has(username)) return { session, effects: [isTrue(id)] }
+  if (session.workers.size + session.authorizing >= WORKERS_MAX)
+    return fail(session, id, ERROR_CODES.unauthorized, 'too many workers on one connection')
+  const { sessionId } = phase.channel
+  return {
+    session: { ...session, authorizing: session.authorizing + 1 },
+    effects: [{ kind: 'authorize', sessionId, requestId: id, username, wishLog2: wish }],
+  }
+}
+
+/** Who the name is, or why nobody. A second payee on a connection is refused. */
+export function authorized(session: Session, event: Answered, now: UnixMs): Step {
+  const { requestId: id, username, answer } = event
+  const next = { ...session, authorizing: session.authorizing - 1 }
+  switch (answer.kind) {
+    case 'refused':
+      return fail(next, id, ERROR_CODES.unauthorized, answer.reason)
+    case 'unavailable':
+      return fail(next, id, ERROR_CODES.other, 'the pool cannot authorize now, try again')
+    case 'authorized': {
+      const { worker } = answer
+      if (session.accountId !== null && session.accountId !== worker.accountId)
+        return fail(next, id, ERROR_CODES.unauthorized, ANOTHER_PAYEE)
+      const workers = new Map(session.workers).set(username, worker)
+      const known: Session = { ...next, workers, accountId: worker.accountId }
+      const wished = wishDifficulty(known, event.wishLog2, now, 'exactly')
+      return { ...wished, effects: [isTrue(id), ...wished.effects] }
+    }
+  }
+}
+
+/** What a second payee on a connection is told, here and by the store. */
+export const ANOTHER_PAYEE = 'this connection works for another payee already: open one more'
+
+export function suggestDifficulty(
+  session: Session,
+  { id, wishLog2: wish }: RequestOf<'suggest difficulty'>,
+  now: UnixMs,
+): Step {
+  const wished = wishDifficulty(session, wish, now, 'exactly')
+  return { ...wished, effects: [isTrue(id), ...wished.effects] }
+}
+
+/**
+ * A wish of the miner's, within the port's bounds. Before the session opens it is what to start
+ * with; later it comes with a next job, and vardiff goes on from there.
+ */
+function wishDifficulty(
+  session: Session,
+  wish: number | null,
+  now: UnixMs,
+  kind: 'exactly' | 'at least',
+): Step {
+  if (wish === null) return { session, effects: [] }
+  const { phase, rule } = session
+  const log2 = clampLog2(wish, rule)
+  if (phase.kind !== 'open')
+    return { session: { ...session, rule: { ...rule, startLog2: log2 } }, effects: [] }
+  const latest = phase.channel.unsaved?.step ?? phase.channel.steps.at(-1)
+  const current = latest?.log2 ?? log2
+  const isMet = kind === 'exactly' ? current === log2 : current >= rule.minLog2
+  return isMet ? { session, effects: [] } : withChannel(session, wishLog2(phase.channel, log2, now))
+}
+
+function subscribed(id: RequestId, resumeToken: Uint8Array, extranonce1: Uint8Array): Effect {
+  const extranonce2Bytes = EXTRANONCE2_BYTES
+  return {
+    kind: 'send',
+    reply: { kind: 'subscribed', id, resumeToken, extranonce1, extranonce2Bytes },
+  }
+}
+
+export function isTrue(id: RequestId): Effect {
+  return { kind: 'send', reply: { kind: 'true', id } }
+}
+
+/** An error as the only effect. */
+export function fail(session: Session, id: RequestId, code: ErrorCode, text: string): Step {
+  const reply = { kind: 'error', id, error: { code, text } } as const
+  return { session, effects: [{ kind: 'send', reply }] }
+}

@@ -1,0 +1,281 @@
+import { unreachable } from '../../lib/assert.ts'
+import { toHex } from '../../lib/bytes.ts'
+import type { SessionId, UnixMs } from '../../lib/ids.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Clock } from '../../lib/time.ts'
+import type { Duplicates } from '../duplicates.ts'
+import type { Job } from '../job.ts'
+import type { LiveJobs } from '../live-jobs.ts'
+import type { SessionStore } from '../session-store.ts'
+import type { CheckShares } from '../share.ts'
+import type { ShareStore } from '../share-store.ts'
+import type { VardiffRule } from '../vardiff.ts'
+import type { Authorize, Connection, Wire } from './connection.ts'
+import { type BlockNode, recordingOf, submitToAll } from './found-block.ts'
+import { ANOTHER_PAYEE } from './handshake.ts'
+import { parseRequest } from './messages.ts'
+import { createNotifyLines } from './notify-lines.ts'
+import { lineOf } from './replies.ts'
+import { newSession, step } from './session.ts'
+import type { AuthorizeAnswer, Effect, PendingShare, SessionEvent } from './session-state.ts'
+
+/** Closed sessions are written, and live ones marked, this often. */
+const MARK_EVERY_MS = 30_000
+
+export type SessionDeps = {
+  readonly clock: Clock
+  readonly log: Log
+  readonly jobs: LiveJobs
+  readonly check: CheckShares
+  readonly duplicates: Duplicates
+  readonly shares: ShareStore
+  readonly sessions: SessionStore
+  readonly authorize: Authorize
+  /** Every node gets every block. */
+  readonly nodes: readonly BlockNode[]
+}
+
+export type SessionServer = {
+  readonly connect: (wire: Wire, scheme: string, rule: VardiffRule) => Connection
+  readonly hear: (connection: Connection, line: string) => void
+  readonly hearOverlong: (connection: Connection) => void
+  readonly closed: (connection: Connection) => void
+  /** Makes the job the current one, and hands it to everyone. */
+  readonly publish: (job: Job) => void
+  /** Whoever connects now gets no work until the next job: the current one has become doubtful. */
+  readonly pause: () => void
+  readonly tick: () => void
+  /** When every block that has been submitted by then is answered, and handed in for its record. */
+  readonly blocksAnswered: () => Promise<void>
+  /** Writes which sessions ended; the shares' way to disk has been closed before. */
+  readonly stop: () => Promise<void>
+}
+
+/** Performs what sessions ask for. An exception ends the session that it came from, no other. */
+export function createSessionServer(deps: SessionDeps): SessionServer {
+  const { clock, log, jobs, shares, sessions } = deps
+  const connections = new Set<Connection>()
+  const byToken = new Map<string, Connection>()
+  const submitting = new Set<Promise<void>>()
+  let toCheck: Checking[] = []
+  let ended = new Map<SessionId, UnixMs>()
+  let markedAt = clock.now()
+  // Jobs that a restart restored are known, and nothing to work on.
+  let isPaused = true
+  const notifyLine = createNotifyLines()
+
+  function apply(connection: Connection, event: SessionEvent): void {
+    try {
+      const world = { now: clock.now(), findJob: jobs.find }
+      const next = step(connection.session, event, world)
+      connection.session = next.session
+      for (const effect of next.effects) perform(connection, effect)
+    } catch (error) {
+      breakOff(connection, error)
+    }
+  }
+
+  function breakOff(connection: Connection, error: unknown): void {
+    log.error({ error: String(error), host: connection.wire.host }, 'a session broke')
+    connection.session = { ...connection.session, phase: { kind: 'closed' } }
+    connection.wire.end()
+  }
+
+  function perform(connection: Connection, effect: Effect): void {
+    switch (effect.kind) {
+      case 'send':
+        connection.wire.send(lineOf(effect.reply, notifyLine))
+        break
+      case 'open':
+        void open(connection, effect)
+        break
+      case 'authorize':
+        void authorize(connection, effect)
+        break
+      case 'check':
+        // All that arrives in this turn of the event loop is checked together.
+        if (toCheck.length === 0) setImmediate(checkAll)
+        toCheck.push({ connection, pending: effect.pending })
+        break
+      case 'submit block': {
+        const submission = submitBlock(connection, effect)
+        submitting.add(submission)
+        void submission.finally(() => submitting.delete(submission))
+        break
+      }
+      case 'record':
+        record(connection, effect)
+        break
+      case 'count reject': {
+        const { sessionId, worker, reason } = effect
+        shares.countReject({ sessionId, ...worker, reason })
+        break
+      }
+      case 'save steps':
+        void saveSteps(connection, effect)
+        break
+      case 'hang up':
+        log.info({ reason: effect.reason, host: connection.wire.host }, 'hung up')
+        connection.wire.end()
+        break
+      default:
+        unreachable(effect)
+    }
+  }
+
+  async function open(connection: Connection, effect: EffectOf<'open'>): Promise<void> {
+    const { scheme, wire } = connection
+    const { agent, resumeToken, startLog2 } = effect
+    const { host, port } = wire
+    try {
+      const lease = await sessions.open({ scheme, host, port, agent, resumeToken, startLog2 })
+      const token = toHex(lease.resumeToken)
+      takeOver(token)
+      if (connections.has(connection)) byToken.set(token, connection)
+      else ended.set(lease.sessionId, clock.now())
+      connection.lease = { sessionId: lease.sessionId, token }
+      apply(connection, { kind: 'opened', lease })
+    } catch (error) {
+      log.warn({ error: String(error) }, 'no lease for a session')
+      apply(connection, { kind: 'not opened' })
+    }
+  }
+
+  /** A miner that comes back may not have noticed yet that its old connection is dead. */
+  function takeOver(token: string): void {
+    const before = byToken.get(token)
+    if (!before) return
+    before.isSuperseded = true
+    apply(before, { kind: 'closed' })
+    before.wire.end()
+  }
+
+  async function authorize(connection: Connection, effect: EffectOf<'authorize'>): Promise<void> {
+    const { requestId, username, wishLog2 } = effect
+    const answer = await answerAuthorize(connection.scheme, effect)
+    apply(connection, { kind: 'authorize answered', requestId, username, wishLog2, answer })
+  }
+
+  async function answerAuthorize(
+    scheme: string,
+    { username, sessionId }: EffectOf<'authorize'>,
+  ): Promise<AuthorizeAnswer> {
+    try {
+      const who = await deps.authorize(username, scheme)
+      if (who.kind === 'refused') return who
+      const { accountId, worker: workerName } = who
+      const binding = await sessions.bind({ sessionId, accountId, workerName })
+      if (binding.kind === 'another payee') return { kind: 'refused', reason: ANOTHER_PAYEE }
+      return { kind: 'authorized', worker: binding.worker }
+    } catch (error) {
+      log.warn({ error: String(error) }, 'a worker could not be authorized')
+      return { kind: 'unavailable' }
+    }
+  }
+
+  function checkAll(): void {
+    const batch = toCheck
+    toCheck = []
+    try {
+      checkBatch(batch)
+    } catch {
+      // One of them breaks the check: alone, each can break only itself.
+      for (const each of batch) {
+        try {
+          checkBatch([each])
+        } catch (error) {
+          breakOff(each.connection, error)
+        }
+      }
+    }
+  }
+
+  function checkBatch(batch: readonly Checking[]): void {
+    const verdicts = deps.check(batch.map(({ pending }) => pending.candidate))
+    for (const [index, { connection, pending }] of batch.entries()) {
+      const verdict = verdicts[index]
+      if (verdict) apply(connection, { kind: 'verdict', pending, verdict })
+    }
+  }
+
+  async function submitBlock(
+    connection: Connection,
+    { pending, verdict }: EffectOf<'submit block'>,
+  ): Promise<void> {
+    const answers = await submitToAll(deps.nodes, pending.candidate)
+    log.info({ hash: verdict.proof.hashHex, answers }, 'a block was submitted')
+    apply(connection, { kind: 'block answered', pending, verdict, answers })
+  }
+
+  function record(connection: Connection, effect: EffectOf<'record'>): void {
+    const { pending, verdict } = effect
+    const { height } = pending.candidate.job.template
+    shares.record(recordingOf(effect, connection.scheme, clock.now()), outcome => {
+      if (outcome === 'unavailable') deps.duplicates.remove(height, verdict.proof.hashHex)
+      apply(connection, { kind: 'recorded', pending, verdict, outcome })
+    })
+  }
+
+  async function saveSteps(connection: Connection, effect: EffectOf<'save steps'>): Promise<void> {
+    const { sessionId, steps, step } = effect
+    const isSaved = sessions.saveSteps(sessionId, steps).then(
+      () => true,
+      () => false,
+    )
+    apply(connection, { kind: 'step saved', step, ok: await isSaved })
+  }
+
+  async function markSeen(): Promise<void> {
+    const closed = ended
+    ended = new Map()
+    const live = [...byToken.values()].flatMap(({ lease }) => (lease ? [lease.sessionId] : []))
+    for (const id of live) closed.delete(id)
+    try {
+      await sessions.markSeen({ live, closed })
+    } catch {
+      // PostgreSQL is away: what ended is written with the next mark.
+      ended = new Map([...closed, ...ended])
+    }
+  }
+
+  return {
+    connect(wire, scheme, rule) {
+      const session = newSession(rule, isPaused ? null : jobs.current(), clock.now())
+      const connection = { wire, scheme, session, lease: null, isSuperseded: false }
+      connections.add(connection)
+      return connection
+    },
+    hear: (connection, line) => apply(connection, { kind: 'request', request: parseRequest(line) }),
+    hearOverlong: connection => apply(connection, { kind: 'overlong line' }),
+    closed(connection) {
+      connections.delete(connection)
+      const { lease } = connection
+      if (lease && !connection.isSuperseded) {
+        byToken.delete(lease.token)
+        ended.set(lease.sessionId, clock.now())
+      }
+      apply(connection, { kind: 'closed' })
+    },
+    publish(job) {
+      isPaused = false
+      jobs.add(job, clock.now())
+      shares.addJob(job)
+      for (const connection of connections) apply(connection, { kind: 'job', job })
+    },
+    pause() {
+      isPaused = true
+    },
+    tick() {
+      for (const connection of connections) apply(connection, { kind: 'tick' })
+      if (clock.now() - markedAt < MARK_EVERY_MS) return
+      markedAt = clock.now()
+      void markSeen()
+    },
+    blocksAnswered: async () => void (await Promise.all(submitting)),
+    stop: markSeen,
+  }
+}
+
+type Checking = { readonly connection: Connection; readonly pending: PendingShare }
+
+type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { kind: Kind }>

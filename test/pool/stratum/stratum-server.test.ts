@@ -1,0 +1,260 @@
+import { connect, type Socket } from 'node:net'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { blockHash } from '../../../src/lib/ids.ts'
+import { systemRandom } from '../../../src/lib/random.ts'
+import { type Mining, startMining } from '../../../src/pool/mining-server.ts'
+import { type TestDatabase, testDatabase } from '../../support/database.ts'
+import { FIXED_CLOCK, prepare, SILENT, storedHashes } from '../mining-fixtures.ts'
+import { ALL_BLOCKS, RULE, templateOf } from './fixtures.ts'
+
+let database: TestDatabase
+let account: Awaited<ReturnType<typeof prepare>>
+let mining: Mining
+let submitted: Uint8Array[] = []
+
+beforeAll(async () => {
+  database = await testDatabase()
+  account = await prepare(database)
+})
+afterAll(() => database.drop())
+beforeEach(async () => {
+  submitted = []
+  mining = await start()
+  mining.work(templateOf())
+})
+afterEach(() => mining.stop())
+
+const start = () =>
+  startMining({
+    ports: [{ host: '127.0.0.1', port: 0, isShared: false, scheme: 'pplns', rule: RULE }],
+    ...{ db: database.db, clock: FIXED_CLOCK, random: systemRandom, log: SILENT },
+    authorize: async username => {
+      if (username === 'broken') throw new Error('the other room broke')
+      if (username !== 'w') return { kind: 'refused', reason: 'no such address' }
+      return { kind: 'authorized', accountId: account.accountId, worker: '' }
+    },
+    nodes: [
+      {
+        name: 'a',
+        submitBlock: async block => {
+          submitted.push(block)
+          return null
+        },
+      },
+      { name: 'b', submitBlock: () => Promise.reject(new Error('gone')) },
+    ],
+    tag: '/test/',
+    payScript: Uint8Array.of(0x51),
+    shareWaitMaxMs: 10_000,
+  })
+
+type Message = { readonly [key: string]: unknown }
+
+/** A miner with a real socket. */
+async function miner() {
+  const socket = await new Promise<Socket>(resolve => {
+    const opening = connect(mining.ports[0] ?? 0, '127.0.0.1', () => resolve(opening))
+  })
+  const messages: Message[] = []
+  const waiting = new Set<() => void>()
+  let text = ''
+  let isClosed = false
+  const look = () => {
+    for (const each of waiting) each()
+  }
+  socket.on('data', chunk => {
+    const lines = (text + chunk.toString()).split('\n')
+    text = lines.pop() ?? ''
+    for (const line of lines) messages.push(JSON.parse(line))
+    look()
+  })
+  socket.on('error', () => {})
+  socket.on('close', () => {
+    isClosed = true
+    look()
+  })
+  const until = <T>(found: () => T | undefined | false) =>
+    new Promise<T>((resolve, reject) => {
+      const check = () => {
+        const value = found()
+        if (value === undefined || value === false) {
+          if (isClosed) reject(new Error('closed'))
+          return
+        }
+        waiting.delete(check)
+        resolve(value)
+      }
+      waiting.add(check)
+      check()
+    })
+  return {
+    socket,
+    messages,
+    send: (message: object | string) =>
+      socket.write(`${typeof message === 'string' ? message : JSON.stringify(message)}\n`),
+    reply: (id: unknown) =>
+      until(() => messages.find(each => each['id'] === id && !each['method'])),
+    notified: (count = 1) =>
+      until(() => messages.filter(each => each['method'] === 'mining.notify')[count - 1]),
+    closed: () => until(() => isClosed),
+  }
+}
+
+type Miner = Awaited<ReturnType<typeof miner>>
+
+async function working(params: unknown[] = []): Promise<Miner> {
+  const it = await miner()
+  it.send({ id: 1, method: 'mining.subscribe', params })
+  it.send({ id: 2, method: 'mining.authorize', params: ['w', 'x'] })
+  expect((await it.reply(2))['error']).toBeNull()
+  await it.notified()
+  return it
+}
+
+const jobOf = (message: Message) => String(Object.values(message['params'] ?? [])[0])
+const submitOf = (job: string, nonce: string, id: unknown = nonce) => ({
+  id,
+  method: 'mining.submit',
+  params: ['w', job, '00'.repeat(8), '6553f100', nonce],
+})
+
+describe('a miner', () => {
+  test('subscribes, gets work, and has its share on disk when it is answered', async () => {
+    const it = await working()
+    expect(it.messages.map(each => each['method'] ?? each['id']).slice(0, 3)).toEqual([
+      ...[1, 'mining.set_difficulty', 'mining.notify'],
+    ])
+    const before = (await storedHashes(database)).length
+    it.send(submitOf(jobOf(await it.notified()), '00000001', 9))
+    expect(await it.reply(9)).toEqual({ id: 9, result: true, error: null })
+    expect(await storedHashes(database)).toHaveLength(before + 1)
+  })
+  test('is told of each refusal while others work on', async () => {
+    const [it, other] = [await working(), await working()]
+    const job = jobOf(await it.notified())
+    it.send(submitOf(job, '00000002', 5))
+    it.send(submitOf(job, '00000002', 6))
+    it.send(submitOf('ffff', '00000002', 7))
+    it.send('no json')
+    it.send({ id: 8, method: 'mining.authorize', params: ['broken', ''] })
+    it.send({ id: 10, method: 'mining.authorize', params: ['wrong', ''] })
+    expect(await it.reply(5)).toMatchObject({ result: true })
+    expect(await it.reply(6)).toMatchObject({ result: null, error: [22, expect.any(String), null] })
+    expect(await it.reply(7)).toMatchObject({ error: [21, expect.any(String), null] })
+    expect(await it.reply(null)).toMatchObject({ error: [20, 'not JSON', null] })
+    expect(await it.reply(8)).toMatchObject({ error: [20, expect.any(String), null] })
+    expect(await it.reply(10)).toMatchObject({ error: [24, 'no such address', null] })
+    other.send(submitOf(job, '00000002', 'x'))
+    expect(await other.reply('x')).toMatchObject({ result: true })
+  })
+  test('that sends a line too long gets an error and is hung up on, the others stay', async () => {
+    const [it, other] = [await miner(), await working()]
+    it.socket.write('x'.repeat(100_000))
+    expect(await it.reply(null)).toMatchObject({ error: [20, expect.any(String), null] })
+    await it.closed()
+    other.send({ id: 'still', method: 'mining.ping' })
+    expect(await other.reply('still')).toMatchObject({ result: 'pong' })
+  })
+  test('that sends a long line in one piece is hung up on too', async () => {
+    const it = await miner()
+    it.send(`{"id":1,"method":"mining.ping","params":["${'x'.repeat(9000)}"]}`)
+    await it.closed()
+    expect(it.messages).toHaveLength(1)
+  })
+  test('that sends its bytes one by one is understood', async () => {
+    const it = await miner()
+    for (const byte of '{"id":1,"method":"mining.ping"}\r\n\n') it.socket.write(byte)
+    expect(await it.reply(1)).toMatchObject({ result: 'pong' })
+  })
+  test('gets each new job', async () => {
+    const it = await working()
+    mining.work(templateOf({ previousBlock: blockHash('cd'.repeat(32)), height: 101 }))
+    const next = await it.notified(2)
+    expect(Object.values(next['params'] ?? []).at(-1)).toBe(true)
+  })
+  test('that connects during a pause gets work when there is some again', async () => {
+    mining.pause()
+    const it = await miner()
+    it.send({ id: 1, method: 'mining.subscribe', params: [] })
+    await it.reply(1)
+    it.send({ id: 2, method: 'mining.ping' })
+    await it.reply(2)
+    expect(it.messages).toHaveLength(2)
+    mining.work(templateOf())
+    await it.notified()
+  })
+})
+
+describe('a session', () => {
+  const tokenOf = (it: Miner) => {
+    const result = it.messages.find(each => each['id'] === 1)?.['result']
+    return JSON.parse(JSON.stringify(result))[0][1][1]
+  }
+  const extranonceOf = (it: Miner) => {
+    const result = it.messages.find(each => each['id'] === 1)?.['result']
+    return JSON.parse(JSON.stringify(result))[1]
+  }
+  test('goes to whoever presents its token, and leaves the old connection', async () => {
+    const old = await working()
+    const it = await working(['test', tokenOf(old)])
+    expect([tokenOf(it), extranonceOf(it)]).toEqual([tokenOf(old), extranonceOf(old)])
+    await old.closed()
+    it.send({ id: 5, method: 'mining.ping' })
+    expect(await it.reply(5)).toMatchObject({ result: 'pong' })
+  })
+  test('outlives a restart, and a share sent again is the share it was', async () => {
+    const it = await working()
+    const job = jobOf(await it.notified())
+    it.send(submitOf(job, '00000003'))
+    await it.reply('00000003')
+    await mining.stop()
+    await it.closed()
+    mining = await start()
+    const again = await miner()
+    again.send({ id: 1, method: 'mining.subscribe', params: ['test', tokenOf(it)] })
+    again.send({ id: 2, method: 'mining.authorize', params: ['w', 'x'] })
+    await again.reply(2)
+    expect(extranonceOf(again)).toBe(extranonceOf(it))
+    again.send(submitOf(job, '00000003', 'same'))
+    again.send(submitOf(job, '00000004', 'new'))
+    expect(await again.reply('same')).toMatchObject({ error: [22, expect.any(String), null] })
+    expect(await again.reply('new')).toMatchObject({ result: true })
+  })
+})
+
+test('a block goes to every node, and is booked with what each said', async () => {
+  const it = await working()
+  mining.work(templateOf({ target: ALL_BLOCKS, previousBlock: blockHash('ef'.repeat(32)) }))
+  it.send(submitOf(jobOf(await it.notified(2)), '00000005'))
+  expect(await it.reply('00000005')).toMatchObject({ result: true })
+  expect(submitted).toHaveLength(1)
+  const candidates = await database.db
+    .selectFrom('block_candidates')
+    .select(['node', 'answer'])
+    .orderBy('node')
+    .execute()
+  expect(candidates).toEqual([
+    { node: 'a', answer: 'accepted' },
+    { node: 'b', answer: 'no answer: Error: gone' },
+  ])
+  const block = await database.db.selectFrom('blocks').selectAll().executeTakeFirstOrThrow()
+  expect(block).toMatchObject({ epoch_id: 1n, account_id: account.accountId, height: 100 })
+  expect(block.session_id).not.toBeNull()
+})
+
+test('a reader that never reads is dropped, and nobody waits for it', async () => {
+  const [slow, other] = [await working(), await working()]
+  slow.socket.pause()
+  const flood = `${JSON.stringify({ id: 'x'.repeat(60), method: 'mining.ping' })}\n`.repeat(2000)
+  const closed = new Promise(resolve => slow.socket.on('close', resolve))
+  const pour = () => {
+    if (!slow.socket.destroyed) slow.socket.write(flood, () => setImmediate(pour))
+  }
+  pour()
+  for (let i = 0; mining.connectionCount() > 1; i++) {
+    other.send({ id: `p${i}`, method: 'mining.ping' })
+    await other.reply(`p${i}`)
+  }
+  slow.socket.resume()
+  await closed
+})
