@@ -1,0 +1,43 @@
+import type { AccountId } from '../lib/ids.ts'
+
+export type LedgerKind = 'asset' | 'liability' | 'income' | 'expense' | 'equity'
+
+/** A miner's account in the ledger, by what we owe and when. */
+export type MinerSide = 'pending' | 'payable' | 'inflight'
+
+declare const ledgerName: unique symbol
+/** A ledger account's name, for example `asset:l1` or `miner:7:payable`. */
+export type LedgerAccount = string & { readonly [ledgerName]: true }
+
+/**
+ * The chart of accounts; `miner:<account>:<side>` comes beside it for every account.
+ * Assets are where money is, `reward_unallocated` what a block brought before it is divided.
+ */
+export const CHART = {
+  coinbaseImmature: 'asset:coinbase_immature',
+  l1Float: 'asset:l1',
+  l1Unconfirmed: 'asset:l1_out_unconfirmed',
+  rewardUnallocated: 'liability:reward_unallocated',
+  poolFeePending: 'liability:pool_fee_pending',
+  poolFee: 'income:pool_fee',
+  ppsBlockIncome: 'income:pps_block_income',
+  ppsCost: 'expense:pps_cost',
+  feeL1: 'expense:fee_l1',
+  treasuryCapital: 'equity:treasury_capital',
+} as const satisfies Record<string, string>
+
+/** An account of the chart by its key there. */
+export function chartAccount(key: keyof typeof CHART): LedgerAccount {
+  return CHART[key] as string as LedgerAccount
+}
+
+/** What we owe one account: not yet mature, payable now, or reserved by a payout. */
+export function minerAccount(account: AccountId, side: MinerSide): LedgerAccount {
+  return `miner:${account}:${side}` as LedgerAccount
+}
+
+/** The kind is the first part of the name; a miner's account is a liability. */
+export function kindOf(account: LedgerAccount): LedgerKind {
+  const first = account.slice(0, account.indexOf(':'))
+  return first === 'miner' ? 'liability' : (first as LedgerKind)
+}
