@@ -1,0 +1,115 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { batchId, payoutId, txid, unixMs } from '../../src/lib/ids.ts'
+import { sats } from '../../src/lib/money.ts'
+import {
+  decodeManifest,
+  encodeManifest,
+  type Manifest,
+  manifestHash,
+  manifestTotal,
+} from '../../src/treasury/manifest.ts'
+
+const MANIFEST: Manifest = {
+  version: 1,
+  batch: batchId(7n),
+  network: 'regtest',
+  rail: 'l1',
+  payees: [
+    { destination: 'bcrt1qa', amount: sats(1000n), payouts: [payoutId(1n), payoutId(3n)] },
+    { destination: 'bcrt1qb', amount: sats(2000n), payouts: [payoutId(2n)] },
+  ],
+  feeMax: sats(500n),
+  anchor: { txid: txid('ab'.repeat(32)), vout: 1 },
+  change: 'bcrt1qc',
+  createdAt: unixMs(1000),
+  expiresAt: unixMs(2000),
+  policyVersion: 3,
+  createdBy: 'plan:daily',
+}
+const TEXT =
+  `{"anchor":{"txid":"${'ab'.repeat(32)}","vout":1},"batch":"7","change":"bcrt1qc",` +
+  '"createdAt":1000,"createdBy":"plan:daily","expiresAt":2000,"feeMaxSats":"500",' +
+  '"network":"regtest","payees":[' +
+  '{"amountSats":"1000","destination":"bcrt1qa","payouts":["1","3"]},' +
+  '{"amountSats":"2000","destination":"bcrt1qb","payouts":["2"]}],' +
+  '"policyVersion":3,"rail":"l1","version":1}'
+
+test('a manifest has one spelling, which reads back as the same manifest', () => {
+  expect(new TextDecoder().decode(encodeManifest(MANIFEST))).toBe(TEXT)
+  expect(decodeManifest(utf8(TEXT))).toEqual(MANIFEST)
+  expect(manifestTotal(MANIFEST)).toBe(3000n)
+})
+
+const edits: readonly [string, string, string][] = [
+  ['a space', '"vout":1', '"vout": 1'],
+  ['a leading zero', '"amountSats":"1000"', '"amountSats":"01000"'],
+  ['a number for money', '"feeMaxSats":"500"', '"feeMaxSats":500'],
+  ['an unknown field', '"version":1}', '"version":1,"x":1}'],
+  ['a missing field', '"rail":"l1",', ''],
+  ['keys in another order', '"rail":"l1","version":1', '"version":1,"rail":"l1"'],
+  ['a field twice', '"rail":"l1"', '"rail":"l2","rail":"l1"'],
+  ['another version', '"version":1', '"version":2'],
+  ['payees out of order', '"bcrt1qa"', '"bcrt1qz"'],
+  ['a payee twice', '"bcrt1qb"', '"bcrt1qa"'],
+  ['payouts out of order', '["1","3"]', '["3","1"]'],
+  ['a payout in two places', '["2"]', '["3"]'],
+  ['nobody to pay for', '["2"]', '[]'],
+  ['an amount of nothing', '"2000"', '"0"'],
+  ['more than all bitcoin', '"2000"', '"2099999999999999"'],
+  ['an expiry before its time', '"expiresAt":2000', '"expiresAt":1000'],
+  ['an escaped letter', '"regtest"', '"regtes\\u0074"'],
+  ['a line feed after it', '"version":1}', '"version":1}\n'],
+]
+for (const [name, from, to] of edits)
+  test(`a manifest is refused with ${name}`, () => {
+    expect(TEXT).toContain(from)
+    expect(decodeManifest(utf8(TEXT.replace(from, to)))).toBeNull()
+  })
+
+test('bytes that are no text, and no manifest, are refused', () => {
+  for (const text of ['', '{}', 'null', '[]', '7', '{'])
+    expect(decodeManifest(utf8(text))).toBeNull()
+  expect(decodeManifest(Uint8Array.of(0xff, 0xfe))).toBeNull()
+})
+
+test('any change of a manifest is another hash', () => {
+  const changed: Manifest[] = [
+    { ...MANIFEST, batch: batchId(8n) },
+    { ...MANIFEST, feeMax: sats(501n) },
+    { ...MANIFEST, network: 'signet' },
+    { ...MANIFEST, anchor: { ...MANIFEST.anchor, vout: 2 } },
+    { ...MANIFEST, change: 'bcrt1qd' },
+    { ...MANIFEST, payees: MANIFEST.payees.slice(1) },
+  ]
+  const hashes = [MANIFEST, ...changed].map(each => manifestHash(encodeManifest(each)))
+  expect(new Set(hashes).size).toBe(hashes.length)
+})
+
+test('whatever the payees, what was encoded is decoded', () => {
+  const payees = fc
+    .uniqueArray(fc.string({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 20 })
+    .chain(names =>
+      fc.tuple(
+        fc.constant(names.toSorted((a, b) => (a < b ? -1 : 1))),
+        fc.array(fc.bigInt(1n, 1_000_000_000n), {
+          minLength: names.length,
+          maxLength: names.length,
+        }),
+      ),
+    )
+  fc.assert(
+    fc.property(payees, ([names, amounts]) => {
+      const manifest: Manifest = {
+        ...MANIFEST,
+        payees: names.map((destination, index) => ({
+          destination,
+          amount: sats(amounts[index] ?? 1n),
+          payouts: [payoutId(BigInt(index + 1))],
+        })),
+      }
+      expect(decodeManifest(encodeManifest(manifest))).toEqual(manifest)
+    }),
+  )
+})
