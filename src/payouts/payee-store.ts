@@ -1,0 +1,95 @@
+import { type Kysely, sql } from 'kysely'
+import { assert } from '../lib/assert.ts'
+import type { Network } from '../lib/bitcoin/network.ts'
+import type { Database } from '../lib/db/schema.ts'
+import { type AccountId, accountId, type UnixMs } from '../lib/ids.ts'
+import type { Clock } from '../lib/time.ts'
+import type { Authorize } from '../pool/index.ts'
+import { type BitcoinPayee, parseUsername } from './payee.ts'
+
+/**
+ * An insert loses to another process at most twice, over the payee and then over the account;
+ * nobody deletes either, so the third look finds both. More would be a bug, and is asserted.
+ */
+const LOOKS_MAX = 3
+
+export type PayeesDeps = {
+  readonly db: Kysely<Database>
+  readonly clock: Clock
+  readonly network: Network
+}
+
+/** Who miners are. */
+export type Payees = {
+  /**
+   * Refused: the reason is for the miner. Otherwise the account of the payee under the scheme,
+   * made at its first authorize, and always the same one, also when asked many times at once.
+   *
+   * @throws when PostgreSQL is away
+   */
+  readonly authorize: Authorize
+}
+
+/** Knows payees and accounts, and is the only writer of both. */
+export function createPayees({ db, clock, network }: PayeesDeps): Payees {
+  async function accountOf(payee: BitcoinPayee, scheme: string): Promise<AccountId> {
+    // Looked for first, since an insert takes an id from the sequence even where it adds nothing.
+    for (let look = 0; look < LOOKS_MAX; look++) {
+      const account =
+        (await findAccount(db, payee, scheme)) ??
+        (await addAccount(db, payee, { scheme, createdMs: clock.now() }))
+      if (account !== null) return account
+    }
+    assert(false, 'an account that could not be added is there')
+  }
+
+  return {
+    async authorize(username, scheme) {
+      const who = parseUsername(username, { network })
+      if (who.kind === 'refused') return who
+      return { kind: 'authorized', accountId: await accountOf(who, scheme), worker: who.worker }
+    },
+  }
+}
+
+async function findAccount(
+  db: Kysely<Database>,
+  { destination }: BitcoinPayee,
+  scheme: string,
+): Promise<AccountId | null> {
+  const row = await db
+    .selectFrom('accounts')
+    .innerJoin('payees', 'payees.id', 'accounts.payee_id')
+    .select('accounts.id')
+    .where('destination', '=', destination)
+    .where('scheme', '=', scheme)
+    .executeTakeFirst()
+  return row ? accountId(row.id) : null
+}
+
+/**
+ * Adds the account, and its payee where there is none. A conflict waits for the other commit.
+ *
+ * @returns null where another was faster: its rows are committed, for the next look to find
+ */
+async function addAccount(
+  db: Kysely<Database>,
+  { payeeKind, destination }: BitcoinPayee,
+  { scheme, createdMs }: { readonly scheme: string; readonly createdMs: UnixMs },
+): Promise<AccountId | null> {
+  const { rows } = await sql<{ id: bigint }>`
+    with known as (select id from payees where destination = ${destination}),
+    added as (
+      insert into payees (kind, destination, created_ms)
+      select ${payeeKind}::text, ${destination}::text, ${createdMs}::bigint
+       where not exists (select from known)
+      on conflict (destination) do nothing
+      returning id)
+    insert into accounts (payee_id, scheme, created_ms)
+    select id, ${scheme}::text, ${createdMs}::bigint
+      from (select id from known union all select id from added) as payee
+    on conflict (payee_id, scheme) do nothing
+    returning id`.execute(db)
+  const [row] = rows
+  return row ? accountId(row.id) : null
+}
