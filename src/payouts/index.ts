@@ -1,0 +1,47 @@
+export {
+  type BatchAct,
+  type BatchDetail,
+  type BatchReport,
+  type BatchVersion,
+  batchOf,
+  listBatches,
+} from './batch-report-store.ts'
+export {
+  blockEntries,
+  type Earning,
+  epochEntries,
+  type FateChange,
+  type Place,
+  rewardStatement,
+} from './credit.ts'
+export { type CreditParts, creditJobs, type EarningSource } from './credit-store.ts'
+export { type PayoutJobsParts, payoutJobs } from './jobs.ts'
+export { nextPaymentsOf } from './next-payment-store.ts'
+export { parseUsername, type UsernameOutcome } from './payee.ts'
+export { createPayees, type Payees, type PayeesDeps } from './payee-store.ts'
+export { auditBatches, auditInflight, auditVersions } from './payout-audit-store.ts'
+export { decideBatch } from './payout-store.ts'
+export { L1_BOOKS, type L1Options, l1Rail } from './rails/l1/l1-rail.ts'
+export {
+  destinationsOf,
+  type EarningReport,
+  listEarnings,
+  listPayouts,
+  type PayeeReport,
+  type PayoutReport,
+  payeeOf,
+  type RewardBytes,
+  rewardStatementOf,
+  rewardsOfBlocks,
+} from './report-store.ts'
+export { auditRewards } from './reward-audit-store.ts'
+export type { HashedWork, Reward, RewardInput, RewardMethod } from './reward-method.ts'
+export { type RewardMethodChoice, rewardMethod, rewardMethods } from './rewards/index.ts'
+export { recomputeReward } from './rewards/recompute.ts'
+export type { Interval, NextPayment, Scheme } from './scheme.ts'
+export {
+  payoutsSince,
+  rewardsFromEpoch,
+  type TracedPayout,
+  type TracedReward,
+} from './trace-store.ts'

@@ -1,0 +1,215 @@
+import type { Kysely } from 'kysely'
+import { unreachable } from '../lib/assert.ts'
+import type { Database } from '../lib/db/schema.ts'
+import type { Job } from '../lib/job-runner.ts'
+import type { Log } from '../lib/log.ts'
+import type { Clock } from '../lib/time.ts'
+import type { BatchEvent } from './payout.ts'
+import {
+  endLease,
+  type LiveBatch,
+  liveBatch,
+  liveBatches,
+  type MoveOutcome,
+  moveBatch,
+  NotPosted,
+  takeLease,
+} from './payout-store.ts'
+import { planPayouts } from './plan-store.ts'
+import type { CheckOutcome, Lease, PrepareOutcome, Rail } from './rail.ts'
+import type { Scheme } from './scheme.ts'
+
+const PLAN_EVERY_MS = 15_000
+const ADVANCE_EVERY_MS = 5000
+/** Steps that one batch takes in one run; the next run goes on where it stopped. */
+const STEPS_A_RUN_MAX = 4
+
+export type PayoutJobsParts = {
+  readonly db: Kysely<Database>
+  readonly clock: Clock
+  readonly log: Log
+  readonly network: string
+  readonly schemes: readonly Scheme[]
+  readonly rails: readonly Rail[]
+  readonly policyVersion: () => number
+  /** How long operators have to approve a batch. */
+  readonly expiresAfterMs: number
+  /** Names this process in leases, for people. */
+  readonly owner: string
+}
+
+/**
+ * The jobs that turn what is due into money that has left: a plan for each scheme, and one job that
+ * takes every live batch further. Each reads what is due and commits each step, so that running it
+ * twice, at once, late or never changes no balance.
+ */
+export function payoutJobs(parts: PayoutJobsParts): readonly Job[] {
+  const plans = parts.schemes.map(scheme => ({
+    name: `plan-${scheme.name}`,
+    everyMs: PLAN_EVERY_MS,
+    run: () => planScheme(parts, scheme),
+  }))
+  const advance = {
+    name: 'advance-batches',
+    everyMs: ADVANCE_EVERY_MS,
+    run: () => advanceAll(parts),
+  }
+  return [...plans, advance]
+}
+
+async function planScheme(parts: PayoutJobsParts, scheme: Scheme): Promise<void> {
+  const { db, clock, network, expiresAfterMs, log } = parts
+  for (const name of scheme.rails) {
+    const rail = parts.rails.find(each => each.name === name)
+    if (!rail) continue
+    const policyVersion = parts.policyVersion()
+    const planning = { scheme, rail, network, clock, policyVersion, expiresAfterMs }
+    const outcome = await planPayouts(db, planning)
+    switch (outcome.kind) {
+      case 'planned':
+        log.info({ scheme: scheme.name, batch: String(outcome.batch) }, 'batch planned')
+        break
+      case 'waits':
+        log.warn({ scheme: scheme.name, reason: outcome.reason }, 'nothing planned')
+        break
+      case 'nobody is due':
+        break
+      default:
+        unreachable(outcome)
+    }
+  }
+}
+
+/** A batch that fails holds up no other; the first failure is told when all had their turn. */
+async function advanceAll(parts: PayoutJobsParts): Promise<void> {
+  const failures: unknown[] = []
+  for (const rail of parts.rails) {
+    let page = await liveBatches(parts.db, rail.name, null)
+    for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
+      for (const batch of page) {
+        const lease = await takeLease(parts.db, batch, parts.owner)
+        if (lease) await advance(parts, rail, lease).catch(error => failures.push(error))
+      }
+      page = await liveBatches(parts.db, rail.name, last)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+}
+
+/** Takes a leased batch as far as it goes now, and gives the lease back whatever happens. */
+async function advance(parts: PayoutJobsParts, rail: Rail, lease: Lease): Promise<void> {
+  const { db, log } = parts
+  let note: string | null = null
+  try {
+    for (let taken = 0; taken < STEPS_A_RUN_MAX; taken++) {
+      const live = await liveBatch(db, lease.batch)
+      if (!live) break
+      const result = await step(parts, rail, live, lease)
+      note = result.note
+      if (!result.again) break
+    }
+  } catch (error) {
+    if (!(error instanceof NotPosted)) throw error
+    note = error.message
+    log.error({ batch: String(lease.batch), reason: note }, 'the ledger refused a batch')
+  } finally {
+    await endLease(db, lease, note)
+  }
+}
+
+/** Why the batch is where it is, and whether more can be done at once. */
+type StepResult = { readonly note: string; readonly again: boolean }
+
+const STAYS: StepResult = { note: '', again: false }
+const waits = (note: string): StepResult => ({ note, again: false })
+
+async function step(
+  parts: PayoutJobsParts,
+  rail: Rail,
+  { state, expiresAt }: LiveBatch,
+  lease: Lease,
+): Promise<StepResult> {
+  const move = (event: BatchEvent, note = '') => moveLeased(parts, rail, lease, event, note)
+  switch (state) {
+    case 'planned':
+      if (parts.clock.now() < expiresAt) return STAYS
+      return move({ kind: 'expired' }, 'nobody approved it in time')
+    case 'approved':
+      return afterPrepare(await rail.prepare(lease), move)
+    case 'prepared': {
+      const sent = await rail.send(lease.batch)
+      if (sent.kind === 'sent') return move({ kind: 'seen' })
+      return { ...(await move({ kind: 'lost' }, sent.reason)), again: false }
+    }
+    case 'sent':
+    case 'uncertain':
+      return afterCheck(rail, lease, await rail.check(lease.batch), { state, move })
+    case 'settled':
+    case 'released':
+      return STAYS
+    default:
+      return unreachable(state)
+  }
+}
+
+type Mover = (event: BatchEvent, note?: string) => Promise<StepResult>
+
+async function afterPrepare(outcome: PrepareOutcome, move: Mover): Promise<StepResult> {
+  switch (outcome.kind) {
+    case 'prepared':
+      return { note: '', again: true }
+    case 'waits':
+      return waits(outcome.reason)
+    case 'expired':
+      return move({ kind: 'expired' }, 'its time was up before it was signed')
+    case 'dead':
+      return move({ kind: 'dead' }, outcome.reason)
+    case 'fenced':
+      return STAYS
+    default:
+      return unreachable(outcome)
+  }
+}
+
+async function afterCheck(
+  rail: Rail,
+  { batch }: Lease,
+  outcome: CheckOutcome,
+  { state, move }: { readonly state: 'sent' | 'uncertain'; readonly move: Mover },
+): Promise<StepResult> {
+  const seen = async () =>
+    state === 'sent' ? STAYS : { ...(await move({ kind: 'seen' })), again: false }
+  switch (outcome.kind) {
+    case 'settled':
+      return move({ kind: 'settled', fee: outcome.fee })
+    case 'waiting':
+      return seen()
+    case 'missing': {
+      const sent = await rail.send(batch)
+      if (sent.kind === 'sent') return seen()
+      return { ...(await move({ kind: 'lost' }, sent.reason)), again: false }
+    }
+    case 'dead':
+      return move({ kind: 'dead' }, outcome.reason)
+    case 'unknown':
+      return waits(outcome.reason)
+    default:
+      return unreachable(outcome)
+  }
+}
+
+async function moveLeased(
+  { db, clock, log }: PayoutJobsParts,
+  rail: Rail,
+  lease: Lease,
+  event: BatchEvent,
+  note: string,
+): Promise<StepResult> {
+  const context = { books: rail.books, at: clock.now() }
+  const moved: MoveOutcome = await db
+    .transaction()
+    .execute(tx => moveBatch(tx, lease, event, context))
+  if (moved.kind !== 'moved') return STAYS
+  log.info({ batch: String(lease.batch), state: moved.state, event: event.kind }, 'batch moved')
+  return { note, again: true }
+}

@@ -1,0 +1,252 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Entry, postEntries } from '../ledger/index.ts'
+import { assert } from '../lib/assert.ts'
+import type { BatchState, Database } from '../lib/db/schema.ts'
+import { accountId, type BatchId, batchId, digest, type UnixMs, unixMs } from '../lib/ids.ts'
+import { sats } from '../lib/money.ts'
+import type { Clock } from '../lib/time.ts'
+import {
+  type ActVerdict,
+  decodeManifest,
+  giveAct,
+  type Manifest,
+  type Policy,
+  type SignedAct,
+} from '../treasury/index.ts'
+import { type BatchEvent, type BatchFacts, next } from './payout.ts'
+import type { Lease, RailBooks } from './rail.ts'
+
+/** Batches read at once; the others come with the next page of the same run. */
+const BATCHES_A_PAGE_MAX = 100
+const NOTE_CHARACTERS_MAX = 500
+/** A worker that has not ended by then counts as dead, and another may take its batch. */
+const LEASE_SECONDS = 120
+
+/** A batch that has not ended. */
+export type LiveBatch = {
+  readonly state: BatchState
+  readonly expiresAt: UnixMs
+}
+
+/** What became of an event; only `moved` wrote anything. */
+export type MoveOutcome =
+  | { readonly kind: 'moved'; readonly state: BatchState }
+  /** Another worker has the batch by now. */
+  | { readonly kind: 'fenced' }
+  /** The batch's state does not allow it, most likely because it was done already. */
+  | { readonly kind: 'illegal' }
+
+/** The ledger does not take an entry; thrown so that nothing of the commit stays. */
+export class NotPosted extends Error {
+  override readonly name = 'NotPosted'
+}
+
+/**
+ * A page of batches that have not ended, the oldest first. Those in front may wait long for their
+ * operators, so a run goes through all pages.
+ *
+ * @param after the last batch of the page before, or null for the first page
+ */
+export async function liveBatches(
+  db: Kysely<Database>,
+  rail: string,
+  after: BatchId | null,
+): Promise<BatchId[]> {
+  const rows = await db
+    .selectFrom('batches')
+    .select('id')
+    .where('rail', '=', rail)
+    .where('state', 'not in', ['settled', 'released'])
+    .where('id', '>', after ?? 0n)
+    .orderBy('id')
+    .limit(BATCHES_A_PAGE_MAX)
+    .execute()
+  return rows.map(row => batchId(row.id))
+}
+
+/** @returns null for a batch that has ended */
+export async function liveBatch(db: Kysely<Database>, batch: BatchId): Promise<LiveBatch | null> {
+  const row = await db
+    .selectFrom('batches')
+    .select(['state', 'expires_ms'])
+    .where('id', '=', batch)
+    .where('state', 'not in', ['settled', 'released'])
+    .executeTakeFirst()
+  return row ? { state: row.state, expiresAt: unixMs(Number(row.expires_ms)) } : null
+}
+
+/**
+ * Takes a batch for one step, by the database's clock alone.
+ *
+ * @returns null while another worker has it, or when it has ended
+ */
+export async function takeLease(
+  db: Kysely<Database>,
+  batch: BatchId,
+  owner: string,
+): Promise<Lease | null> {
+  const row = await db
+    .updateTable('batches')
+    .set({
+      lease_owner: owner,
+      lease_until: sql<string>`clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})`,
+      fence: sql<bigint>`fence + 1`,
+    })
+    .where('id', '=', batch)
+    .where('state', 'not in', ['settled', 'released'])
+    .where(eb =>
+      eb.or([eb('lease_until', 'is', null), eb('lease_until', '<', sql<Date>`clock_timestamp()`)]),
+    )
+    .returning('fence')
+    .executeTakeFirst()
+  return row ? { batch, fence: row.fence } : null
+}
+
+/** Gives a batch back with a word on why it waits; does nothing where the lease was lost. */
+export async function endLease(
+  db: Kysely<Database>,
+  { batch, fence }: Lease,
+  note: string | null,
+): Promise<void> {
+  await db
+    .updateTable('batches')
+    .set({ lease_owner: null, lease_until: null })
+    .$if(note !== null, query => query.set({ note: (note ?? '').slice(0, NOTE_CHARACTERS_MAX) }))
+    .where('id', '=', batch)
+    .where('fence', '=', fence)
+    .execute()
+}
+
+/** @throws where a stored manifest is not what it was written as */
+export async function manifestOf(db: Kysely<Database>, batch: BatchId): Promise<Manifest> {
+  const row = await db
+    .selectFrom('batches')
+    .select('manifest')
+    .where('id', '=', batch)
+    .executeTakeFirstOrThrow()
+  const manifest = decodeManifest(new Uint8Array(row.manifest))
+  assert(
+    manifest !== null && manifest.batch === batch,
+    'a stored manifest is canonical and its own',
+  )
+  return manifest
+}
+
+/**
+ * Moves a leased batch with all its payouts and books it, in the caller's transaction.
+ *
+ * @throws NotPosted where the ledger does not take the entry
+ */
+export async function moveBatch(
+  tx: Transaction<Database>,
+  lease: Lease,
+  event: BatchEvent,
+  context: { readonly books: RailBooks; readonly at: UnixMs },
+): Promise<MoveOutcome> {
+  const row = await lockBatch(tx, lease.batch)
+  if (row?.fence !== lease.fence) return { kind: 'fenced' }
+  return applyEvent(tx, { batch: lease.batch, state: row.state }, event, context)
+}
+
+/**
+ * Writes an operator's act and does at once what it decides. An approved batch cannot be rejected,
+ * nor a rejected one approved: whichever comes first holds.
+ *
+ * @returns null where there is no such batch
+ */
+export async function decideBatch(
+  db: Kysely<Database>,
+  policy: Policy,
+  given: { readonly batch: BatchId; readonly act: SignedAct },
+  { books, clock }: { readonly books: RailBooks; readonly clock: Clock },
+): Promise<ActVerdict | null> {
+  return db.transaction().execute(async tx => {
+    const row = await lockBatch(tx, given.batch)
+    if (!row) return null
+    const at = clock.now()
+    const batch = {
+      id: given.batch,
+      manifestHash: digest(row.manifest_hash),
+      expiresAt: unixMs(Number(row.expires_ms)),
+      decided: row.state !== 'planned',
+    }
+    const verdict = await giveAct(tx, batch, policy, given.act, at)
+    if (verdict.kind === 'refused' || verdict.batch === 'waits') return verdict
+    const current = { batch: given.batch, state: row.state }
+    const moved = await applyEvent(tx, current, { kind: verdict.batch }, { books, at })
+    assert(moved.kind === 'moved', 'a planned batch can be approved and rejected')
+    return verdict
+  })
+}
+
+function lockBatch(tx: Transaction<Database>, batch: BatchId) {
+  return tx
+    .selectFrom('batches')
+    .select(['state', 'fence', 'manifest_hash', 'expires_ms'])
+    .where('id', '=', batch)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+async function applyEvent(
+  tx: Transaction<Database>,
+  { batch, state }: { readonly batch: BatchId; readonly state: BatchState },
+  event: BatchEvent,
+  { books, at }: { readonly books: RailBooks; readonly at: UnixMs },
+): Promise<MoveOutcome> {
+  const move = next(state, event, await factsOf(tx, batch, books), at)
+  if (move.kind === 'illegal') return move
+  if (move.entry) await post(tx, move.entry)
+  const ended =
+    move.state === 'settled' || move.state === 'released' ? { ended_ms: BigInt(at) } : {}
+  const change = { state: move.state, ...ended }
+  await tx.updateTable('batches').set(change).where('id', '=', batch).execute()
+  await tx.updateTable('payouts').set(change).where('batch_id', '=', batch).execute()
+  // The coins of a settled batch stay its own: a reorganisation could bring them back.
+  if (move.state === 'released') {
+    await tx
+      .updateTable('reserved_outputs')
+      .set({ released_ms: BigInt(at) })
+      .where('batch_id', '=', batch)
+      .execute()
+  }
+  return { kind: 'moved', state: move.state }
+}
+
+/** @throws NotPosted unless the ledger holds the entry afterwards */
+export async function post(tx: Transaction<Database>, entry: Entry): Promise<void> {
+  const [outcome] = await postEntries(tx, [entry])
+  assert(outcome !== undefined, 'every entry has its outcome')
+  if (outcome.kind === 'posted' || outcome.kind === 'repeated') return
+  const what = outcome.kind === 'overdrawn' ? `${outcome.account} is too small` : 'the key is taken'
+  throw new NotPosted(`${entry.key}: ${what}`)
+}
+
+async function factsOf(
+  tx: Transaction<Database>,
+  batch: BatchId,
+  books: RailBooks,
+): Promise<BatchFacts> {
+  const payouts = await tx
+    .selectFrom('payouts')
+    .select(['account_id', 'amount_sats'])
+    .where('batch_id', '=', batch)
+    .orderBy('account_id')
+    .execute()
+  const booked = await tx
+    .selectFrom('batch_versions')
+    .select(eb => eb.fn.max('fee_sats').as('fee'))
+    .where('batch_id', '=', batch)
+    .where('raw', 'is not', null)
+    .executeTakeFirst()
+  const fee: bigint | null = booked?.fee ?? null
+  return {
+    batch,
+    books,
+    payouts: payouts.map(row => ({
+      account: accountId(row.account_id),
+      amount: sats(row.amount_sats),
+    })),
+    feeBooked: fee === null ? null : sats(fee),
+  }
+}

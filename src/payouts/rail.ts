@@ -1,0 +1,94 @@
+import type { LedgerAccount } from '../ledger/index.ts'
+import type { BatchId, Txid } from '../lib/ids.ts'
+import type { Sats } from '../lib/money.ts'
+
+/** Sending money has three outcomes; `unknown` keeps it reserved until positive evidence. */
+export type SendOutcome =
+  /** The network has it. */
+  | { readonly kind: 'sent' }
+  /** It may have: only `check` may decide. No reply of a node proves that it never can. */
+  | { readonly kind: 'unknown'; readonly reason: string }
+
+/** What evidence says of a batch that may have left. */
+export type CheckOutcome =
+  /** Final: this version paid, with this fee. */
+  | { readonly kind: 'settled'; readonly version: number; readonly fee: Sats }
+  /** On its way; `confirmations` 0 means in a mempool. */
+  | { readonly kind: 'waiting'; readonly confirmations: number }
+  /** Nobody has it now; send the same bytes again. Money stays reserved. */
+  | { readonly kind: 'missing' }
+  /** The anchor is spent for good by something that is no version of this batch. */
+  | { readonly kind: 'dead'; readonly reason: string }
+  | { readonly kind: 'unknown'; readonly reason: string }
+
+/** What a rail made of an approved batch, or why it did not. */
+export type PrepareOutcome =
+  /** The signed bytes are stored, and the batch has moved to `prepared` in the same commit. */
+  | { readonly kind: 'prepared' }
+  | { readonly kind: 'waits'; readonly reason: string }
+  /** Its time was up before anything was given to be signed. */
+  | { readonly kind: 'expired' }
+  /** The anchor is spent for good by something else. */
+  | { readonly kind: 'dead'; readonly reason: string }
+  /** Another worker took the lease; nothing was written. */
+  | { readonly kind: 'fenced' }
+
+/** Whether a destination can be paid on a rail, in its one canonical spelling. */
+export type Destination =
+  | { readonly kind: 'payable'; readonly canonical: string; readonly dust: Sats }
+  | { readonly kind: 'unpayable'; readonly reason: string }
+
+/** A coin that a rail can spend. */
+export type Coin = {
+  readonly txid: Txid
+  readonly vout: number
+  readonly value: Sats
+  readonly script: Uint8Array
+}
+
+/** Where a rail's money stands in the ledger. */
+export type RailBooks = {
+  readonly float: LedgerAccount
+  readonly out: LedgerAccount
+  readonly fee: LedgerAccount
+}
+
+/** What a rail can spend now, or why it spends nothing. */
+export type Funds =
+  | {
+      readonly kind: 'funds'
+      /** Not yet without those that other batches hold. */
+      readonly coins: readonly Coin[]
+      /** A new place for what is left over; asked for only when a batch needs one. */
+      readonly newChange: () => Promise<string>
+    }
+  | { readonly kind: 'waits'; readonly reason: string }
+
+/** What a batch may cost at most, each part rounded up, so that their sum bounds the whole. */
+export type FeesMax = {
+  /** With nobody paid yet, its change included. */
+  readonly base: Sats
+  readonly ofCoin: (coin: Coin) => Sats
+  readonly ofPayee: (destination: string) => Sats
+}
+
+/** The right to work on a batch until its lease ends; a commit counts only with the same fence. */
+export type Lease = { readonly batch: BatchId; readonly fence: bigint }
+
+/**
+ * Pays miners. Every step is harmless when repeated; what leaves is stored before it leaves.
+ * The batch itself (manifest, state, payouts) is the core's; the artefact is the rail's.
+ * Contract: test/contracts/rail.ts.
+ */
+export type Rail = {
+  readonly name: string
+  readonly books: RailBooks
+  readonly parseDestination: (payee: string) => Destination
+  readonly fees: FeesMax
+  readonly funds: () => Promise<Funds>
+  /** Builds, signs and stores the artefact of an approved batch. */
+  readonly prepare: (lease: Lease) => Promise<PrepareOutcome>
+  /** Sends the stored artefact; a repeat sends the same bytes. */
+  readonly send: (batch: BatchId) => Promise<SendOutcome>
+  readonly check: (batch: BatchId) => Promise<CheckOutcome>
+}

@@ -1,0 +1,169 @@
+import { Psbt, Transaction } from 'bitcoinjs-lib'
+import { assert } from '../../../lib/assert.ts'
+import { equalBytes, fromHex, toHex } from '../../../lib/bytes.ts'
+import { type Txid, txid } from '../../../lib/ids.ts'
+import { ceilDiv, type Sats, sats } from '../../../lib/money.ts'
+import type { Coin } from '../../rail.ts'
+
+/** A batch stays well under the 400,000 that nodes relay, so that it can still be replaced. */
+export const WEIGHT_MAX = 200_000
+/** Replaceable, and without a lock time. Source: BIP 125. */
+const SEQUENCE = 0xfffffffd
+/** Version, lock time, marker and the counts, where more than 252 outputs take two bytes more. */
+const BASE_WEIGHT = 50
+/** Outpoint, empty script, sequence; then a signature of at most 72 bytes and a key. */
+const P2WPKH_INPUT_WEIGHT = 272
+/** Outpoint, empty script, sequence; then a signature of at most 65 bytes. */
+const P2TR_INPUT_WEIGHT = 231
+/** Change goes to a script of at most 34 bytes. */
+const CHANGE_SCRIPT_BYTES_MAX = 34
+
+export type Payment = { readonly script: Uint8Array; readonly amount: Sats }
+
+/** All that a version of a batch is made of. */
+export type Order = {
+  /** The anchor is the first of them. */
+  readonly coins: readonly Coin[]
+  readonly payments: readonly Payment[]
+  readonly changeScript: Uint8Array
+  readonly feeMax: Sats
+}
+
+export type BuildOutcome =
+  | {
+      readonly kind: 'built'
+      /** BIP 174, unsigned. */
+      readonly psbt: Uint8Array
+      /** Holds for the signed transaction too, since its inputs are native segwit. */
+      readonly txid: Txid
+      readonly fee: Sats
+    }
+  /** At this fee rate it would cost more than was approved. */
+  | { readonly kind: 'too dear'; readonly fee: Sats }
+
+/** @returns null for a coin that we do not spend: only native segwit keeps a txid when signed */
+export function inputWeight(script: Uint8Array): number | null {
+  if (script.length === 22 && script[0] === 0x00 && script[1] === 20) return P2WPKH_INPUT_WEIGHT
+  if (script.length === 34 && script[0] === 0x51 && script[1] === 32) return P2TR_INPUT_WEIGHT
+  return null
+}
+
+export function outputWeight(scriptBytes: number): number {
+  assert(scriptBytes < 253, 'a script we pay to has a length of one byte')
+  return 4 * (8 + 1 + scriptBytes)
+}
+
+/** The weight with nothing in it but change. */
+export function bareWeight(): number {
+  return BASE_WEIGHT + outputWeight(CHANGE_SCRIPT_BYTES_MAX)
+}
+
+/** Rounded up, both to whole virtual bytes and to whole satoshis. */
+export function feeFor(weight: number, feeRateSatPerKvb: Sats): Sats {
+  return sats(ceilDiv(ceilDiv(BigInt(weight), 4n) * feeRateSatPerKvb, 1000n))
+}
+
+/**
+ * Builds a version of a batch: the anchor first, the payments in their order, our change last.
+ * Nothing here depends on chance, so the same order at the same rate is the same transaction.
+ */
+export function buildTransaction(order: Order, feeRateSatPerKvb: Sats): BuildOutcome {
+  const { coins, payments, changeScript } = order
+  const weight = weightOf(order)
+  assert(weight <= WEIGHT_MAX, 'planning keeps a batch small')
+  const fee = feeFor(weight, feeRateSatPerKvb)
+  if (fee > order.feeMax) return { kind: 'too dear', fee }
+  const psbt = new Psbt()
+  psbt.setVersion(2).setLocktime(0)
+  for (const { txid, vout, value, script } of coins) {
+    const witnessUtxo = { script, value }
+    psbt.addInput({ hash: txid, index: vout, sequence: SEQUENCE, witnessUtxo })
+  }
+  for (const { script, amount } of payments) psbt.addOutput({ script, value: amount })
+  psbt.addOutput({
+    script: changeScript,
+    value: sats(valueOfCoins(coins) - paidBy(payments) - fee),
+  })
+  const unsigned = Transaction.fromBuffer(psbt.data.getTransaction())
+  return { kind: 'built', psbt: psbt.toBuffer(), txid: txid(unsigned.getId()), fee }
+}
+
+/**
+ * Whether signed bytes are the order and nothing else: the same coins, each payment exactly, the
+ * rest to our change, at most the approved fee.
+ *
+ * @returns what is wrong, or null
+ */
+export function transactionComplaint(raw: Uint8Array, order: Order): string | null {
+  const transaction = parse(raw)
+  if (transaction === null) return 'the signed bytes are no transaction'
+  const { ins, outs } = transaction
+  const isCoin = ({ hash, index }: { hash: Uint8Array; index: number }, coin: Coin | undefined) =>
+    coin !== undefined && index === coin.vout && toHex(hash.slice().reverse()) === coin.txid
+  if (ins.length !== order.coins.length) return 'it does not spend the reserved coins'
+  if (!ins.every((input, at) => isCoin(input, order.coins[at])))
+    return 'it does not spend the reserved coins'
+  if (outs.length !== order.payments.length + 1) return 'its outputs are not the payments'
+  const pays = order.payments.every(({ script, amount }, at) => {
+    const out = outs[at]
+    return out !== undefined && out.value === amount && equalBytes(out.script, script)
+  })
+  if (!pays) return 'its outputs are not the payments'
+  const change = outs.at(-1)
+  if (!change || !equalBytes(change.script, order.changeScript)) return 'its change is not ours'
+  const fee = valueOfCoins(order.coins) - paidBy(order.payments) - change.value
+  return fee >= 0n && fee <= order.feeMax ? null : 'its fee is more than was approved'
+}
+
+/** The id of signed bytes of our own. */
+export function txidOf(raw: Uint8Array): Txid {
+  return txid(Transaction.fromBuffer(raw).getId())
+}
+
+/** The highest rate a node may let these bytes through with, so that no slip pays more. */
+export function feeRateOf(raw: Uint8Array, fee: Sats): Sats {
+  const vsize = BigInt(Transaction.fromBuffer(raw).virtualSize())
+  return sats(ceilDiv(fee * 1000n, vsize))
+}
+
+/** A signer's PSBT without signatures of its own: what was stored before it was asked. */
+export function psbtBase64(psbt: Uint8Array): string {
+  return Psbt.fromBuffer(psbt).toBase64()
+}
+
+/** @returns null where the text is not plain hex of a transaction */
+export function parseRaw(hex: string): Uint8Array | null {
+  if (!/^(?:[0-9a-f]{2})+$/.test(hex)) return null
+  const raw = fromHex(hex)
+  return parse(raw) === null ? null : raw
+}
+
+function weightOf({ coins, payments, changeScript }: Order): number {
+  const inputs = coins.map(({ script }) => {
+    const weight = inputWeight(script)
+    assert(weight !== null, 'only native segwit coins are reserved')
+    return weight
+  })
+  const outputs = [...payments.map(({ script }) => script), changeScript]
+  return [...inputs, ...outputs.map(script => outputWeight(script.length))].reduce(
+    (sum, weight) => sum + weight,
+    BASE_WEIGHT,
+  )
+}
+
+/** The library throws where bytes are no transaction; here that is an answer. */
+function parse(raw: Uint8Array): Transaction | null {
+  try {
+    return Transaction.fromBuffer(raw)
+  } catch {
+    return null
+  }
+}
+
+function valueOfCoins(coins: readonly Coin[]): bigint {
+  return coins.reduce((sum, coin) => sum + coin.value, 0n)
+}
+
+function paidBy(payments: readonly Payment[]): bigint {
+  return payments.reduce((sum, payment) => sum + payment.amount, 0n)
+}

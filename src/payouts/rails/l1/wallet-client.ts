@@ -1,0 +1,195 @@
+import { z } from 'zod'
+import { toHex } from '../../../lib/bytes.ts'
+import { type BlockHash, blockHash, type Txid, txid } from '../../../lib/ids.ts'
+import { formatBtc, type Sats } from '../../../lib/money.ts'
+import { satsFromCoins } from '../../../lib/nodes/amount.ts'
+import { type NodeRpc, NodeUnreachable, RpcError } from '../../../lib/nodes/bitcoin-core-client.ts'
+import type { Coin } from '../../rail.ts'
+import type { SendReply } from './evidence.ts'
+import { inputWeight } from './transaction.ts'
+
+/** Transactions of the wallet that are looked through for who spent a coin; beyond, nobody did. */
+const SPENDERS_MAX = 2000
+const CONFIRMATIONS_MAX = 9_999_999
+/** Core: RPC_INVALID_ADDRESS_OR_KEY, also for a transaction that the wallet does not know. */
+const NOT_KNOWN = -5
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/)
+const amount = z.union([z.number(), z.string()]).transform((coins, context) => {
+  const read = satsFromCoins(coins)
+  if (read === null) {
+    context.addIssue({ code: 'custom', message: 'not an amount in coins' })
+    return z.NEVER
+  }
+  return read
+})
+const outpoint = z.object({ txid: hash, vout: z.int().nonnegative() })
+const chainSchema = z.object({
+  chain: z.string(),
+  blocks: z.int(),
+  headers: z.int(),
+  bestblockhash: hash.transform(blockHash),
+  initialblockdownload: z.boolean(),
+})
+const unspentSchema = z.array(
+  outpoint.extend({
+    amount,
+    scriptPubKey: z.string().regex(/^(?:[0-9a-f]{2})*$/),
+    spendable: z.boolean(),
+    safe: z.boolean(),
+    confirmations: z.int(),
+  }),
+)
+const transactionSchema = z.object({
+  confirmations: z.int(),
+  blockhash: hash.transform(blockHash).optional(),
+  decoded: z.object({ vin: z.array(outpoint.partial()) }).optional(),
+})
+
+export type Outpoint = { readonly txid: Txid; readonly vout: number }
+
+/** A wallet's transaction; `block` is null where no block has it. */
+export type WalletTransaction = {
+  readonly confirmations: number
+  readonly block: BlockHash | null
+  readonly spends: readonly {
+    readonly txid?: string | undefined
+    readonly vout?: number | undefined
+  }[]
+}
+
+/** What the L1 rail asks a node and its wallet, each reply parsed. All but `broadcast` throw. */
+export type WalletClient = ReturnType<typeof walletClient>
+
+/** @param wallet the payout wallet's name; native segwit, loaded at the node's start */
+export function walletClient({ call }: NodeRpc, wallet: string) {
+  const ask = (method: string, ...params: readonly unknown[]) => call(method, params)
+  const askWallet = (method: string, ...params: readonly unknown[]) =>
+    call(method, params, { wallet })
+
+  const transaction = async (id: Txid): Promise<WalletTransaction | null> => {
+    const reply = await orNull(askWallet('gettransaction', id, true, true))
+    if (reply === null) return null
+    const { confirmations, blockhash, decoded } = transactionSchema.parse(reply)
+    return { confirmations, block: blockhash ?? null, spends: decoded?.vin ?? [] }
+  }
+
+  return {
+    chain: async () => chainSchema.parse(await ask('getblockchaininfo')),
+
+    /** Blocks on top of it, itself included; −1 off the best chain, null where unknown. */
+    confirmationsOf: async (block: BlockHash): Promise<number | null> => {
+      const reply = await orNull(ask('getblockheader', block))
+      return reply === null ? null : z.object({ confirmations: z.int() }).parse(reply).confirmations
+    },
+
+    /** Confirmed native segwit coins that the wallet can sign for; immature ones are not listed. */
+    coins: async (): Promise<Coin[]> => {
+      const listed = await askWallet('listunspent', 1, CONFIRMATIONS_MAX, [], false)
+      return unspentSchema.parse(listed).flatMap(unspent => {
+        const script = new Uint8Array(Buffer.from(unspent.scriptPubKey, 'hex'))
+        const ours = unspent.spendable && unspent.safe && unspent.confirmations >= 1
+        if (!ours || inputWeight(script) === null || unspent.amount === 0n) return []
+        return [{ txid: txid(unspent.txid), vout: unspent.vout, value: unspent.amount, script }]
+      })
+    },
+
+    newChangeAddress: async () =>
+      z.string().parse(await askWallet('getrawchangeaddress', 'bech32')),
+
+    isOurs: async (address: string) =>
+      z.object({ ismine: z.boolean() }).parse(await askWallet('getaddressinfo', address)).ismine,
+
+    /** Satoshis a thousand virtual bytes; null where the node has seen too little to say. */
+    estimatedFeeRate: async (blocks: number): Promise<Sats | null> => {
+      const reply = z.object({ feerate: amount.optional() })
+      return reply.parse(await ask('estimatesmartfee', blocks)).feerate ?? null
+    },
+
+    /** What its mempool takes at least now. */
+    mempoolFeeRate: async (): Promise<Sats> =>
+      z.object({ mempoolminfee: amount }).parse(await ask('getmempoolinfo')).mempoolminfee,
+
+    /** @returns the final transaction's hex, or null where the wallet could not sign all of it */
+    sign: async (psbtBase64: string): Promise<string | null> => {
+      const signed = z
+        .object({ psbt: z.string(), complete: z.boolean() })
+        .parse(await askWallet('walletprocesspsbt', psbtBase64, true, 'ALL'))
+      if (!signed.complete) return null
+      const final = z.object({ hex: z.string().optional(), complete: z.boolean() })
+      return final.parse(await ask('finalizepsbt', signed.psbt)).hex ?? null
+    },
+
+    /** @returns why the mempool would refuse it, or null */
+    mempoolComplaint: async (raw: Uint8Array, feeRateMax: Sats): Promise<string | null> => {
+      const reply = await ask('testmempoolaccept', [toHex(raw)], formatBtc(feeRateMax))
+      const verdict = z.object({ allowed: z.boolean(), 'reject-reason': z.string().optional() })
+      const [first] = z.array(verdict).length(1).parse(reply)
+      return first?.allowed ? null : (first?.['reject-reason'] ?? 'refused')
+    },
+
+    broadcast: async (raw: Uint8Array, feeRateMax: Sats): Promise<SendReply> => {
+      try {
+        const reply = await ask('sendrawtransaction', toHex(raw), formatBtc(feeRateMax))
+        return { kind: 'txid', txid: z.string().parse(reply) }
+      } catch (error) {
+        if (error instanceof RpcError)
+          return { kind: 'error', code: error.code, message: error.message }
+        return {
+          kind: 'no answer',
+          message: error instanceof Error ? error.message : String(error),
+        }
+      }
+    },
+
+    transaction,
+
+    /** Whether the chain, without the mempool, has the coin unspent. */
+    isUnspent: async ({ txid, vout }: Outpoint): Promise<boolean> =>
+      (await ask('gettxout', txid, vout, false)) !== null,
+
+    mempoolSpender: async (coin: Outpoint): Promise<Txid | null> => {
+      const reply = await ask('gettxspendingprevout', [{ txid: coin.txid, vout: coin.vout }])
+      const spender = z.object({ spendingtxid: hash.transform(txid).optional() })
+      return z.array(spender).length(1).parse(reply)[0]?.spendingtxid ?? null
+    },
+
+    /** Who spent a coin of the wallet in a block; null where the wallet does not know. */
+    spenderOf: async (coin: Outpoint): Promise<Txid | null> => {
+      const funding = await transaction(coin.txid)
+      if (!funding?.block) return null
+      const listed = z
+        .object({ transactions: z.array(z.object({ txid: hash, confirmations: z.int() })) })
+        .parse(await askWallet('listsinceblock', funding.block))
+      const candidates = new Set(
+        listed.transactions
+          .filter(({ confirmations }) => confirmations > 0)
+          .map(({ txid }) => txid),
+      )
+      for (const id of [...candidates].slice(0, SPENDERS_MAX)) {
+        const found = await transaction(txid(id))
+        const spends = found?.spends.some(
+          ({ txid, vout }) => txid === coin.txid && vout === coin.vout,
+        )
+        if (spends) return txid(id)
+      }
+      return null
+    },
+  }
+}
+
+async function orNull(reply: Promise<unknown>): Promise<unknown> {
+  try {
+    return await reply
+  } catch (error) {
+    if (error instanceof RpcError && error.code === NOT_KNOWN) return null
+    throw error
+  }
+}
+
+/** Whether a failure is the node's, so that asking again later is all there is to do. */
+export function isNodeTrouble(error: unknown): error is Error {
+  return (
+    error instanceof RpcError || error instanceof NodeUnreachable || error instanceof z.ZodError
+  )
+}

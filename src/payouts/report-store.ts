@@ -1,0 +1,247 @@
+import { type Kysely, sql } from 'kysely'
+import type { BatchState, Database } from '../lib/db/schema.ts'
+import {
+  type AccountId,
+  accountId,
+  type BatchId,
+  type BlockHash,
+  batchId,
+  blockHash,
+  type Digest,
+  digest,
+  type EpochId,
+  epochId,
+  type PayoutId,
+  payoutId,
+  type Txid,
+  txid,
+  type UnixMs,
+  unixMs,
+} from '../lib/ids.ts'
+import { type Millisats, millisats, type Sats, sats } from '../lib/money.ts'
+
+/** No list is longer, whatever is asked for. */
+const ROWS_MAX = 100
+/** Accounts of one payee: one for each scheme, so never many. */
+const ACCOUNTS_MAX = 100
+
+/** A payout destination and its accounts, one for each scheme it ever mined under. */
+export type PayeeReport = {
+  readonly destination: string
+  readonly kind: 'bitcoin' | 'thunder' | 'lightning'
+  readonly accounts: readonly { readonly account: AccountId; readonly scheme: string }[]
+}
+
+/** @param destination in canonical form; @returns null where nobody has mined to it */
+export async function payeeOf(
+  db: Kysely<Database>,
+  destination: string,
+): Promise<PayeeReport | null> {
+  const rows = await db
+    .selectFrom('payees')
+    .innerJoin('accounts', 'accounts.payee_id', 'payees.id')
+    .select(['payees.kind', 'accounts.id', 'accounts.scheme'])
+    .where('destination', '=', destination)
+    .orderBy('accounts.id')
+    .limit(ACCOUNTS_MAX)
+    .execute()
+  const kind = rows[0]?.kind
+  if (!kind) return null
+  return {
+    destination,
+    kind,
+    accounts: rows.map(row => ({ account: accountId(row.id), scheme: row.scheme })),
+  }
+}
+
+/** Destinations of accounts, where a list shows who a line is for. */
+export async function destinationsOf(
+  db: Kysely<Database>,
+  accounts: readonly AccountId[],
+): Promise<ReadonlyMap<AccountId, string>> {
+  if (accounts.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('accounts')
+    .innerJoin('payees', 'payees.id', 'accounts.payee_id')
+    .select(['accounts.id', 'destination'])
+    .where('accounts.id', 'in', [...accounts])
+    .execute()
+  return new Map(rows.map(row => [accountId(row.id), row.destination]))
+}
+
+/** A line of a reward statement, with what the statement is for. */
+export type EarningReport = {
+  readonly statement: bigint
+  readonly account: AccountId
+  readonly scheme: string
+  readonly amount: Millisats
+  readonly rewardPool: string
+  readonly epoch: EpochId
+  /** Null where the statement pays an epoch's work at once. */
+  readonly block: BlockHash | null
+  readonly height: number
+  readonly creditedAt: UnixMs
+}
+
+/** Newest first. @param before only lines before this one in that order */
+export async function listEarnings(
+  db: Kysely<Database>,
+  options: {
+    readonly accounts: readonly AccountId[]
+    readonly before: { readonly statement: bigint; readonly account: AccountId } | null
+    readonly limit: number
+  },
+): Promise<readonly EarningReport[]> {
+  const { accounts, before } = options
+  const limit = Math.min(options.limit, ROWS_MAX)
+  const older =
+    before === null
+      ? sql``
+      : sql`and (statement_number, account_id) < (${before.statement}::bigint, ${before.account}::bigint)`
+  const { rows } = await sql<{
+    statement: bigint
+    account: bigint
+    scheme: string
+    amount: bigint
+    rewardPool: string
+    epoch: bigint
+    block: string | null
+    height: number
+    createdMs: bigint
+  }>`
+    select line.statement_number as statement, line.account_id as account, accounts.scheme,
+           line.amount_msat as amount, reward_pool as "rewardPool", epoch_id as epoch,
+           block_hash as block, height, reward_statements.created_ms as "createdMs"
+      from unnest(${accounts}::bigint[]) as wanted(id)
+     cross join lateral (
+       select * from reward_lines where account_id = wanted.id ${older}
+        order by statement_number desc limit ${limit}) line
+      join reward_statements on reward_statements.number = line.statement_number
+      join accounts on accounts.id = line.account_id
+     order by line.statement_number desc, line.account_id desc
+     limit ${limit}`.execute(db)
+  return rows.map(row => ({
+    statement: row.statement,
+    account: accountId(row.account),
+    scheme: row.scheme,
+    amount: millisats(row.amount),
+    rewardPool: row.rewardPool,
+    epoch: epochId(row.epoch),
+    block: row.block === null ? null : blockHash(row.block),
+    height: row.height,
+    creditedAt: unixMs(Number(row.createdMs)),
+  }))
+}
+
+/** A payout with the batch it is part of. */
+export type PayoutReport = {
+  readonly payout: PayoutId
+  readonly account: AccountId
+  readonly scheme: string
+  readonly amount: Sats
+  readonly state: BatchState
+  readonly batch: BatchId
+  readonly rail: string
+  /** Of the batch's newest version that may have left; null before there is one. */
+  readonly txid: Txid | null
+  readonly plannedAt: UnixMs
+  readonly plannedHeight: number
+  readonly endedAt: UnixMs | null
+}
+
+/** Newest first. @param before only payouts older than this one */
+export async function listPayouts(
+  db: Kysely<Database>,
+  options: {
+    readonly accounts: readonly AccountId[]
+    readonly before: PayoutId | null
+    readonly limit: number
+  },
+): Promise<readonly PayoutReport[]> {
+  const { accounts, before } = options
+  const limit = Math.min(options.limit, ROWS_MAX)
+  const older = before === null ? sql`` : sql`and id < ${before}::bigint`
+  const { rows } = await sql<{
+    id: bigint
+    account: bigint
+    scheme: string
+    amount: bigint
+    state: BatchState
+    batch: bigint
+    rail: string
+    txid: string | null
+    plannedMs: bigint
+    plannedHeight: number
+    endedMs: bigint | null
+  }>`
+    select payout.id, payout.account_id as account, accounts.scheme,
+           payout.amount_sats as amount, payout.state, payout.batch_id as batch, batches.rail,
+           (select txid from batch_versions
+             where batch_id = payout.batch_id and raw is not null
+             order by version desc limit 1) as txid,
+           payout.planned_ms as "plannedMs", payout.planned_height as "plannedHeight",
+           payout.ended_ms as "endedMs"
+      from unnest(${accounts}::bigint[]) as wanted(id)
+     cross join lateral (
+       select * from payouts where account_id = wanted.id ${older}
+        order by id desc limit ${limit}) payout
+      join batches on batches.id = payout.batch_id
+      join accounts on accounts.id = payout.account_id
+     order by payout.id desc limit ${limit}`.execute(db)
+  return rows.map(row => ({
+    payout: payoutId(row.id),
+    account: accountId(row.account),
+    scheme: row.scheme,
+    amount: sats(row.amount),
+    state: row.state,
+    batch: batchId(row.batch),
+    rail: row.rail,
+    txid: row.txid === null ? null : txid(row.txid),
+    plannedAt: unixMs(Number(row.plannedMs)),
+    plannedHeight: row.plannedHeight,
+    endedAt: row.endedMs === null ? null : unixMs(Number(row.endedMs)),
+  }))
+}
+
+/** A reward statement's canonical bytes, whose SHA-256 is its hash. */
+export type RewardBytes = {
+  readonly hash: Digest
+  readonly previousHash: Digest | null
+  readonly bytes: Uint8Array
+  readonly createdAt: UnixMs
+}
+
+/** @returns null where no statement has this number */
+export async function rewardStatementOf(
+  db: Kysely<Database>,
+  number: bigint,
+): Promise<RewardBytes | null> {
+  const row = await db
+    .selectFrom('reward_statements')
+    .select(['hash', 'previous_hash', 'bytes', 'created_ms'])
+    .where('number', '=', number)
+    .executeTakeFirst()
+  if (!row) return null
+  return {
+    hash: digest(row.hash),
+    previousHash: row.previous_hash === null ? null : digest(row.previous_hash),
+    bytes: new Uint8Array(row.bytes),
+    createdAt: unixMs(Number(row.created_ms)),
+  }
+}
+
+/** Numbers of the reward statements of blocks; a block has none before it is credited. */
+export async function rewardsOfBlocks(
+  db: Kysely<Database>,
+  blocks: readonly BlockHash[],
+): Promise<ReadonlyMap<BlockHash, bigint>> {
+  if (blocks.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('reward_statements')
+    .select(['block_hash', 'number'])
+    .where('block_hash', 'in', [...blocks])
+    .execute()
+  return new Map(
+    rows.flatMap(row => (row.block_hash ? [[blockHash(row.block_hash), row.number]] : [])),
+  )
+}

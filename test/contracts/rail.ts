@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import type { BatchId } from '../../src/lib/ids.ts'
+import type { Lease, Rail } from '../../src/payouts/rail.ts'
+
+/** A rail with a batch that was approved a moment ago, and how to make its payment final. */
+export type RailUnderTest = {
+  readonly rail: Rail
+  readonly destination: string
+  readonly lease: Lease
+  /** Moves the batch as the core does after a send. */
+  readonly markSent: () => Promise<void>
+  readonly makeFinal: () => Promise<void>
+  /** What the payees have received so far, in satoshis. */
+  readonly received: () => Promise<bigint>
+  readonly owed: bigint
+}
+
+/** What the core relies on, whatever the rail. Run it in a test file of the rail's own. */
+export function testRail(name: string, setUp: () => Promise<RailUnderTest>): void {
+  test(`${name}: a destination has one canonical spelling`, async () => {
+    const { rail, destination } = await setUp()
+    const parsed = rail.parseDestination(destination)
+    expect(parsed).toMatchObject({ kind: 'payable', canonical: destination })
+    expect(rail.parseDestination(`${destination}x`)).toMatchObject({ kind: 'unpayable' })
+    expect(rail.parseDestination('')).toMatchObject({ kind: 'unpayable' })
+  })
+
+  test(`${name}: each step is harmless when repeated, and the payment is made once`, async () => {
+    const { rail, lease, markSent, makeFinal, received, owed } = await setUp()
+    const batch: BatchId = lease.batch
+    expect(await rail.prepare(lease)).toEqual({ kind: 'prepared' })
+    expect(await rail.prepare(lease)).not.toEqual({ kind: 'prepared' })
+    expect(await rail.check(batch)).toEqual({ kind: 'missing' })
+    expect(await rail.send(batch)).toEqual({ kind: 'sent' })
+    expect(await rail.send(batch)).toEqual({ kind: 'sent' })
+    await markSent()
+    expect(await rail.check(batch)).toEqual({ kind: 'waiting', confirmations: 0 })
+    await makeFinal()
+    expect(await rail.check(batch)).toMatchObject({ kind: 'settled', version: 1 })
+    expect(await rail.send(batch)).toEqual({ kind: 'sent' })
+    expect(await received()).toBe(owed)
+  })
+
+  test(`${name}: a lease that was lost prepares nothing`, async () => {
+    const { rail, lease } = await setUp()
+    const lost = { ...lease, fence: lease.fence - 1n }
+    expect(await rail.prepare(lost)).toEqual({ kind: 'fenced' })
+    expect(await rail.check(lease.batch)).toEqual({ kind: 'missing' })
+  })
+}

@@ -1,0 +1,305 @@
+import { address, networks } from 'bitcoinjs-lib'
+import type { Kysely } from 'kysely'
+import { chartAccount, minerAccount, postEntries } from '../../src/ledger/index.ts'
+import { fromHex } from '../../src/lib/bytes.ts'
+import type { BatchState, Database } from '../../src/lib/db/schema.ts'
+import {
+  type AccountId,
+  accountId,
+  type BatchId,
+  batchId,
+  digest,
+  journalKey,
+  unixMs,
+} from '../../src/lib/ids.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
+import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-client.ts'
+import { payoutJobs } from '../../src/payouts/jobs.ts'
+import { decideBatch } from '../../src/payouts/payout-store.ts'
+import type { Rail } from '../../src/payouts/rail.ts'
+import { L1_BOOKS, type L1Options, l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
+import type { Scheme } from '../../src/payouts/scheme.ts'
+import {
+  type Act,
+  type ActVerdict,
+  type Policy,
+  type SignedAct,
+  signAct,
+} from '../../src/treasury/index.ts'
+import type { TestNode } from '../support/bitcoind.ts'
+import { type TestDatabase, testDatabase } from '../support/database.ts'
+
+export const WALLET = 'payouts'
+export const FINALITY = 3
+export const HOUR_MS = 3_600_000
+
+export const OPERATORS = [1, 2, 3].map(n => fromHex(n.toString(16).padStart(64, '0')))
+const [ALICE, BOB, CAROL] = OPERATORS.map(key =>
+  signAct(key, { kind: 'approve' }, digest('0'.repeat(64))),
+)
+export const POLICY: Policy = {
+  version: 1,
+  threshold: 2,
+  operators: [ALICE, BOB, CAROL].flatMap((act, index) =>
+    act ? [{ name: `operator ${index}`, key: act.operator }] : [],
+  ),
+}
+
+export const SCHEME: Scheme = {
+  name: 'daily',
+  rewardPool: 'pplns',
+  interval: { kind: 'minutes', minutes: 60 },
+  rails: ['l1'],
+  minimum: sats(10_000n),
+  feeBasisPoints: 0,
+}
+
+export const OPTIONS: L1Options = {
+  network: 'regtest',
+  wallet: WALLET,
+  feeRateMin: sats(2000n),
+  feeRateMax: sats(50_000n),
+  confirmWithin: 6,
+  finality: FINALITY,
+  floatCap: null,
+}
+
+/** A payee's address on regtest, another for each number. */
+export function addressOf(n: number): string {
+  return address.toBech32(fromHex(n.toString(16).padStart(40, '0')), 0, networks.regtest.bech32)
+}
+
+/** Makes the payout wallet and gives it coins to spend. */
+export async function fundWallet(node: TestNode): Promise<void> {
+  await node.cli('createwallet', WALLET, false, false, '', false, true, true)
+  await node.mine(104, await node.cliText('getnewaddress', '', 'bech32'))
+}
+
+/** A pool with a ledger, two accounts that are owed, and a rail on a real node. */
+export type World = {
+  readonly database: TestDatabase
+  readonly db: Kysely<Database>
+  readonly rail: Rail
+  readonly accounts: readonly AccountId[]
+  readonly clock: { now: () => ReturnType<typeof unixMs>; advance: (ms: number) => void }
+  /** One run of a job, on another rail or database where told. */
+  readonly plan: (parts?: Partial<JobsFrom>) => Promise<void>
+  readonly advance: (parts?: Partial<JobsFrom>) => Promise<void>
+  readonly act: (batch: BatchId, operator: number, act: Act) => Promise<ActVerdict | null>
+  readonly give: (batch: BatchId, act: SignedAct) => Promise<ActVerdict | null>
+  readonly approve: (batch: BatchId) => Promise<void>
+  readonly batches: () => Promise<{ id: BatchId; state: BatchState; note: string }[]>
+  /** Plans and gives the batch's id. */
+  readonly planned: () => Promise<BatchId>
+  readonly balances: () => Promise<Record<string, bigint>>
+  /** Owes every account as much again as at first, and lets their interval pass. */
+  readonly creditAgain: () => Promise<void>
+}
+
+type JobsFrom = { readonly rail: Rail; readonly db: Kysely<Database> }
+
+export function railOn(
+  db: Kysely<Database>,
+  node: NodeRpc,
+  world: {
+    readonly clock: World['clock']
+    readonly options?: L1Options
+    readonly policy?: () => Policy
+  },
+): Rail {
+  const { clock, options = OPTIONS, policy = () => POLICY } = world
+  return l1Rail({ db, node, clock, policy, options })
+}
+
+export async function createWorld(node: TestNode, payees: readonly string[]): Promise<World> {
+  const database = await testDatabase()
+  const { db } = database
+  let now = 1_800_000_000_000
+  const clock = {
+    now: () => unixMs(now),
+    advance: (ms: number) => {
+      now += ms
+    },
+  }
+  const accounts = await seed(db, node, payees, now)
+  clock.advance(HOUR_MS)
+  const rail = railOn(db, connectNode(node.rpc), { clock })
+  const run = (name: string, from: Partial<JobsFrom> = {}) =>
+    payoutJobs({
+      db: from.db ?? db,
+      clock,
+      log: createLog('test', 'silent'),
+      network: 'regtest',
+      schemes: [SCHEME],
+      rails: [from.rail ?? rail],
+      policyVersion: () => POLICY.version,
+      expiresAfterMs: HOUR_MS,
+      owner: 'test',
+    })
+      .find(job => job.name === name)
+      ?.run() ?? Promise.reject(new Error(`no job ${name}`))
+  const plan: World['plan'] = from => run('plan-daily', from)
+  const give: World['give'] = (batch, act) =>
+    decideBatch(db, POLICY, { batch, act }, { books: L1_BOOKS, clock })
+  const act: World['act'] = async (batch, operator, said) => {
+    const key = OPERATORS[operator] ?? new Uint8Array()
+    const row = await db
+      .selectFrom('batches')
+      .select('manifest_hash')
+      .where('id', '=', batch)
+      .executeTakeFirstOrThrow()
+    return give(batch, signAct(key, said, digest(row.manifest_hash)))
+  }
+  const batches = async () => {
+    const rows = await db
+      .selectFrom('batches')
+      .select(['id', 'state', 'note'])
+      .orderBy('id')
+      .execute()
+    return rows.map(row => ({ ...row, id: batchId(row.id) }))
+  }
+  return {
+    database,
+    db,
+    rail,
+    accounts,
+    clock,
+    plan,
+    advance: from => run('advance-batches', from),
+    act,
+    give,
+    approve: async batch => {
+      await act(batch, 0, { kind: 'approve' })
+      await act(batch, 1, { kind: 'approve' })
+    },
+    batches,
+    planned: async () => {
+      await plan()
+      const last = (await batches()).at(-1)
+      if (last?.state !== 'planned') throw new Error('nothing was planned')
+      return last.id
+    },
+    balances: () => balancesByName(db),
+    creditAgain: async () => {
+      clock.advance(HOUR_MS)
+      await credit(db, accounts, now)
+    },
+  }
+}
+
+async function balancesByName(db: Kysely<Database>): Promise<Record<string, bigint>> {
+  const rows = await db
+    .selectFrom('ledger_balances')
+    .innerJoin('ledger_accounts', 'ledger_accounts.id', 'account_id')
+    .select(['name', 'amount_msat'])
+    .execute()
+  return Object.fromEntries(rows.map(row => [row.name, row.amount_msat]))
+}
+
+/** What each account is owed at first. */
+export const OWED = [millisats(1_234_567_891n), millisats(50_000_000_999n)]
+
+async function seed(
+  db: Kysely<Database>,
+  node: TestNode,
+  payees: readonly string[],
+  now: number,
+): Promise<AccountId[]> {
+  const height = Number(await node.cli('getblockcount'))
+  await db
+    .insertInto('tips')
+    .values({
+      height,
+      hash: await node.cliText('getblockhash', height),
+      previous_block: await node.cliText('getblockhash', height - 1),
+      time_ms: BigInt(now),
+      seen_ms: BigInt(now),
+    })
+    .execute()
+  await db
+    .insertInto('epochs')
+    .values({
+      id: 1n,
+      opened_ms: 0n,
+      block_target: new Uint8Array(32).fill(0x7f),
+      subsidy_sats: 5_000_000_000n,
+      closed_ms: 1n,
+      close_reason: 'time',
+    })
+    .execute()
+  await db
+    .insertInto('reward_statements')
+    .values({
+      number: 1n,
+      reward_pool: 'pplns',
+      epoch_id: 1n,
+      block_hash: null,
+      height,
+      hash: 'a'.repeat(64),
+      previous_hash: null,
+      bytes: new Uint8Array(),
+      created_ms: BigInt(now),
+    })
+    .execute()
+  const accounts: AccountId[] = []
+  for (const [index, destination] of payees.entries()) {
+    accounts.push(await seedAccount(db, destination, OWED[index % OWED.length] ?? 0n, now))
+  }
+  await credit(db, accounts, now)
+  return accounts
+}
+
+async function seedAccount(
+  db: Kysely<Database>,
+  destination: string,
+  owed: bigint,
+  now: number,
+): Promise<AccountId> {
+  const created_ms = BigInt(now)
+  const payee = await db
+    .insertInto('payees')
+    .values({ kind: 'bitcoin', destination, created_ms })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const account = await db
+    .insertInto('accounts')
+    .values({ payee_id: payee.id, scheme: SCHEME.name, created_ms })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  await db
+    .insertInto('reward_lines')
+    .values({ statement_number: 1n, account_id: account.id, amount_msat: owed })
+    .execute()
+  return accountId(account.id)
+}
+
+async function credit(db: Kysely<Database>, accounts: readonly AccountId[], now: number) {
+  const capital = msatsFromSats(sats(10_000_000_000n))
+  const owed = accounts.map((account, index) => ({
+    account: minerAccount(account, 'payable'),
+    amount: millisats(-(OWED[index % OWED.length] ?? 0n)),
+  }))
+  const total = millisats(-owed.reduce((sum, leg) => sum + leg.amount, 0n))
+  const sorted = <T extends { account: string }>(legs: T[]) =>
+    legs.toSorted((a, b) => (a.account < b.account ? -1 : 1))
+  await db.transaction().execute(tx =>
+    postEntries(tx, [
+      {
+        key: journalKey(`test:capital:${now}`),
+        event: 'capital',
+        legs: [
+          { account: chartAccount('l1Float'), amount: capital },
+          { account: chartAccount('treasuryCapital'), amount: millisats(-capital) },
+        ],
+        at: unixMs(now),
+      },
+      {
+        key: journalKey(`test:credit:${now}`),
+        event: 'credit',
+        legs: sorted([{ account: chartAccount('ppsCost'), amount: total }, ...owed]),
+        at: unixMs(now),
+      },
+    ]),
+  )
+}

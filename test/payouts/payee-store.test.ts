@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { unixMs } from '../../src/lib/ids.ts'
+import { createPayees } from '../../src/payouts/index.ts'
+import { type TestDatabase, testDatabase } from '../support/database.ts'
+
+const ANNA = 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4'
+const BERT = '1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa'
+const CARL = '3P14159f73E4gFr7JterCCQh9QjiTjiZrG'
+const clock = { now: () => unixMs(1_700_000_000_000) }
+
+let database: TestDatabase
+
+beforeAll(async () => {
+  database = await testDatabase()
+})
+
+afterAll(() => database.drop())
+
+const payees = () => createPayees({ db: database.db, clock, network: 'mainnet' })
+
+async function accountOf(username: string, scheme: string): Promise<bigint> {
+  const answer = await payees().authorize(username, scheme)
+  if (answer.kind === 'refused') throw new Error(answer.reason)
+  return answer.accountId
+}
+
+const rowsOf = (destination: string) =>
+  database.db
+    .selectFrom('payees')
+    .innerJoin('accounts', 'accounts.payee_id', 'payees.id')
+    .select(['payees.id as payee', 'kind', 'destination', 'accounts.id as account', 'scheme'])
+    .select(['payees.created_ms as payeeMs', 'accounts.created_ms as accountMs'])
+    .where('destination', '=', destination)
+    .orderBy('accounts.id')
+    .execute()
+
+test('a payee is one account a scheme, in every spelling and with every worker', async () => {
+  const answer = await payees().authorize(`${ANNA}.rig1`, 'pplns')
+  const [row, ...others] = await rowsOf(ANNA)
+  expect(others).toEqual([])
+  const createdMs = 1_700_000_000_000n
+  expect(row).toMatchObject({ kind: 'bitcoin', payeeMs: createdMs, accountMs: createdMs })
+  expect(answer).toEqual({ kind: 'authorized', accountId: row?.account, worker: 'rig1' })
+  for (const username of [ANNA, `${ANNA}/rig2`, `${ANNA.toUpperCase()}.rig1`])
+    expect(await accountOf(username, 'pplns')).toBe(row?.account)
+  expect(await rowsOf(ANNA.toUpperCase())).toEqual([])
+
+  const solo = await accountOf(ANNA, 'solo')
+  const rows = await rowsOf(ANNA)
+  expect(rows.map(({ account }) => account)).toEqual([row?.account, solo])
+  expect(new Set(rows.map(({ payee }) => payee)).size).toBe(1)
+})
+
+test('twenty at once for one new payee get one account', async () => {
+  const two = [payees(), payees()]
+  const asked = Array.from({ length: 20 }, (_, i) =>
+    two[i % 2]?.authorize(`${BERT}.rig${i}`, 'pplns'),
+  )
+  const answers = await Promise.all(asked)
+  const rows = await rowsOf(BERT)
+  expect(rows).toHaveLength(1)
+  expect(answers).toEqual(
+    answers.map((_, i) => ({ kind: 'authorized', accountId: rows[0]?.account, worker: `rig${i}` })),
+  )
+})
+
+test('ten at once under each of two schemes get two accounts of one payee', async () => {
+  const schemes = Array.from({ length: 20 }, (_, i) => (i % 2 ? 'solo' : 'pplns'))
+  const accounts = await Promise.all(schemes.map(scheme => accountOf(CARL, scheme)))
+  const rows = await rowsOf(CARL)
+  expect(rows).toHaveLength(2)
+  expect(new Set(rows.map(({ payee }) => payee)).size).toBe(1)
+  for (const [i, account] of accounts.entries())
+    expect(rows.find(row => row.account === account)?.scheme).toBe(schemes[i])
+})
+
+test('who is known already takes no id from the sequences', async () => {
+  const before = await accountOf(ANNA, 'burn')
+  for (let i = 0; i < 10; i++) expect(await accountOf(`${ANNA}.${i}`, 'burn')).toBe(before)
+  expect(await accountOf(ANNA, 'burn-next')).toBe(before + 1n)
+})
+
+test('a payee whose account was never made gets one', async () => {
+  const destination = 'bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0'
+  const payee = await database.db
+    .insertInto('payees')
+    .values({ kind: 'bitcoin', destination, created_ms: 0n })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const account = await accountOf(destination, 'pplns')
+  expect(await rowsOf(destination)).toMatchObject([{ payee: payee.id, account, payeeMs: 0n }])
+})
+
+test('whoever is refused leaves no row', async () => {
+  const count = () => database.db.selectFrom('payees').select('id').execute()
+  const before = await count()
+  for (const username of ['anna', `${ANNA}.a b`, 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'])
+    expect(await payees().authorize(username, 'pplns')).toMatchObject({ kind: 'refused' })
+  expect(await count()).toEqual(before)
+})
