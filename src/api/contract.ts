@@ -1,0 +1,251 @@
+import { z } from 'zod'
+
+/**
+ * Every request and reply of the HTTP interface. Amounts and work are decimal strings with their
+ * unit in the key, since JSON numbers lose what is above 2^53; heights, counts and times (Unix
+ * milliseconds) are numbers. Whoever reads the OpenAPI page reads this file.
+ */
+export const LIST_MAX = 100
+const LIST_DEFAULT = 25
+
+const whole = z.string().regex(/^(0|[1-9]\d*)$/)
+const hash = z.string().regex(/^[0-9a-f]{64}$/)
+const millis = z.int().min(0)
+const height = z.int().min(0)
+const count = z.int().min(0)
+const rowNumber = z.string().regex(/^[1-9]\d{0,17}$/, 'a whole number from 1')
+const decimalHashes = whole.describe('expected hashes')
+
+/** A reply that is a list: `nextCursor` asks for what follows, null means that this was all. */
+function listOf<Item extends z.ZodType>(item: Item) {
+  return z.object({ items: z.array(item).max(LIST_MAX), nextCursor: z.string().nullable() })
+}
+
+export const listQuery = z.strictObject({
+  cursor: z.string().min(1).optional(),
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,2}$/, `a whole number from 1 to ${LIST_MAX}`)
+    .refine(text => Number(text) <= LIST_MAX, `at most ${LIST_MAX}`)
+    .default(String(LIST_DEFAULT)),
+})
+
+export const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string().optional(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+})
+
+const hashrate = z.object({
+  hashesPerSecond: decimalHashes,
+  overMs: millis,
+})
+
+export const statsReply = z.object({
+  name: z.string(),
+  network: z.enum(['mainnet', 'testnet4', 'signet', 'regtest']),
+  height: height.nullable(),
+  hashrate: hashrate.nullable(),
+  miners: count,
+  workers: count,
+  openEpoch: whole.nullable(),
+  lastBlock: z.object({ hash, height, foundMs: millis }).nullable(),
+})
+
+const interval = z.object({
+  height,
+  shares: whole,
+  work: decimalHashes,
+  durationMs: millis.nullable(),
+  hashesPerSecond: decimalHashes.nullable(),
+})
+export const hashrateReply = listOf(interval)
+
+const block = z.object({
+  hash,
+  height,
+  epoch: whole,
+  scheme: z.string(),
+  finder: z.string().nullable().describe('payee; null where the finder is unknown'),
+  valueSats: whole,
+  foundMs: millis,
+  recovered: z.boolean(),
+  fate: z.enum(['submitted', 'found', 'orphaned', 'mature']),
+  reward: whole.nullable().describe('number of its reward statement'),
+})
+export const blocksReply = listOf(block)
+
+const intervalOfScheme = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('blocks'), blocks: count }),
+  z.object({ kind: z.literal('minutes'), minutes: count }),
+])
+export const schemesReply = z.object({
+  items: z.array(
+    z.object({
+      name: z.string(),
+      ports: z.array(z.int()),
+      rewardPool: z.string(),
+      method: z.string(),
+      interval: intervalOfScheme,
+      rails: z.array(z.string()),
+      minimumSats: whole,
+      feeBasisPoints: count,
+      difficultyLog2: z.object({ start: z.int(), minimum: z.int(), maximum: z.int() }),
+    }),
+  ),
+})
+
+export const difficultyReply = z.object({
+  epoch: whole,
+  blockTarget: hash.describe('a block’s hash is at most this'),
+  work: decimalHashes.describe('expected hashes of one block'),
+  subsidySats: whole,
+})
+
+const epoch = z.object({
+  epoch: whole,
+  openedMs: millis,
+  closedMs: millis.nullable(),
+  closeReason: z.enum(['time', 'block', 'target', 'subsidy']).nullable(),
+  blockTarget: hash,
+  subsidySats: whole,
+  statementHash: hash.nullable(),
+})
+export const epochsReply = listOf(epoch)
+export const numberParams = z.strictObject({ number: rowNumber })
+export const statementQuery = z.strictObject({ format: z.enum(['json', 'bytes']).default('json') })
+export const statementReply = z.object({
+  hash: hash.describe('SHA-256 of the canonical bytes, which ?format=bytes gives'),
+  previousHash: hash.nullable(),
+  createdMs: millis,
+  statement: z.record(z.string(), z.json()),
+})
+
+export const payeeParams = z.strictObject({ payee: z.string().min(1).max(320) })
+const sides = { pendingMsat: whole, payableMsat: whole, inflightMsat: whole }
+const nextPayment = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('height'), height }),
+  z.object({ kind: z.literal('time'), atMs: millis }),
+])
+export const minerReply = z.object({
+  payee: z.string(),
+  kind: z.enum(['bitcoin', 'thunder', 'lightning']),
+  accounts: z.array(
+    z.object({
+      scheme: z.string(),
+      ...sides,
+      minimumSats: whole.nullable().describe('null where the scheme is no longer offered'),
+      nextPayment: nextPayment.nullable().describe('the earliest; null before the first credit'),
+    }),
+  ),
+  hashrate: hashrate.nullable(),
+})
+export const workersReply = listOf(
+  z.object({
+    name: z.string(),
+    scheme: z.string(),
+    shares: whole,
+    work: decimalHashes,
+    hashesPerSecond: decimalHashes,
+    rejects: z.record(z.string(), whole),
+  }),
+)
+export const balancesReply = z.object({
+  ...sides,
+  accounts: z.array(z.object({ scheme: z.string(), ...sides })),
+})
+export const earningsReply = listOf(
+  z.object({
+    reward: whole.describe('number of the reward statement'),
+    scheme: z.string(),
+    amountMsat: whole,
+    rewardPool: z.string(),
+    epoch: whole,
+    block: hash.nullable(),
+    height,
+    creditedMs: millis,
+  }),
+)
+const state = z.enum([
+  'planned',
+  'approved',
+  'prepared',
+  'sent',
+  'uncertain',
+  'settled',
+  'released',
+])
+export const payoutsReply = listOf(
+  z.object({
+    payout: whole,
+    scheme: z.string(),
+    amountSats: whole,
+    state,
+    batch: whole,
+    rail: z.string(),
+    txid: hash.nullable(),
+    plannedMs: millis,
+    plannedHeight: height,
+    endedMs: millis.nullable(),
+  }),
+)
+
+const batchShape = {
+  batch: whole,
+  rail: z.string(),
+  state,
+  manifestHash: hash,
+  totalSats: whole,
+  feeMaxSats: whole,
+  createdMs: millis,
+  expiresMs: millis,
+  endedMs: millis.nullable(),
+  note: z.string(),
+}
+export const batchesReply = listOf(z.object(batchShape))
+export const batchReply = z.object({
+  ...batchShape,
+  manifest: z.record(z.string(), z.json()),
+  versions: z.array(
+    z.object({
+      version: z.int(),
+      txid: hash,
+      feeSats: whole,
+      signed: z.boolean(),
+      createdMs: millis,
+    }),
+  ),
+  acts: z.array(
+    z.object({
+      operatorKey: hash,
+      act: z.enum(['approve', 'reject']),
+      reason: z.string(),
+      signature: z.string(),
+      givenMs: millis,
+    }),
+  ),
+})
+const signed = {
+  operatorKey: hash.describe('x-only public key (BIP 340)'),
+  manifestHash: hash,
+  signature: z
+    .string()
+    .regex(/^[0-9a-f]{128}$/)
+    .describe('BIP 340, over the act’s tagged hash'),
+}
+export const approveBody = z.strictObject(signed)
+export const rejectBody = z.strictObject({ ...signed, reason: z.string().min(1).max(500) })
+export const actReply = z.object({ batch: whole, state: z.enum(['waits', 'approved', 'rejected']) })
+export const auditReply = z.object({
+  ok: z.boolean(),
+  entries: whole,
+  head: hash.nullable().describe('the hash of the newest chained entry'),
+  complaints: z.array(z.string()),
+})
+
+export const healthReply = z.object({
+  status: z.enum(['ok', 'failing']),
+  parts: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
+})

@@ -1,0 +1,115 @@
+import type { PayeeReport } from '../../payouts/index.ts'
+import type { ApiParts } from '../rooms.ts'
+import { earnings, miner, payouts, workers } from '../routes/miners.ts'
+import { stateBadge } from './first-page.ts'
+import {
+  btcOfMsat,
+  btcOfSats,
+  document,
+  type Html,
+  html,
+  rate,
+  shortHash,
+  table,
+  time,
+} from './html.ts'
+
+const ROWS = '25'
+
+/** Everything of one payee: what is owed, for what, and what was paid. */
+export async function minerPage(parts: ApiParts, payee: PayeeReport): Promise<string> {
+  const query = { limit: ROWS }
+  const [whole, itsWorkers, itsEarnings, itsPayouts] = await Promise.all([
+    miner(parts, payee),
+    workers(parts, payee, query),
+    earnings(parts, payee, query),
+    payouts(parts, payee, query),
+  ])
+  const at = `/api/v1/miners/${encodeURIComponent(payee.destination)}`
+  const hashrate = whole.hashrate ? rate(whole.hashrate.hashesPerSecond) : 'none'
+  const body = html`
+<h1><code>${payee.destination}</code></h1>
+<p>Hash rate of the last hour: <strong>${hashrate}</strong></p>
+<section><h2>Balances</h2>${accountTable(whole.accounts)}</section>
+<section><h2>Workers</h2>${workerTable(itsWorkers.items)}${more(`${at}/workers`, itsWorkers)}
+</section>
+<section><h2>Earnings</h2>${earningTable(itsEarnings.items)}${more(`${at}/earnings`, itsEarnings)}
+</section>
+<section><h2>Payouts</h2>${payoutTable(itsPayouts.items)}${more(`${at}/payouts`, itsPayouts)}
+</section>`
+  return document({ title: `${payee.destination} · ${parts.pool.name}`, pool: parts.pool, body })
+}
+
+/** For a payee that nobody has mined to. */
+export function unknownMinerPage({ pool }: ApiParts, text: string): string {
+  const body = html`<h1>Nobody has mined to this payee yet</h1>
+<p><code>${text}</code></p>
+<p>A payee appears with its first accepted user name. Check the spelling: an address is shown in its
+one canonical form, a bech32 one in lower case.</p>
+<p><a href="/">Back to the pool</a></p>`
+  return document({ title: `unknown payee · ${pool.name}`, pool, body })
+}
+
+function more(url: string, list: { readonly nextCursor: string | null }): Html {
+  if (list.nextCursor === null) return html``
+  return html`<p><a href="${url}?cursor=${list.nextCursor}">older ones, from the API</a></p>`
+}
+
+function accountTable(accounts: Awaited<ReturnType<typeof miner>>['accounts']): Html {
+  const rows = accounts.map(account => [
+    html`<strong>${account.scheme}</strong>`,
+    btcOfMsat(account.pendingMsat),
+    btcOfMsat(account.payableMsat),
+    btcOfMsat(account.inflightMsat),
+    account.minimumSats === null ? 'not offered now' : btcOfSats(account.minimumSats),
+    nextText(account.nextPayment),
+  ])
+  const heads = ['scheme', 'maturing', 'payable', 'being paid', 'paid from', 'next payment']
+  return table(heads, rows, 'No account.')
+}
+
+function nextText(next: Awaited<ReturnType<typeof miner>>['accounts'][number]['nextPayment']) {
+  if (next === null) return 'after the first credit'
+  return next.kind === 'height' ? `from height ${next.height}` : html`from ${time(next.atMs)}`
+}
+
+function workerTable(items: Awaited<ReturnType<typeof workers>>['items']): Html {
+  const rows = items.map(worker => {
+    const rejects = Object.entries(worker.rejects).map(([reason, count]) => `${count} ${reason}`)
+    return [
+      worker.name || '(no name)',
+      worker.scheme,
+      rate(worker.hashesPerSecond),
+      worker.shares,
+      rejects.join(', ') || 'none',
+    ]
+  })
+  const heads = ['worker', 'scheme', 'hash rate', 'shares, last hour', 'rejects']
+  return table(heads, rows, 'No worker.')
+}
+
+function earningTable(items: Awaited<ReturnType<typeof earnings>>['items']): Html {
+  const rows = items.map(line => [
+    html`<a href="/api/v1/rewards/${line.reward}">no. ${line.reward}</a>`,
+    line.scheme,
+    btcOfMsat(line.amountMsat),
+    line.block === null ? 'work of the epoch' : html`block ${line.height} ${shortHash(line.block)}`,
+    html`<a href="/api/v1/epochs/${line.epoch}">${line.epoch}</a>`,
+    time(line.creditedMs),
+  ])
+  const heads = ['statement', 'scheme', 'amount', 'for', 'epoch', 'credited']
+  return table(heads, rows, 'Nothing has been earned yet.')
+}
+
+function payoutTable(items: Awaited<ReturnType<typeof payouts>>['items']): Html {
+  const rows = items.map(payout => [
+    payout.payout,
+    payout.scheme,
+    btcOfSats(payout.amountSats),
+    stateBadge(payout.state),
+    payout.txid === null ? '–' : shortHash(payout.txid),
+    time(payout.plannedMs),
+  ])
+  const heads = ['payout', 'scheme', 'amount', 'state', 'transaction', 'planned']
+  return table(heads, rows, 'Nothing has been paid yet.')
+}

@@ -1,0 +1,105 @@
+import type { Kysely } from 'kysely'
+import type { Database } from '../lib/db/schema.ts'
+import type { AccountId, BatchId, Digest } from '../lib/ids.ts'
+import type { Log } from '../lib/log.ts'
+import type { Millisats, Sats } from '../lib/money.ts'
+import type { Clock } from '../lib/time.ts'
+
+/** A port's promise, as the configuration has it. */
+export type SchemeInfo = {
+  readonly name: string
+  readonly ports: readonly number[]
+  readonly rewardPool: string
+  readonly method: string
+  readonly interval:
+    | { readonly kind: 'blocks'; readonly blocks: number }
+    | { readonly kind: 'minutes'; readonly minutes: number }
+  readonly rails: readonly string[]
+  readonly minimum: Sats
+  readonly feeBasisPoints: number
+  readonly difficultyLog2: {
+    readonly start: number
+    readonly minimum: number
+    readonly maximum: number
+  }
+}
+
+/** What we owe an account: not mature, payable now, reserved by a payout. Not negative. */
+export type Owed = {
+  readonly account: AccountId
+  readonly pending: Millisats
+  readonly payable: Millisats
+  readonly inflight: Millisats
+}
+
+/** When an account is due at the earliest, if its balance then reaches the scheme's minimum. */
+export type NextPayment =
+  | { readonly kind: 'height'; readonly height: number }
+  | { readonly kind: 'time'; readonly atMs: number }
+
+/** An operator's signed act on a batch, well formed but not judged. */
+export type GivenAct = {
+  readonly batch: BatchId
+  readonly act: { readonly kind: 'approve' } | { readonly kind: 'reject'; readonly reason: string }
+  /** 64 hex digits. */
+  readonly operatorKey: string
+  readonly manifestHash: Digest
+  /** 64 bytes. */
+  readonly signature: Uint8Array
+}
+
+/** What the treasury makes of an act; where it is refused, nothing was written. */
+export type Decision =
+  | { readonly kind: 'accepted'; readonly batch: 'waits' | 'approved' | 'rejected' }
+  | { readonly kind: 'unknown batch' }
+  | {
+      readonly kind: 'refused'
+      readonly reason:
+        | 'other manifest'
+        | 'unknown operator'
+        | 'bad signature'
+        | 'repeated'
+        | 'expired'
+        | 'already decided'
+        | 'reason too long'
+    }
+
+/** What the ledger's audit found. */
+export type Audit = {
+  readonly ok: boolean
+  readonly entries: bigint
+  readonly head: Digest | null
+  /** Empty where all is well. */
+  readonly complaints: readonly string[]
+}
+
+/** How a part of the pool is. The detail is shown to everyone, so it holds no secret. */
+export type HealthPart = { readonly ok: boolean; readonly detail: string }
+
+/** All that the API is handed. It reads by the rooms' reports and decides nothing itself. */
+export type ApiParts = {
+  readonly db: Kysely<Database>
+  readonly clock: Clock
+  readonly log: Log
+  readonly pool: {
+    readonly name: string
+    readonly network: 'mainnet' | 'testnet4' | 'signet' | 'regtest'
+    /** Where miners connect. */
+    readonly stratumHost: string
+  }
+  readonly schemes: readonly SchemeInfo[]
+  /** Sums of the ledger. An account that it does not name is owed nothing. */
+  readonly owedTo: (accounts: readonly AccountId[]) => Promise<readonly Owed[]>
+  /** An account that it does not name has no credit yet. */
+  readonly nextPayments: (
+    accounts: readonly AccountId[],
+  ) => Promise<ReadonlyMap<AccountId, NextPayment>>
+  readonly decide: (act: GivenAct) => Promise<Decision>
+  readonly audit: () => Promise<Audit>
+  /** By the name that /health shows. One that throws or takes too long is not well. */
+  readonly health: Readonly<Record<string, () => Promise<HealthPart>>>
+  /** SHA-256 of the token that treasury pages ask for: 32 bytes. */
+  readonly treasuryTokenDigest: Uint8Array
+  /** Of one address; more are refused until the minute is over. */
+  readonly requestsPerMinuteMax: number
+}

@@ -1,0 +1,193 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+import { unreachable } from '../../lib/assert.ts'
+import { fromHex, toHex } from '../../lib/bytes.ts'
+import { batchId, digest } from '../../lib/ids.ts'
+import { type BatchDetail, type BatchReport, batchOf, listBatches } from '../../payouts/index.ts'
+import type { Api } from '../app.ts'
+import * as contract from '../contract.ts'
+import { decodeCursor, encodeCursor, numberKey, page } from '../cursor.ts'
+import { Problem } from '../errors.ts'
+import type { ApiParts, Decision, GivenAct } from '../rooms.ts'
+import { parseCanonical } from './statements.ts'
+
+/**
+ * What operators see and say. Reading takes the treasury's bearer token, since a manifest shows
+ * who is paid what; an act is proven by its own signature and takes no token.
+ */
+export function addTreasuryRoutes(api: Api, parts: ApiParts): void {
+  const tags = ['treasury']
+  const preValidation = async (request: FastifyRequest) => requireToken(request, parts)
+  const read = { tags, security: [{ bearer: [] }] }
+  api.get(
+    '/treasury/batches',
+    {
+      preValidation,
+      schema: {
+        ...read,
+        summary: 'Batches, newest first',
+        querystring: contract.listQuery,
+        response: { 200: contract.batchesReply, default: contract.problem },
+      },
+    },
+    async ({ query }) => {
+      const limit = Number(query.limit)
+      const keys = query.cursor === undefined ? null : decodeCursor('batches', query.cursor, 1)
+      const before = keys && batchId(numberKey(keys[0]))
+      const rows = await listBatches(parts.db, { before, limit })
+      return page(rows, limit, batchJson, last => encodeCursor('batches', [last.batch]))
+    },
+  )
+  api.get(
+    '/treasury/batches/:number',
+    {
+      preValidation,
+      schema: {
+        ...read,
+        summary: 'A batch with its manifest, transactions and acts',
+        params: contract.numberParams,
+        response: { 200: contract.batchReply, default: contract.problem },
+      },
+    },
+    async ({ params }) => {
+      const batch = await batchOf(parts.db, batchId(BigInt(params.number)))
+      if (batch === null) throw new Problem('unknown-resource', 'there is no such batch')
+      return detailJson(batch)
+    },
+  )
+  api.get(
+    '/treasury/audit',
+    {
+      preValidation,
+      schema: {
+        ...read,
+        summary: 'Whether the ledger is whole',
+        response: { 200: contract.auditReply, default: contract.problem },
+      },
+    },
+    async () => {
+      const { ok, entries, head, complaints } = await parts.audit()
+      return { ok, entries: entries.toString(), head, complaints: [...complaints] }
+    },
+  )
+  addActRoutes(api, parts, tags)
+}
+
+function addActRoutes(api: Api, { decide }: ApiParts, tags: string[]): void {
+  const response = { 200: contract.actReply, default: contract.problem }
+  const params = contract.numberParams
+  api.post(
+    '/treasury/batches/:number/approve',
+    {
+      schema: { tags, summary: 'Approve', params, body: contract.approveBody, response },
+    },
+    async ({ params: { number }, body }) => act(decide, number, { kind: 'approve' }, body),
+  )
+  api.post(
+    '/treasury/batches/:number/reject',
+    {
+      schema: {
+        tags,
+        summary: 'Reject, which ends it',
+        params,
+        body: contract.rejectBody,
+        response,
+      },
+    },
+    async ({ params: { number }, body }) =>
+      act(decide, number, { kind: 'reject', reason: body.reason }, body),
+  )
+}
+
+type SignedBody = {
+  readonly operatorKey: string
+  readonly manifestHash: string
+  readonly signature: string
+}
+
+async function act(
+  decide: ApiParts['decide'],
+  number: string,
+  given: GivenAct['act'],
+  { operatorKey, manifestHash, signature }: SignedBody,
+) {
+  const decision = await decide({
+    batch: batchId(BigInt(number)),
+    act: given,
+    operatorKey,
+    manifestHash: digest(manifestHash),
+    signature: fromHex(signature),
+  })
+  if (decision.kind === 'accepted') return { batch: number, state: decision.batch }
+  throw refusal(decision)
+}
+
+function refusal(decision: Exclude<Decision, { kind: 'accepted' }>): Problem {
+  if (decision.kind === 'unknown batch') {
+    return new Problem('unknown-resource', 'there is no such batch')
+  }
+  switch (decision.reason) {
+    case 'other manifest':
+      return new Problem('outdated-manifest')
+    case 'unknown operator':
+      return new Problem('unknown-operator')
+    case 'bad signature':
+      return new Problem('bad-signature')
+    case 'repeated':
+      return new Problem('already-acted')
+    case 'expired':
+      return new Problem('batch-expired')
+    case 'already decided':
+      return new Problem('batch-decided')
+    case 'reason too long':
+      return new Problem('invalid-request', decision.reason)
+    default:
+      return unreachable(decision.reason)
+  }
+}
+
+/** Digests are compared, so neither the token's length nor its beginning shows in the time. */
+function requireToken({ headers }: FastifyRequest, { treasuryTokenDigest }: ApiParts): void {
+  const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(headers.authorization ?? '')?.[1]
+  const given = createHash('sha256')
+    .update(token ?? '')
+    .digest()
+  const same = timingSafeEqual(given, treasuryTokenDigest)
+  if (token === undefined || !same) throw new Problem('unauthorized')
+}
+
+export function batchJson(row: BatchReport) {
+  return {
+    batch: row.batch.toString(),
+    rail: row.rail,
+    state: row.state,
+    manifestHash: row.manifestHash,
+    totalSats: row.total.toString(),
+    feeMaxSats: row.feeMax.toString(),
+    createdMs: row.createdAt,
+    expiresMs: row.expiresAt,
+    endedMs: row.endedAt,
+    note: row.note,
+  }
+}
+
+function detailJson(batch: BatchDetail) {
+  return {
+    ...batchJson(batch),
+    manifest: parseCanonical(batch.manifest),
+    versions: batch.versions.map(({ version, txid, fee, signed, createdAt }) => ({
+      version,
+      txid,
+      feeSats: fee.toString(),
+      signed,
+      createdMs: createdAt,
+    })),
+    acts: batch.acts.map(({ operatorKey, act, reason, signature, givenAt }) => ({
+      operatorKey,
+      act,
+      reason,
+      signature: toHex(signature),
+      givenMs: givenAt,
+    })),
+  }
+}
