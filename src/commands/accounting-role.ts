@@ -1,0 +1,43 @@
+import { openDoorbell } from '../lib/db/doorbell.ts'
+import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
+import { bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
+import { watchBlockHashes } from '../lib/nodes/zmq-source.ts'
+import { openQueue } from '../lib/queue.ts'
+import { accountingJobs, CLOSE_EPOCHS, FOLLOW_CHAIN } from '../pool/index.ts'
+import { payScriptOf, queueStoreOf, type Role, rewardPoolOf, type Setting } from './role.ts'
+
+const MS_PER_MINUTE = 60_000
+
+/** Closes epochs, states their work, and follows what becomes of our blocks. */
+export async function startAccountingRole(setting: Setting): Promise<Role> {
+  const { config, db, databaseUrl, clock, log } = setting
+  const { node, network, pool } = config
+  const queue = openQueue({ name: 'accounting', store: queueStoreOf(setting), log, clock })
+  await queue.start(
+    accountingJobs({
+      ...{ db, clock, log, network },
+      node: bitcoindClient(connectNode(node)),
+      rewardPoolOf: rewardPoolOf(config),
+      payScript: payScriptOf(config),
+      epochLengthMs: Math.round(pool.epochMinutes * MS_PER_MINUTE),
+      orphanDepth: pool.orphanDepth,
+      retentionBlocks: pool.shareRetentionBlocks,
+    }),
+  )
+  const wake = (name: string) => void queue.wake(name)
+  const tips = node.zmqHashBlock
+    ? watchBlockHashes(node.zmqHashBlock, () => wake(FOLLOW_CHAIN))
+    : null
+  const ring = () => {
+    wake(CLOSE_EPOCHS)
+    wake(FOLLOW_CHAIN)
+  }
+  const doorbell = openDoorbell({ url: databaseUrl, channels: ['blocks'], ring, log })
+  return {
+    stop: async () => {
+      await tips?.stop()
+      await doorbell.stop()
+      await queue.close()
+    },
+  }
+}

@@ -1,0 +1,108 @@
+import { sql } from 'kysely'
+import { type ApiParts, buildApi, type HealthPart } from '../api/index.ts'
+import { owedTo } from '../ledger/index.ts'
+import { fromHex } from '../lib/bytes.ts'
+import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
+import { bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
+import { decideBatch, L1_BOOKS, nextPaymentsOf } from '../payouts/index.ts'
+import { lastTemplateAt } from '../pool/index.ts'
+import { parseOperatorKey } from '../treasury/index.ts'
+import { auditMoney } from './audit-checks.ts'
+import { policyOf, type Role, type Setting, schemesOf } from './role.ts'
+
+const REQUESTS_PER_MINUTE_MAX = 1200
+/** Work is renewed every half minute; after this the miners work on something old. */
+const TEMPLATE_AGE_MS_MAX = 120_000
+
+/** @param isMining whether the stratum processes of this supervisor run */
+export async function startApiRole(setting: Setting, isMining: () => boolean): Promise<Role> {
+  const { config, db, clock, log } = setting
+  const app = await buildApi({
+    ...{ db, clock, log },
+    pool: {
+      name: config.pool.name,
+      network: config.network,
+      stratumHost: config.stratum.host,
+    },
+    schemes: schemesOf(config).map(scheme => {
+      const { ports, difficulty } = schemeNamed(config, scheme.name)
+      const { start, minimum, maximum } = difficulty
+      const method = config.rewardPools[scheme.rewardPool]?.method ?? ''
+      return { ...scheme, ports, method, difficultyLog2: { start, minimum, maximum } }
+    }),
+    ...moneyParts(setting),
+    health: healthParts(setting, isMining),
+    treasuryTokenDigest: fromHex(config.api.treasuryTokenSha256),
+    requestsPerMinuteMax: REQUESTS_PER_MINUTE_MAX,
+  })
+  await app.listen({ host: config.api.host, port: config.api.port })
+  log.info({ host: config.api.host, port: config.api.port }, 'API and pages are served')
+  return { stop: () => app.close() }
+}
+
+function schemeNamed({ schemes }: Setting['config'], name: string) {
+  const scheme = schemes.find(each => each.name === name)
+  if (!scheme) throw new Error(`the configuration has no scheme ${name}`)
+  return scheme
+}
+
+function moneyParts({
+  config,
+  db,
+  clock,
+}: Setting): Pick<ApiParts, 'owedTo' | 'nextPayments' | 'decide' | 'audit'> {
+  const policy = policyOf(config)
+  const schemes = schemesOf(config)
+  return {
+    owedTo: async accounts => {
+      const owed = await owedTo(db, accounts)
+      return [...owed].map(([account, sides]) => ({ account, ...sides }))
+    },
+    nextPayments: async accounts => {
+      const due = await nextPaymentsOf(db, schemes, accounts)
+      return new Map(
+        [...due].map(([account, next]) => [
+          account,
+          next.kind === 'time' ? { kind: 'time', atMs: next.at } : next,
+        ]),
+      )
+    },
+    decide: async ({ batch, act, operatorKey, manifestHash, signature }) => {
+      const operator = parseOperatorKey(operatorKey)
+      if (!operator) return { kind: 'refused', reason: 'unknown operator' }
+      const given = { batch, act: { operator, act, manifestHash, signature } }
+      const verdict = await decideBatch(db, policy, given, { books: L1_BOOKS, clock })
+      if (verdict === null) return { kind: 'unknown batch' }
+      await sql`select pg_notify('decisions', ${String(batch)})`.execute(db)
+      return verdict
+    },
+    audit: () => auditMoney(db),
+  }
+}
+
+function healthParts(
+  { config, db, clock }: Setting,
+  isMining: () => boolean,
+): Record<string, () => Promise<HealthPart>> {
+  const node = bitcoindClient(connectNode(config.node))
+  return {
+    database: async () => {
+      await sql`select 1`.execute(db)
+      return { ok: true, detail: 'answers' }
+    },
+    node: async () => {
+      const { chain, blocks } = await node.getBlockchainInfo()
+      return { ok: true, detail: `${chain}, block ${blocks}` }
+    },
+    stratum: async () => {
+      const ok = isMining()
+      return { ok, detail: ok ? 'every process runs' : 'a process is down and is started again' }
+    },
+    work: async () => {
+      const at = await lastTemplateAt(db)
+      if (at === null) return { ok: false, detail: 'no template yet' }
+      const seconds = Math.floor((clock.now() - at) / 1000)
+      return { ok: seconds * 1000 < TEMPLATE_AGE_MS_MAX, detail: `template of ${seconds} s ago` }
+    },
+  }
+}

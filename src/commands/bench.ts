@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { type Command, CommandError, orExplain, parseOptions, say } from './command.ts'
+
+const FOLDER = join(import.meta.dirname, '../../bench')
+
+/** The measurements in the order in which all of them run; each is a file of the folder. */
+const MEASUREMENTS = ['shares', 'latency', 'connections', 'notify', 'accounting'] as const
+
+/** Measures this machine with the pool's real parts. What was found is in bench/RESULTS.md. */
+export const benchCommand: Command = {
+  name: 'bench',
+  usage: 'bench [NAME]',
+  summary: `measure: ${MEASUREMENTS.join(', ')}`,
+  run: args =>
+    orExplain(async () => {
+      const { words } = parseOptions(args, [])
+      if (words.length > 1) throw new CommandError('bench takes one name, or none for all')
+      for (const name of chosen(words[0])) {
+        say(`\n${name}`)
+        const code = await runMeasurement(name)
+        if (code !== 0) return code
+      }
+      return 0
+    }),
+}
+
+function chosen(name: string | undefined): readonly string[] {
+  if (name === undefined) return MEASUREMENTS
+  const known = MEASUREMENTS.find(each => each === name)
+  if (!known)
+    throw new CommandError(`no measurement is called ${name}; there are ${MEASUREMENTS.join(', ')}`)
+  return [known]
+}
+
+/** In a process of its own, which removes what it made also when it is asked to stop. */
+async function runMeasurement(name: string): Promise<number> {
+  const child = spawn(process.execPath, [join(FOLDER, `${name}.ts`)], { stdio: 'inherit' })
+  const pass = (signal: NodeJS.Signals) => child.kill(signal)
+  process.on('SIGINT', pass).on('SIGTERM', pass)
+  const [code] = await once(child, 'exit')
+  process.off('SIGINT', pass).off('SIGTERM', pass)
+  return typeof code === 'number' ? code : 1
+}

@@ -1,0 +1,70 @@
+import { parseArgs } from 'node:util'
+import { type Config, loadConfig } from '../config.ts'
+
+/** One verb of `./sidepool`. */
+export type Command = {
+  readonly name: string
+  /** Name and arguments, as the help shows them. */
+  readonly usage: string
+  readonly summary: string
+  /** @returns the exit code: 0 done, 1 failed, 2 not understood */
+  readonly run: (args: readonly string[]) => Promise<number>
+}
+
+/** Prints a line for a person. Logs go to standard error instead. */
+export function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+/**
+ * Prints a line that holds words of strangers, with all but printable ASCII escaped: what a
+ * terminal obeys or turns around must not make an operator read something else than there is.
+ */
+export function sayPlain(line: string): void {
+  say(line.replace(/[^\x20-\x7e]/gu, asEscape))
+}
+
+function asEscape(character: string): string {
+  return `\\u{${character.codePointAt(0)?.toString(16)}}`
+}
+
+/** A message for whoever called a command wrongly, or for whom something is missing. */
+export class CommandError extends Error {}
+
+/** Text options by name; whatever else stands in the arguments is refused. */
+export function parseOptions<Name extends string>(
+  args: readonly string[],
+  names: readonly Name[],
+): { readonly options: Partial<Record<Name, string>>; readonly words: readonly string[] } {
+  const options = Object.fromEntries(names.map(name => [name, { type: 'string' as const }]))
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options,
+      allowPositionals: true,
+    })
+    return { options: values as Partial<Record<Name, string>>, words: positionals }
+  } catch (error) {
+    throw new CommandError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** The configuration, or one error that lists everything wrong with it. */
+export function requireConfig(path: string | undefined): Config {
+  if (path === undefined) throw new CommandError('--config FILE is missing')
+  const outcome = loadConfig(path)
+  if (outcome.kind === 'config') return outcome.config
+  const lines = outcome.errors.map(error => `  ${error.path}: ${error.message}`)
+  throw new CommandError(`${path} cannot be used:\n${lines.join('\n')}`)
+}
+
+/** Ends a command that was called wrongly with its message instead of a stack trace. */
+export async function orExplain(act: () => Promise<number>): Promise<number> {
+  try {
+    return await act()
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return 2
+  }
+}

@@ -1,0 +1,183 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { accountOf, agrees, approveWaiting, type DemoPool, type Devnet } from '../devnet/index.ts'
+import { CommandError, say } from './command.ts'
+
+const CPU_MINER = join(import.meta.dirname, '../devnet/cpu-miner.ts')
+/** Each miner leaves room on two cores for the pool, the node and the database. */
+const HASHES_PER_SECOND = 150_000
+const BLOCKS_WANTED = 3
+const MATURITY_BLOCKS = 100
+/** No step of the demo takes this long on any machine; then something is broken. */
+const STEP_MS_MAX = 180_000
+const LOOK_MS = 500
+
+const blocks = z.object({
+  items: z.array(
+    z.object({
+      hash: z.string(),
+      height: z.number(),
+      finder: z.string().nullable(),
+      reward: z.string().nullable(),
+    }),
+  ),
+})
+/** Who mines where. */
+export type Cast = {
+  readonly name: string
+  readonly scheme: 'pplns' | 'pps'
+  readonly payee: string
+}
+/** What the story happens in. */
+export type Scene = {
+  readonly devnet: Devnet
+  readonly pool: DemoPool
+  readonly cast: readonly Cast[]
+  /** An address of the miners' wallet, for a miner that a person brings. */
+  readonly spare: string
+}
+
+/** From the first share to the settled payment. Throws where a step does not come about. */
+export async function story(
+  scene: Scene,
+  operatorSecret: Uint8Array,
+  stops: (() => Promise<void>)[],
+): Promise<void> {
+  const { devnet, pool, cast } = scene
+  step('Two CPU miners of our own connect; shares are durable before they are accepted ...')
+  const mining = startMiners(scene)
+  stops.push(mining.stop)
+  await watchBlocks(scene)
+  await mining.stop()
+  step(`The devnet adds ${MATURITY_BLOCKS} blocks of nobody's, so that the coinbases mature ...`)
+  await devnet.mine(MATURITY_BLOCKS)
+  step('Payment falls due: batches are planned, their manifests wait for an operator ...')
+  const approve = async () => {
+    const approved = await approveWaiting(pool.api, operatorSecret)
+    for (const { batch, totalSats, manifestHash } of approved) {
+      say(`    batch ${batch}: ${totalSats} sat, manifest ${manifestHash}`)
+      say('    approved through the API by a BIP 340 signature over exactly these bytes')
+    }
+    return approved.length > 0 ? approved : null
+  }
+  await until(pool, 'a batch waits for approval', approve)
+  step('Mining goes on until a block of our own confirms the payment ...')
+  const again = startMiners(scene)
+  stops.push(again.stop)
+  await until(pool, 'every miner is paid', async () => {
+    await approve()
+    const all = await Promise.all(cast.map(({ payee }) => accountOf(pool.api, devnet, payee)))
+    return all.every(account => account !== null && account.chainSats > 0n) ? all : null
+  })
+  await again.stop()
+  await report(scene)
+}
+
+/** What `--keep` does after the story: miners mine, and the operator approves what falls due. */
+export async function goOn(
+  scene: Scene,
+  operatorSecret: Uint8Array,
+  stops: (() => Promise<void>)[],
+): Promise<void> {
+  const mining = startMiners(scene)
+  stops.push(mining.stop)
+  const isOver = hasEnded(scene.pool)
+  while (!isOver()) {
+    for (const { batch, totalSats } of await approveWaiting(scene.pool.api, operatorSecret))
+      say(`    the demo's operator approved batch ${batch}: ${totalSats} sat`)
+    await sleep(LOOK_MS)
+  }
+}
+
+function startMiners({ pool, cast }: Scene): { readonly stop: () => Promise<void> } {
+  const children = cast.map(({ name, scheme, payee }): ChildProcess => {
+    const url = `127.0.0.1:${pool.ports[scheme]}`
+    const args = ['--url', url, '--user', `${payee}.${name.replace(' ', '-')}`]
+    const all = [CPU_MINER, ...args, '--rate', String(HASHES_PER_SECOND)]
+    // Its output is a pipe, so it ends when this process does.
+    const child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'inherit'] })
+    child.stdout?.resume()
+    return child
+  })
+  const ended = children.map(child => new Promise<void>(done => child.once('exit', () => done())))
+  return {
+    stop: async () => {
+      for (const child of children) child.kill('SIGTERM')
+      await Promise.all(ended)
+    },
+  }
+}
+
+async function watchBlocks({ pool, devnet, cast }: Scene): Promise<void> {
+  const seen = new Set<string>()
+  await until(pool, 'the pool finds blocks', async () => {
+    const list = blocks.safeParse(await pool.api.get('/blocks?limit=100'))
+    for (const { hash, height, finder } of list.success ? list.data.items.reverse() : []) {
+      if (seen.has(hash)) continue
+      seen.add(hash)
+      const who = cast.find(({ payee }) => payee === finder)?.name ?? 'an unknown miner'
+      say(`    block ${height} found by ${who}: ${hash}`)
+    }
+    const all = await Promise.all(cast.map(({ payee }) => accountOf(pool.api, devnet, payee)))
+    const haveEarned = all.every(account => account !== null && account.statementsMsat > 0n)
+    return seen.size >= BLOCKS_WANTED && haveEarned ? seen : null
+  })
+}
+
+/** Waits until statements, ledger and chain agree for every miner, and shows it. */
+async function report({ pool, devnet, cast }: Scene): Promise<void> {
+  const agreed = await until(pool, 'statements, ledger and chain agree', async () => {
+    const all = await Promise.all(cast.map(({ payee }) => accountOf(pool.api, devnet, payee)))
+    return all.every(account => account && agrees(account))
+      ? all.filter(each => each !== null)
+      : null
+  })
+  const titles = ['statements', 'ledger: paid + owed', 'paid by ledger', 'paid on chain']
+  const widths = [20, 20, 16, 16]
+  say(`\n${' '.repeat(15)} ${titles.map((text, i) => text.padStart(widths[i] ?? 0)).join(' ')}`)
+  agreed.forEach((account, index) => {
+    const { name, scheme } = cast[index] ?? { name: '', scheme: '' }
+    const msats = [account.statementsMsat, account.paidSats * 1000n + account.owedMsat]
+    const cells = [
+      ...msats.map(amount => `${amount} msat`.padStart(20)),
+      ...[account.paidSats, account.chainSats].map(amount => `${amount} sat`.padStart(16)),
+    ]
+    say(`  ${name} ${scheme.padEnd(5)} ${cells.join(' ')}`)
+  })
+  const txids = new Set(agreed.flatMap(account => account.txids))
+  for (const txid of txids) say(`  paid by transaction ${txid}`)
+  say('  statements = ledger, and paid by ledger = paid on chain, for every miner')
+}
+
+const startedAt = performance.now()
+/** A line with the time since the start. */
+export function step(text: string): void {
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(0).padStart(3)
+  say(`${seconds} s  ${text}`)
+}
+
+/** Looks again and again until there is an answer, unless the pool has ended. */
+export async function until<T>(
+  pool: DemoPool,
+  what: string,
+  look: () => Promise<T | null>,
+): Promise<T> {
+  const isOver = hasEnded(pool)
+  const deadline = performance.now() + STEP_MS_MAX
+  while (performance.now() < deadline && !isOver()) {
+    const answer = await look()
+    if (answer !== null && answer !== undefined) return answer
+    await sleep(LOOK_MS)
+  }
+  throw new CommandError(`waited in vain: ${what}. The pool's log says more: ${pool.logFile}`)
+}
+
+function hasEnded(pool: DemoPool): () => boolean {
+  let isOver = false
+  void pool.ended.then(() => {
+    isOver = true
+  })
+  return () => isOver
+}

@@ -1,0 +1,96 @@
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { startDemoPool, startDevnet } from '../devnet/index.ts'
+import { createLog } from '../lib/log.ts'
+import { systemRandom } from '../lib/random.ts'
+import { operatorKeyOf } from '../treasury/index.ts'
+import { type Command, CommandError, orExplain, say } from './command.ts'
+import { takeDemoFolder } from './demo-lock.ts'
+import { type Cast, goOn, type Scene, step, story, until } from './demo-story.ts'
+import { untilAskedToStop } from './supervise.ts'
+
+const DIR = '.data/demo'
+/** Two miners find a block every few seconds. */
+const HASHES_PER_BLOCK = 800_000n
+
+/** The main job from end to end on a real node, watched. */
+export const demoCommand: Command = {
+  name: 'demo',
+  usage: 'demo [--keep]',
+  summary: 'mine, account and pay on a real regtest node, here and now',
+  run: args =>
+    orExplain(async () => {
+      const unknown = args.find(arg => arg !== '--keep')
+      if (unknown) throw new CommandError(`demo does not know ${unknown}; it knows --keep`)
+      return runDemo(args.includes('--keep'))
+    }),
+}
+
+async function runDemo(keep: boolean): Promise<number> {
+  const asked = untilAskedToStop()
+  const dir = resolve(DIR)
+  const giveFolderFree = await takeDemoFolder(dir)
+  const stops: (() => Promise<void>)[] = [giveFolderFree]
+  // What a shell expects of a program that was interrupted, until the story has come out well.
+  let exitCode = 130
+  const play = async () => {
+    const operatorSecret = systemRandom.bytes(32)
+    const scene = await setScene(dir, operatorKeyOf(operatorSecret), stops)
+    await story(scene, operatorSecret, stops)
+    exitCode = 0
+    pointers(scene, keep)
+    if (keep) await goOn(scene, operatorSecret, stops)
+  }
+  try {
+    await Promise.race([play(), asked])
+    return exitCode
+  } finally {
+    step('Stopping everything the demo started ...')
+    for (const stop of stops.reverse()) await stop().catch(() => {})
+    step('Stopped.')
+  }
+}
+
+async function setScene(
+  dir: string,
+  operatorKey: string,
+  stops: (() => Promise<void>)[],
+): Promise<Scene> {
+  const log = createLog('demo', 'warn')
+  const random = systemRandom
+  step('Starting a real bitcoind on regtest (Debian machines without one fetch it now) ...')
+  const node = { dir: join(dir, 'bitcoind'), hashesPerBlock: HASHES_PER_BLOCK, log, random }
+  const starting = startDevnet(node)
+  // Also while it starts it can be asked to stop.
+  stops.push(async () => (await starting).stop())
+  const devnet = await starting
+  say(`    ${devnet.node.version}; a devnet proxy makes blocks rarer, so that it looks like mining`)
+  step('Starting the pool on a real PostgreSQL ...')
+  const opening = startDemoPool({ dir, devnet, operatorKey, random })
+  stops.push(async () => (await opening).stop())
+  const pool = await opening
+  await until(pool, 'the pool is up', () => pool.api.get('/stats'))
+  const capital = String(devnet.capitalSats)
+  await pool.command('treasury', 'capital', '--sats', capital, '--id', 'demo')
+  say(`    ports: pplns ${pool.ports.pplns}, pps ${pool.ports.pps}, solo ${pool.ports.solo}`)
+  say(`    page: ${pool.url}/   log: ${pool.logFile}`)
+  await devnet.call('createwallet', 'miners', false, false, '', false, true, true)
+  const address = async () =>
+    z.string().parse(await devnet.walletCall('miners', 'getnewaddress', '', 'bech32'))
+  const cast: Cast[] = [
+    { name: 'miner A', scheme: 'pplns', payee: await address() },
+    { name: 'miner B', scheme: 'pps', payee: await address() },
+  ]
+  return { devnet, pool, cast, spare: await address() }
+}
+
+function pointers({ pool, cast, spare }: Scene, keep: boolean): void {
+  say(`\n  look at it    ${pool.url}/  and  ${pool.url}/miner/${cast[0]?.payee ?? ''}`)
+  say(`  API           ${pool.url}/api/v1/openapi.json`)
+  say('  mine on it    with any Stratum V1 miner; this address is one of the demo wallet:')
+  const port = pool.ports.pplns
+  say(`                minerd -a sha256d -o stratum+tcp://127.0.0.1:${port} -u ${spare}.you -p x`)
+  if (keep)
+    say('\n  Running until Ctrl-C; the miners go on, and the operator approves what falls due.')
+  else say('\n  ./sidepool demo --keep leaves it running to look around.')
+}

@@ -1,0 +1,63 @@
+import { hostname } from 'node:os'
+import { ledgerJobs } from '../ledger/index.ts'
+import { openDoorbell } from '../lib/db/doorbell.ts'
+import { sats } from '../lib/money.ts'
+import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
+import { openQueue } from '../lib/queue.ts'
+import { creditJobs, type L1Options, l1Rail, payoutJobs, rewardMethods } from '../payouts/index.ts'
+import { fatesAfter, lastTip, workBack } from '../pool/index.ts'
+import { feeOf, policyOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
+
+const MS_PER_HOUR = 3_600_000
+
+/** Credits what was earned, plans what is due, and takes approved batches to the chain. */
+export async function startPayoutsRole(setting: Setting): Promise<Role> {
+  const { config, db, databaseUrl, clock, log } = setting
+  const { l1 } = config.rails
+  const options: L1Options = {
+    network: config.network,
+    wallet: l1.wallet,
+    feeRateMin: sats(l1.feeFloorSatPerKvb),
+    feeRateMax: sats(l1.feeCeilingSatPerKvb),
+    confirmWithin: l1.confirmationTarget,
+    finality: l1.finalityDepth,
+    floatCap: l1.floatCapSats,
+  }
+  const policy = policyOf(config)
+  const rail = l1Rail({ db, node: connectNode(config.node), clock, policy: () => policy, options })
+  const jobs = [
+    ...creditJobs({
+      ...{ db, clock, log, network: config.network },
+      source: {
+        workBack: (from, limit) => workBack(db, from, limit),
+        fatesAfter: (id, limit) => fatesAfter(db, id, limit),
+        tipHeight: async () => (await lastTip(db))?.height ?? null,
+      },
+      methodOf: rewardMethods(config.rewardPools),
+      feeBasisPoints: feeOf(config),
+    }),
+    ...payoutJobs({
+      ...{ db, clock, log, network: config.network },
+      schemes: schemesOf(config),
+      rails: [rail],
+      policyVersion: () => policy.version,
+      expiresAfterMs: config.treasury.approvalExpiryHours * MS_PER_HOUR,
+      owner: `${hostname()}:${process.pid}`,
+    }),
+    ...ledgerJobs(db),
+  ]
+  const queue = openQueue({ name: 'payouts', store: queueStoreOf(setting), log, clock })
+  await queue.start(jobs)
+  // New tips, fates and statements are what credits, plans and batches wait for.
+  const ring = () => {
+    for (const job of jobs) void queue.wake(job.name)
+  }
+  const channels = ['tips', 'fates', 'epochs', 'decisions']
+  const doorbell = openDoorbell({ url: databaseUrl, channels, ring, log })
+  return {
+    stop: async () => {
+      await doorbell.stop()
+      await queue.close()
+    },
+  }
+}

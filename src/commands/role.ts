@@ -1,0 +1,86 @@
+import type { Kysely } from 'kysely'
+import type { Config } from '../config.ts'
+import { parseAddress } from '../lib/bitcoin/address.ts'
+import type { Database } from '../lib/db/schema.ts'
+import type { Log } from '../lib/log.ts'
+import type { QueueStore } from '../lib/queue.ts'
+import type { Random } from '../lib/random.ts'
+import type { Clock } from '../lib/time.ts'
+import type { Scheme } from '../payouts/index.ts'
+import { type Policy, parseOperatorKey } from '../treasury/index.ts'
+import { CommandError } from './command.ts'
+
+export const ROLES = ['stratum', 'accounting', 'payouts', 'api'] as const
+export type RoleName = (typeof ROLES)[number]
+
+/** A running role. */
+export type Role = { readonly stop: () => Promise<void> }
+
+/** What every role is made from. */
+export type Setting = {
+  readonly config: Config
+  readonly db: Kysely<Database>
+  /** The processes' own URL of the database, for what needs a connection of its own. */
+  readonly databaseUrl: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** The script that receives every coinbase. */
+export function payScriptOf({ pool, network }: Config): Uint8Array {
+  const address = parseAddress(pool.coinbaseAddress, network)
+  if (address.kind === 'address') return address.script
+  throw new CommandError(`pool.coinbaseAddress is not a Bitcoin address of ${network}`)
+}
+
+/** Redis where the configuration or `REDIS_URL` names one, else the pool's own database. */
+export function queueStoreOf({ config, databaseUrl }: Setting): QueueStore {
+  const redis = config.redis?.url ?? process.env['REDIS_URL']
+  return redis ? { kind: 'redis', url: redis } : { kind: 'postgres', url: databaseUrl }
+}
+
+/** The reward pool of each scheme, by the scheme's name. */
+export function rewardPoolOf(config: Config): (scheme: string) => string {
+  const pools = new Map(config.schemes.map(scheme => [scheme.name, scheme.rewardPool]))
+  return scheme => {
+    const pool = pools.get(scheme)
+    if (pool === undefined) throw new Error(`the configuration has no scheme ${scheme} any more`)
+    return pool
+  }
+}
+
+/** The fee of each scheme in basis points, by the scheme's name. */
+export function feeOf(config: Config): (scheme: string) => number {
+  const fees = new Map(config.schemes.map(scheme => [scheme.name, scheme.feeBasisPoints]))
+  return scheme => {
+    const fee = fees.get(scheme)
+    if (fee === undefined) throw new Error(`the configuration has no scheme ${scheme} any more`)
+    return fee
+  }
+}
+
+/** What each port promises, as payouts sees it. */
+export function schemesOf(config: Config): readonly Scheme[] {
+  return config.schemes.map(scheme => ({
+    name: scheme.name,
+    rewardPool: scheme.rewardPool,
+    interval: scheme.interval,
+    rails: scheme.rails,
+    minimum: scheme.minimumSats,
+    feeBasisPoints: scheme.feeBasisPoints,
+  }))
+}
+
+/** Who may approve. */
+export function policyOf({ treasury }: Config): Policy {
+  const operators = treasury.operators.map(({ name, key: text }) => {
+    const key = parseOperatorKey(text)
+    if (key === null) throw new CommandError(`treasury.operators: ${name} has no key of BIP 340`)
+    return { name, key }
+  })
+  return { version: POLICY_VERSION, operators, threshold: treasury.approvalsRequired }
+}
+
+/** Names the rules by which a manifest was made; it stands in the manifest. */
+const POLICY_VERSION = 1

@@ -1,0 +1,80 @@
+import type { Config } from '../config.ts'
+import { assert } from '../lib/assert.ts'
+import type { Log } from '../lib/log.ts'
+import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
+import { type BitcoindClient, bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
+import { createPayees } from '../payouts/index.ts'
+import { type StratumPort, startMining, wantsSignature, watchTemplates } from '../pool/index.ts'
+import { payScriptOf, type Role, type Setting } from './role.ts'
+
+/** How long a share may wait for PostgreSQL before its miner gets error 20. */
+const SHARE_WAIT_MS_MAX = 30_000
+
+/** Serves miners: the only role on the share path, alone in its process. */
+export async function startStratumRole(setting: Setting): Promise<Role> {
+  const { config, db, clock, random, log } = setting
+  const { node, network, pool } = config
+  const client = bitcoindClient(connectNode(node))
+  const others = node.alsoSubmitTo.map(access => ({
+    name: access.url,
+    submitBlock: bitcoindClient(connectNode(access)).submitBlock,
+  }))
+  const isPaidAsWorkOnly = network === 'signet' && (await blocksWantSignature(client, log))
+  const ports = portsOf(config, isPaidAsWorkOnly)
+  const mining = await startMining({
+    ...{ ports, db, clock, random, log },
+    authorize: createPayees({ db, clock, network }).authorize,
+    nodes: [{ name: node.url, submitBlock: client.submitBlock }, ...others],
+    tag: pool.tag,
+    payScript: payScriptOf(config),
+    shareWaitMaxMs: SHARE_WAIT_MS_MAX,
+  })
+  assert(mining.ports.length === ports.length, 'every port is listened on')
+  log.info({ ports: mining.ports }, 'miners may connect')
+  const templates = watchTemplates({
+    ...{ node: client, network, clock, log },
+    ...(node.zmqHashBlock ? { zmqHashBlockUrl: node.zmqHashBlock } : {}),
+    onEvent: event => {
+      if (event.kind === 'paused') return mining.pause()
+      // The node of a start could be away, so that this shows only now.
+      if (event.template.wantsSignature && !isPaidAsWorkOnly) return mining.pause()
+      mining.work(event.template)
+    },
+  })
+  return {
+    stop: async () => {
+      await templates.stop()
+      await mining.stop()
+    },
+  }
+}
+
+/**
+ * On a signet that signs its blocks no share can become one (BIP 325): such a pool goes on with
+ * schemes that pay for work itself, and says so.
+ */
+async function blocksWantSignature(node: BitcoindClient, log: Log): Promise<boolean> {
+  const template = await node.getBlockTemplate().catch(() => null)
+  if (template === null || !wantsSignature(template)) return false
+  log.warn({}, 'this signet signs its blocks (BIP 325): nobody finds one here, only PPS is served')
+  return true
+}
+
+function portsOf(config: Config, isPaidAsWorkOnly: boolean): StratumPort[] {
+  const { host, processes } = config.stratum
+  return config.schemes
+    .filter(
+      ({ rewardPool }) => !isPaidAsWorkOnly || config.rewardPools[rewardPool]?.method === 'pps',
+    )
+    .flatMap(({ name, ports, difficulty }) =>
+      ports.map(port => ({
+        ...{ host, port, scheme: name, isShared: processes > 1 },
+        rule: {
+          startLog2: difficulty.start,
+          minLog2: difficulty.minimum,
+          maxLog2: difficulty.maximum,
+          secondsPerShare: difficulty.secondsPerShare,
+        },
+      })),
+    )
+}

@@ -1,0 +1,135 @@
+import { createInterface } from 'node:readline/promises'
+import { toHex } from '../lib/bytes.ts'
+import type { Digest } from '../lib/ids.ts'
+import { formatBtc } from '../lib/money.ts'
+import type { Clock } from '../lib/time.ts'
+import {
+  type Act,
+  encodeManifest,
+  type Manifest,
+  manifestFromJson,
+  manifestHash,
+  manifestTotal,
+  signAct,
+} from '../treasury/index.ts'
+import { CommandError, say, sayPlain } from './command.ts'
+import type { BatchTold, TreasuryClient } from './treasury-client.ts'
+
+/** A later instant is no date; the number is shown instead. Source: ECMAScript, time range. */
+const DATE_MS_MAX = 8.64e15
+
+/** A batch whose manifest was read here and hashed here. */
+type CheckedBatch = {
+  readonly told: BatchTold
+  readonly manifest: Manifest
+  /** Of the bytes that this program made of what it shows, not what the API says. */
+  readonly hash: Digest
+}
+
+/** Prints the batches, newest first. @returns the exit code */
+export async function listBatches(client: TreasuryClient): Promise<number> {
+  const reply = await client.list()
+  if (reply.kind === 'refused') return refuse(reply.reason)
+  for (const { batch, state, rail, totalSats, note } of reply.value)
+    sayPlain(`batch ${batch}: ${state}, ${totalSats} sat by ${rail}${note && `: ${note}`}`)
+  if (reply.value.length === 0) say('there is no batch yet')
+  return 0
+}
+
+/** Prints a batch with its manifest. @returns the exit code: 1 where they do not belong together */
+export async function showBatch(client: TreasuryClient, number: string): Promise<number> {
+  const batch = await readBatch(client, number)
+  if (typeof batch === 'string') return refuse(batch)
+  printBatch(batch)
+  return 0
+}
+
+/**
+ * Shows an operator a batch, asks, signs here and posts the act. What is signed is the hash of
+ * what was shown: an API that shows other payees gets a signature that is good for nothing else.
+ *
+ * @param ask whether to go on; false signs nothing
+ * @returns the exit code: 0 only when the pool took the act
+ */
+export async function giveAct(
+  client: TreasuryClient,
+  number: string,
+  act: Act,
+  parts: {
+    readonly secret: Uint8Array
+    readonly clock: Clock
+    readonly ask: (question: string) => Promise<boolean>
+  },
+): Promise<number> {
+  const batch = await readBatch(client, number)
+  if (typeof batch === 'string') return refuse(batch)
+  printBatch(batch)
+  const { manifest, hash, told } = batch
+  if (told.state !== 'planned') return refuse(`batch ${number} is ${told.state} already`)
+  if (parts.clock.now() >= manifest.expiresAt) return refuse(`batch ${number} has expired`)
+  const question = `${act.kind} batch ${number} on ${manifest.network}?`
+  if (!(await parts.ask(question))) return refuse('nothing was signed')
+  const { operator, signature } = signAct(parts.secret, act, hash)
+  const reply = await client.act(number, act.kind, {
+    operatorKey: operator,
+    manifestHash: hash,
+    signature: toHex(signature),
+    ...(act.kind === 'reject' ? { reason: act.reason } : {}),
+  })
+  if (reply.kind === 'refused') return refuse(`the pool refused: ${reply.reason}`)
+  sayPlain(`the pool took it; batch ${number}: ${reply.value}`)
+  return 0
+}
+
+/** Asks on a terminal; without one nobody is asked, so nothing is signed. */
+export async function askOnTerminal(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY)
+    throw new CommandError('there is no terminal to ask on; --yes signs without asking')
+  const lines = createInterface({ input: process.stdin, output: process.stdout })
+  try {
+    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim())
+  } finally {
+    lines.close()
+  }
+}
+
+async function readBatch(client: TreasuryClient, number: string): Promise<CheckedBatch | string> {
+  const reply = await client.batch(number)
+  if (reply.kind === 'refused') return reply.reason
+  const told = reply.value
+  const manifest = manifestFromJson(told.manifest)
+  if (manifest === null) return `what the API gives for batch ${number} is no manifest`
+  if (manifest.batch !== BigInt(number)) return `the manifest is of batch ${manifest.batch}`
+  const hash = manifestHash(encodeManifest(manifest))
+  if (hash !== told.manifestHash)
+    return `the manifest hashes to ${hash}, but the API says ${told.manifestHash}`
+  return { told, manifest, hash }
+}
+
+function printBatch({ told, manifest, hash }: CheckedBatch): void {
+  const { anchor, payees } = manifest
+  sayPlain(`batch ${manifest.batch} on ${manifest.network} by ${manifest.rail}: ${told.state}`)
+  say(`  manifest  ${hash}, hashed here`)
+  const made = `${timeText(manifest.createdAt)} by ${manifest.createdBy}`
+  sayPlain(`  made      ${made}, policy ${manifest.policyVersion}`)
+  say(`  expires   ${timeText(manifest.expiresAt)}`)
+  say(`  anchor    ${anchor.txid}:${anchor.vout}`)
+  sayPlain(`  change    ${manifest.change}`)
+  say(`  fee       at most ${formatBtc(manifest.feeMax)} BTC`)
+  say(`  pays      ${formatBtc(manifestTotal(manifest))} BTC to ${payees.length}:`)
+  for (const { destination, amount, payouts } of payees)
+    sayPlain(`    ${formatBtc(amount)}  ${destination}  (payouts ${payouts.join(', ')})`)
+  for (const { txid, feeSats, signed } of told.versions)
+    sayPlain(`  built     ${txid}, fee ${feeSats} sat${signed ? ', signed' : ''}`)
+  for (const { act, operatorKey, reason } of told.acts)
+    sayPlain(`  act       ${act} by ${operatorKey}${reason && `: ${reason}`}`)
+}
+
+function timeText(ms: number): string {
+  return ms <= DATE_MS_MAX ? new Date(ms).toISOString() : `${ms} ms after 1970`
+}
+
+function refuse(reason: string): number {
+  sayPlain(reason)
+  return 1
+}

@@ -1,0 +1,136 @@
+import { readFile } from 'node:fs/promises'
+import { MAX_MONEY_SATS, type Sats, sats } from '../lib/money.ts'
+import { systemRandom } from '../lib/random.ts'
+import { systemClock } from '../lib/time.ts'
+import { type Act, REASON_CHARACTERS_MAX } from '../treasury/index.ts'
+import {
+  type Command,
+  CommandError,
+  orExplain,
+  parseOptions,
+  requireConfig,
+  say,
+} from './command.ts'
+import { makeOperatorKey, readOperatorSecret } from './operator-key.ts'
+import { askOnTerminal, giveAct, listBatches, showBatch } from './treasury-acts.ts'
+import { bookCapital } from './treasury-capital.ts'
+import { type TreasuryClient, treasuryClient } from './treasury-client.ts'
+import { withDatabase } from './with-database.ts'
+
+const HELP = `treasury keygen --out FILE
+treasury list --api URL --token-file FILE
+treasury show BATCH --api URL --token-file FILE
+treasury approve BATCH --key FILE --api URL --token-file FILE [--yes]
+treasury reject BATCH --reason TEXT --key FILE --api URL --token-file FILE [--yes]
+treasury capital --sats AMOUNT --id NAME --config FILE`
+
+type Verb = (args: readonly string[]) => Promise<number>
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  keygen: runKeygen,
+  list: runList,
+  show: runShow,
+  approve: args => runAct(args, () => ({ kind: 'approve' })),
+  reject: args => runAct(args, reason => ({ kind: 'reject', reason: parseReason(reason) })),
+  capital: runCapital,
+}
+
+/** What a treasury operator does: on a machine of its own, but for `capital`. */
+export const treasuryCommand: Command = {
+  name: 'treasury',
+  usage: `treasury ${Object.keys(VERBS).join('|')} …`,
+  summary: 'make an operator key, look at batches, approve and reject them',
+  run: ([name = '', ...args]) =>
+    orExplain(async () => {
+      const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
+      if (!verb) throw new CommandError(HELP)
+      return verb(args)
+    }),
+}
+
+async function runKeygen(args: readonly string[]): Promise<number> {
+  const { options, words } = parseOptions(args, ['out'])
+  expectWords(words, 0)
+  const path = need(options.out, '--out FILE')
+  say(await makeOperatorKey(path, systemRandom))
+  return 0
+}
+
+async function runList(args: readonly string[]): Promise<number> {
+  const { options, words } = parseOptions(args, ['api', 'token-file'])
+  expectWords(words, 0)
+  return listBatches(await clientOf(options))
+}
+
+async function runShow(args: readonly string[]): Promise<number> {
+  const { options, words } = parseOptions(args, ['api', 'token-file'])
+  expectWords(words, 1)
+  return showBatch(await clientOf(options), parseBatch(words[0]))
+}
+
+async function runAct(
+  args: readonly string[],
+  actOf: (reason: string | undefined) => Act,
+): Promise<number> {
+  const isSure = args.includes('--yes')
+  const given = args.filter(arg => arg !== '--yes')
+  const { options, words } = parseOptions(given, ['api', 'token-file', 'key', 'reason'])
+  expectWords(words, 1)
+  const act = actOf(options.reason)
+  if (act.kind === 'approve' && options.reason !== undefined)
+    throw new CommandError('an approval has no --reason')
+  const secret = await readOperatorSecret(need(options.key, '--key FILE'))
+  const ask = isSure ? async () => true : askOnTerminal
+  return giveAct(await clientOf(options), parseBatch(words[0]), act, {
+    ...{ secret, ask },
+    clock: systemClock,
+  })
+}
+
+async function runCapital(args: readonly string[]): Promise<number> {
+  const { options, words } = parseOptions(args, ['sats', 'id', 'config'])
+  expectWords(words, 0)
+  const amount = parseSats(need(options.sats, '--sats AMOUNT'))
+  const id = need(options.id, '--id NAME')
+  return withDatabase(requireConfig(options.config), db =>
+    bookCapital(db, { id, amount, clock: systemClock }),
+  )
+}
+
+async function clientOf(
+  options: Partial<Record<'api' | 'token-file', string>>,
+): Promise<TreasuryClient> {
+  const path = need(options['token-file'], '--token-file FILE')
+  const token = await readFile(path, 'utf8').catch(() => {
+    throw new CommandError(`there is no file ${path}`)
+  })
+  if (!/^[\x21-\x7e]{1,512}\s*$/.test(token)) throw new CommandError(`${path} holds no token`)
+  return treasuryClient(need(options.api, '--api URL'), token.trim())
+}
+
+function need(value: string | undefined, option: string): string {
+  if (value === undefined || value === '') throw new CommandError(`${option} is missing\n${HELP}`)
+  return value
+}
+
+function expectWords(words: readonly string[], count: number): void {
+  if (words.length !== count) throw new CommandError(HELP)
+}
+
+function parseBatch(text: string | undefined): string {
+  if (text !== undefined && /^[1-9]\d{0,17}$/.test(text)) return text
+  throw new CommandError('a batch is named by its number')
+}
+
+function parseReason(text: string | undefined): string {
+  const reason = need(text, '--reason TEXT')
+  if (reason.length <= REASON_CHARACTERS_MAX) return reason
+  throw new CommandError(`a reason has at most ${REASON_CHARACTERS_MAX} characters`)
+}
+
+function parseSats(text: string): Sats {
+  const amount = /^\d{1,16}$/.test(text) ? BigInt(text) : null
+  if (amount === null || amount > MAX_MONEY_SATS)
+    throw new CommandError('--sats is a whole number of satoshis')
+  return sats(amount)
+}

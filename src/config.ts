@@ -1,0 +1,227 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { parseAddress } from './lib/bitcoin/address.ts'
+import { sats } from './lib/money.ts'
+
+/** Something wrong in a configuration, with the place where it stands, for example `schemes[1].ports`. */
+export type ConfigError = { readonly path: string; readonly message: string }
+export type ConfigOutcome =
+  | { readonly kind: 'config'; readonly config: Config }
+  | { readonly kind: 'errors'; readonly errors: readonly ConfigError[] }
+
+/** Where secrets come from: the environment, and files that only the pool's user may read. */
+export type SecretSources = {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly readFile: (path: string) => string
+}
+
+const SCHEMES_MAX = 50
+const OPERATORS_MAX = 50
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes')
+const port = z.int().min(1).max(65535)
+const satoshis = z
+  .string()
+  .regex(/^\d{1,16}$/, 'whole satoshis as a decimal string')
+  .transform(text => BigInt(text))
+  .refine(amount => amount <= 2_100_000_000_000_000n, 'more than all bitcoin')
+  .transform(sats)
+const hex32 = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits')
+/** Difficulties are powers of two, so that what is announced is exactly what is enforced. */
+const difficulty = z
+  .number()
+  .positive()
+  .refine(value => Number.isInteger(Math.log2(value)), 'a power of two, for example 1024 or 0.5')
+  .transform(value => Math.log2(value))
+
+/** A secret is never in the file itself: it names an environment variable or a file. */
+function secretSchema(sources: SecretSources) {
+  return z
+    .union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() })])
+    .transform((place, context) => {
+      const value = 'env' in place ? sources.environment[place.env] : tryRead(sources, place.file)
+      if (value) return value.trim()
+      const where = 'env' in place ? `environment variable ${place.env}` : `file ${place.file}`
+      context.addIssue({ code: 'custom', message: `${where} is empty or missing` })
+      return z.NEVER
+    })
+}
+
+/** Either a folder for a server of our own, or both URLs of an operator's. */
+function databaseSchema(secret: ReturnType<typeof secretSchema>) {
+  return z
+    .strictObject({
+      embedded: z.string().min(1).optional(),
+      url: secret.optional(),
+      ownerUrl: secret.optional(),
+    })
+    .transform(({ embedded, url, ownerUrl }, context) => {
+      if (embedded !== undefined && url === undefined && ownerUrl === undefined)
+        return { kind: 'embedded' as const, dir: embedded }
+      if (embedded === undefined && url !== undefined && ownerUrl !== undefined)
+        return { kind: 'server' as const, url, ownerUrl }
+      context.addIssue({ code: 'custom', message: 'either embedded, or both url and ownerUrl' })
+      return z.NEVER
+    })
+}
+
+function tryRead(sources: SecretSources, path: string): string | undefined {
+  try {
+    return sources.readFile(path)
+  } catch {
+    return undefined
+  }
+}
+
+function configSchema(sources: SecretSources) {
+  const secret = secretSchema(sources)
+  const node = z.strictObject({
+    url: z
+      .url({ protocol: /^https?$/ })
+      .refine(url => !url.includes('@'), 'user and password have fields of their own'),
+    user: z.string().min(1),
+    password: secret,
+  })
+  const scheme = z.strictObject({
+    name,
+    ports: z.array(port).min(1).max(20),
+    rewardPool: name,
+    interval: z.union([
+      z
+        .strictObject({ blocks: z.int().min(1).max(100_000) })
+        .transform(({ blocks }) => ({ kind: 'blocks' as const, blocks })),
+      z
+        .strictObject({ minutes: z.int().min(1).max(525_600) })
+        .transform(({ minutes }) => ({ kind: 'minutes' as const, minutes })),
+    ]),
+    rails: z.array(z.enum(['l1'])).min(1),
+    minimumSats: satoshis.refine(amount => amount >= 1000n, 'at least 1000 satoshis'),
+    feeBasisPoints: z.int().min(0).max(10_000),
+    difficulty: z.strictObject({
+      start: difficulty,
+      minimum: difficulty,
+      maximum: difficulty,
+      secondsPerShare: z.number().min(0.1).max(600),
+    }),
+  })
+  const rewardPool = z.discriminatedUnion('method', [
+    z.strictObject({ method: z.literal('solo') }),
+    z.strictObject({ method: z.literal('pps') }),
+    z.strictObject({ method: z.literal('pplns'), window: z.int().min(1).max(100) }),
+  ])
+  return z.strictObject({
+    network: z.enum(['mainnet', 'testnet4', 'signet', 'regtest']),
+    pool: z.strictObject({
+      name: z.string().min(1).max(60),
+      tag: z.string().regex(/^[\x20-\x7e]{1,20}$/, '1 to 20 printable ASCII characters'),
+      coinbaseAddress: z.string(),
+      epochMinutes: z.number().min(0.01).max(1440),
+      orphanDepth: z.int().min(1).max(100),
+      shareRetentionBlocks: z.int().min(144),
+    }),
+    node: z.strictObject({
+      ...node.shape,
+      zmqHashBlock: z.string().startsWith('tcp://').optional(),
+      alsoSubmitTo: z.array(node).max(10).default([]),
+    }),
+    database: databaseSchema(secret),
+    redis: z.strictObject({ url: secret }).optional(),
+    rewardPools: z.record(name, rewardPool),
+    schemes: z.array(scheme).min(1).max(SCHEMES_MAX),
+    rails: z.strictObject({
+      l1: z.strictObject({
+        wallet: z.string().min(1),
+        floatCapSats: satoshis.nullable(),
+        feeFloorSatPerKvb: satoshis,
+        feeCeilingSatPerKvb: satoshis,
+        confirmationTarget: z.int().min(1).max(1008),
+        finalityDepth: z.int().min(1).max(100),
+      }),
+    }),
+    treasury: z.strictObject({
+      operators: z.array(z.strictObject({ name, key: hex32 })).max(OPERATORS_MAX),
+      approvalsRequired: z.int().min(1).max(OPERATORS_MAX),
+      approvalExpiryHours: z.int().min(1).max(720),
+    }),
+    stratum: z.strictObject({ host: z.string(), processes: z.int().min(1).max(256) }),
+    api: z.strictObject({ host: z.string(), port, treasuryTokenSha256: secret.pipe(hex32) }),
+  })
+}
+
+/** The whole configuration, checked; each room is handed its own slice of it. */
+export type Config = z.infer<ReturnType<typeof configSchema>>
+
+/**
+ * Reads a configuration. Everything wrong with it is listed at once, each with its path; a field
+ * that nobody knows is an error, so that a misspelt one is never silently a default.
+ */
+export function parseConfig(text: string, sources: SecretSources): ConfigOutcome {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    return { kind: 'errors', errors: [{ path: '(file)', message: `not JSON: ${String(error)}` }] }
+  }
+  const parsed = configSchema(sources).safeParse(json)
+  if (!parsed.success) {
+    const errors = parsed.error.issues.map(issue => ({
+      path: pathText(issue.path),
+      message: issue.message,
+    }))
+    return { kind: 'errors', errors }
+  }
+  const errors = contradictions(parsed.data)
+  if (errors.length > 0) return { kind: 'errors', errors }
+  return { kind: 'config', config: parsed.data }
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  const text = path.reduce<string>(
+    (whole, part) => (typeof part === 'number' ? `${whole}[${part}]` : `${whole}.${String(part)}`),
+    '',
+  )
+  return text.replace(/^\./, '') || '(top)'
+}
+
+/** What each field alone allows, but together cannot be meant. */
+function contradictions(config: Config): ConfigError[] {
+  const errors: ConfigError[] = []
+  const complain = (path: string, message: string) => errors.push({ path, message })
+  const ports = new Set([config.api.port])
+  const names = new Set<string>()
+  config.schemes.forEach((scheme, index) => {
+    const at = `schemes[${index}]`
+    if (names.has(scheme.name)) complain(`${at}.name`, `${scheme.name} is another scheme's name`)
+    names.add(scheme.name)
+    if (scheme.name === 'unknown' || scheme.rewardPool === 'unknown')
+      complain(at, 'unknown is what statements call a block whose finder nobody knows')
+    if (!Object.hasOwn(config.rewardPools, scheme.rewardPool))
+      complain(`${at}.rewardPool`, `no reward pool is called ${scheme.rewardPool}`)
+    scheme.ports.forEach((number, portIndex) => {
+      if (ports.has(number)) complain(`${at}.ports[${portIndex}]`, `${number} is taken already`)
+      ports.add(number)
+    })
+    const { minimum, start, maximum } = scheme.difficulty
+    if (minimum > start || start > maximum)
+      complain(`${at}.difficulty`, 'minimum, start and maximum are not in this order')
+  })
+  if (parseAddress(config.pool.coinbaseAddress, config.network).kind !== 'address')
+    complain('pool.coinbaseAddress', `not a Bitcoin address of ${config.network}`)
+  const { operators, approvalsRequired } = config.treasury
+  if (new Set(operators.map(operator => operator.key)).size !== operators.length)
+    complain('treasury.operators', 'two operators have the same key')
+  // Without operators nothing can be approved, so nothing leaves: safe, and where one begins.
+  if (operators.length > 0 && approvalsRequired > operators.length)
+    complain('treasury.approvalsRequired', `only ${operators.length} operators are named`)
+  const { feeFloorSatPerKvb, feeCeilingSatPerKvb, floatCapSats } = config.rails.l1
+  if (floatCapSats === null && config.network !== 'regtest')
+    complain('rails.l1.floatCapSats', 'only on regtest may the hot wallet hold any amount')
+  if (feeFloorSatPerKvb > feeCeilingSatPerKvb)
+    complain('rails.l1.feeFloorSatPerKvb', 'the floor is above the ceiling')
+  return errors
+}
+
+/** Reads and checks a file; secrets come from the process's environment and from files. */
+export function loadConfig(path: string): ConfigOutcome {
+  const readFile = (file: string) => readFileSync(file, 'utf8')
+  return parseConfig(readFile(path), { environment: process.env, readFile })
+}

@@ -1,0 +1,107 @@
+import { execFile, spawn } from 'node:child_process'
+import { open, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { toHex, utf8 } from '../lib/bytes.ts'
+import { freePort, isPortFree } from '../lib/free-port.ts'
+import type { Random } from '../lib/random.ts'
+import type { Devnet } from './devnet.ts'
+import { type PoolApi, poolApi } from './pool-api.ts'
+import {
+  NODE_PASSWORD_VARIABLE,
+  regtestConfig,
+  type SchemePorts,
+  TREASURY_TOKEN_VARIABLE,
+} from './regtest-config.ts'
+
+const run = promisify(execFile)
+
+const STRATUM_PORTS = { pplns: 3333, pps: 3334, solo: 3335 }
+const API_PORT = 8080
+const MAIN = join(import.meta.dirname, '../main.ts')
+/** A pool that owes nothing to its shutdown may be ended after this. */
+const STOP_MS = 15_000
+
+/** The pool as its users meet it: sockets and HTTP, in processes of its own. */
+export type DemoPool = {
+  readonly ports: SchemePorts
+  readonly url: string
+  readonly api: PoolApi
+  /** Runs a command of `./sidepool` on this pool; rejects with what it said when it fails. */
+  readonly command: (...args: readonly string[]) => Promise<void>
+  readonly logFile: string
+  /** Resolves when the pool ends by itself. */
+  readonly ended: Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+/**
+ * Writes a configuration for the devnet and runs `sidepool start` on it. Every secret is made now.
+ *
+ * @param operatorKey x-only public key (BIP 340) of the one who approves batches
+ */
+export async function startDemoPool(options: {
+  readonly dir: string
+  readonly devnet: Devnet
+  readonly operatorKey: string
+  readonly random: Random
+}): Promise<DemoPool> {
+  const { dir, devnet, operatorKey, random } = options
+  const token = toHex(random.bytes(24))
+  const ports = {
+    pplns: await preferred(STRATUM_PORTS.pplns),
+    pps: await preferred(STRATUM_PORTS.pps),
+    solo: await preferred(STRATUM_PORTS.solo),
+  }
+  const apiPort = await preferred(API_PORT)
+  const config = join(dir, 'config.json')
+  await writeFile(
+    config,
+    JSON.stringify(
+      regtestConfig({
+        devnet,
+        operatorKey,
+        ports,
+        apiPort,
+        database: { embedded: join(dir, 'postgres') },
+      }),
+      null,
+      2,
+    ),
+  )
+  const logFile = join(dir, 'pool.log')
+  const log = await open(logFile, 'w', 0o600)
+  const env = {
+    ...process.env,
+    [NODE_PASSWORD_VARIABLE]: devnet.node.rpc.password,
+    [TREASURY_TOKEN_VARIABLE]: toHex(sha256(utf8(token))),
+  }
+  const child = spawn(process.execPath, [MAIN, 'start', '--config', config], {
+    stdio: ['ignore', log.fd, log.fd, 'ipc'],
+    env,
+  })
+  await log.close()
+  const ended = new Promise<void>(resolve => child.once('exit', () => resolve()))
+  const url = `http://127.0.0.1:${apiPort}`
+  return {
+    ports,
+    url,
+    api: poolApi(url, token),
+    command: async (...args) => {
+      await run(process.execPath, [MAIN, ...args, '--config', config], { env })
+    },
+    logFile,
+    ended,
+    stop: async () => {
+      child.kill('SIGTERM')
+      const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+      await ended
+      clearTimeout(killer)
+    },
+  }
+}
+
+async function preferred(port: number): Promise<number> {
+  return (await isPortFree(port)) ? port : freePort()
+}

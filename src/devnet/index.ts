@@ -1,0 +1,20 @@
+/** Real parts for the demo and the tests: a node, a queue's server, a proxy and a miner. */
+
+export { type Bitcoind, startBitcoind } from './bitcoind.ts'
+export { type BitcoindBinary, findBitcoind } from './bitcoind-binary.ts'
+export { type DemoPool, startDemoPool } from './demo-pool.ts'
+export { type Devnet, startDevnet } from './devnet.ts'
+export { type HardeningProxy, startHardeningProxy } from './hardening-proxy.ts'
+export { type Miner, type MinerEvent, type MinerOptions, startMiner } from './miner.ts'
+export { accountOf, agrees, type MinerAccount } from './miner-account.ts'
+export { callNode, type NodeRpc } from './node-rpc.ts'
+export { approveWaiting, type PoolApi, poolApi } from './pool-api.ts'
+export { findRedis, type Redis, startRedis } from './redis.ts'
+export {
+  NODE_PASSWORD_VARIABLE,
+  type RegtestChoices,
+  regtestConfig,
+  type SchemePorts,
+  TREASURY_TOKEN_VARIABLE,
+} from './regtest-config.ts'
+export type { ServerProcess } from './server-process.ts'

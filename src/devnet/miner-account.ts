@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import type { Devnet } from './devnet.ts'
+import type { PoolApi } from './pool-api.ts'
+
+const PAGES_MAX = 100
+const whole = z.string().transform(BigInt)
+
+const earnings = z.object({
+  items: z.array(z.object({ amountMsat: whole })),
+  nextCursor: z.string().nullable(),
+})
+const balances = z.object({ pendingMsat: whole, payableMsat: whole, inflightMsat: whole })
+const payouts = z.object({
+  items: z.array(z.object({ amountSats: whole, state: z.string(), txid: z.string().nullable() })),
+})
+const transaction = z.object({
+  confirmations: z.number().default(0),
+  vout: z.array(
+    z.object({ value: z.number(), scriptPubKey: z.object({ address: z.string().optional() }) }),
+  ),
+})
+
+/** What one miner earned and got, on the three sides that must agree. */
+export type MinerAccount = {
+  /** Sum of its lines in all reward statements. */
+  readonly statementsMsat: bigint
+  /** What the ledger still owes it. */
+  readonly owedMsat: bigint
+  /** What the ledger says was paid, in settled payouts. */
+  readonly paidSats: bigint
+  /** What confirmed transactions pay to its address, as the node sees them. */
+  readonly chainSats: bigint
+  readonly txids: readonly string[]
+}
+
+/** Earned is what was paid and what is owed; and the chain paid what the ledger says. */
+export function agrees(account: MinerAccount): boolean {
+  const { statementsMsat, owedMsat, paidSats, chainSats } = account
+  return statementsMsat === owedMsat + paidSats * 1000n && paidSats === chainSats && paidSats > 0n
+}
+
+/** Null while the pool knows nothing of the payee, or does not answer. */
+export async function accountOf(
+  pool: PoolApi,
+  devnet: Devnet,
+  payee: string,
+): Promise<MinerAccount | null> {
+  const ledger = balances.safeParse(await pool.get(`/miners/${payee}/balances`))
+  if (!ledger.success) return null
+  const { pendingMsat, payableMsat, inflightMsat } = ledger.data
+  const list = payouts.safeParse(await pool.get(`/miners/${payee}/payouts?limit=100`))
+  const statementsMsat = await earned(pool, payee)
+  if (!list.success || statementsMsat === null) return null
+  const settled = list.data.items.filter(payout => payout.state === 'settled')
+  const txids = settled.map(payout => payout.txid).filter(txid => txid !== null)
+  return {
+    statementsMsat,
+    owedMsat: pendingMsat + payableMsat + inflightMsat,
+    paidSats: settled.reduce((sum, payout) => sum + payout.amountSats, 0n),
+    chainSats: await paidOnChain(devnet, payee, txids),
+    txids,
+  }
+}
+
+async function earned(pool: PoolApi, payee: string): Promise<bigint | null> {
+  let sum = 0n
+  let cursor: string | null = ''
+  for (let page = 0; cursor !== null && page < PAGES_MAX; page++) {
+    const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
+    const list = earnings.safeParse(await pool.get(`/miners/${payee}/earnings?limit=100${query}`))
+    if (!list.success) return null
+    for (const { amountMsat } of list.data.items) sum += amountMsat
+    cursor = list.data.nextCursor
+  }
+  return sum
+}
+
+async function paidOnChain(devnet: Devnet, payee: string, txids: readonly string[]) {
+  let sum = 0n
+  for (const txid of new Set(txids)) {
+    const { vout, confirmations } = transaction.parse(
+      await devnet.call('getrawtransaction', txid, true),
+    )
+    if (confirmations === 0) continue
+    for (const { value, scriptPubKey } of vout) {
+      // The node prints at most eight decimals, so rounding to whole satoshis restores them.
+      if (scriptPubKey.address === payee) sum += BigInt(Math.round(value * 100_000_000))
+    }
+  }
+  return sum
+}

@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { toHex } from '../lib/bytes.ts'
+import { digest } from '../lib/ids.ts'
+import { signAct } from '../treasury/index.ts'
+
+/** A pool's HTTP interface as one of its users has it. */
+export type PoolApi = {
+  /** JSON of a path under `/api/v1`; null while the pool does not answer with success. */
+  readonly get: (path: string) => Promise<unknown>
+  readonly post: (path: string, body: object) => Promise<unknown>
+}
+
+/** @param token opens the treasury's pages */
+export function poolApi(url: string, token: string): PoolApi {
+  const ask = async (path: string, request: RequestInit): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const response = await fetch(`${url}/api/v1${path}`, { ...request, headers }).catch(() => null)
+    return response?.ok ? response.json() : null
+  }
+  return {
+    get: path => ask(path, { method: 'GET' }),
+    post: (path, body) => ask(path, { method: 'POST', body: JSON.stringify(body) }),
+  }
+}
+
+const batches = z.object({
+  items: z.array(
+    z.object({
+      batch: z.string(),
+      state: z.string(),
+      manifestHash: z.string(),
+      totalSats: z.string(),
+    }),
+  ),
+})
+export type WaitingBatch = z.infer<typeof batches>['items'][number]
+
+/** Approves every batch that waits, as an operator who has looked at it. @returns those */
+export async function approveWaiting(
+  api: PoolApi,
+  operatorSecret: Uint8Array,
+): Promise<readonly WaitingBatch[]> {
+  const list = batches.safeParse(await api.get('/treasury/batches'))
+  const approved: WaitingBatch[] = []
+  for (const batch of list.success ? list.data.items : []) {
+    if (batch.state !== 'planned') continue
+    const { manifestHash } = batch
+    const { operator, signature } = signAct(
+      operatorSecret,
+      { kind: 'approve' },
+      digest(manifestHash),
+    )
+    const approval = { operatorKey: operator, manifestHash, signature: toHex(signature) }
+    const answer = await api.post(`/treasury/batches/${batch.batch}/approve`, approval)
+    if (answer !== null) approved.push(batch)
+  }
+  return approved
+}

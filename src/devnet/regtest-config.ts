@@ -1,0 +1,87 @@
+import type { Devnet } from './devnet.ts'
+
+export type SchemePorts = { readonly pplns: number; readonly pps: number; readonly solo: number }
+
+/** Names under which the pool finds its secrets in the environment. */
+export const NODE_PASSWORD_VARIABLE = 'SIDEPOOL_NODE_PASSWORD'
+export const TREASURY_TOKEN_VARIABLE = 'SIDEPOOL_TREASURY_TOKEN_SHA256'
+
+/** One share in 2^16 hashes: several a second from one core, so that there is much to count. */
+const DIFFICULTY = { start: 2 ** -16, minimum: 2 ** -24, maximum: 1, secondsPerShare: 0.5 }
+/** Long enough for a batch to be approved in the demo's own time. */
+const APPROVAL_HOURS = 1
+
+/** What differs between the demo's pool and a test's. */
+export type RegtestChoices = {
+  readonly devnet: Devnet
+  /** x-only public key (BIP 340) of the one who approves batches. */
+  readonly operatorKey: string
+  readonly ports: SchemePorts
+  readonly apiPort: number
+  /** As in a configuration. */
+  readonly database: object
+  readonly epochMinutes?: number
+  readonly difficulty?: object
+  readonly stratumProcesses?: number
+}
+
+/** The configuration of a pool on a devnet: a port for each reward method, one approval. */
+export function regtestConfig(choices: RegtestChoices): object {
+  const { devnet, ports, operatorKey, apiPort, database, difficulty = DIFFICULTY } = choices
+  const scheme = (name: keyof SchemePorts, feeBasisPoints: number) => ({
+    name,
+    ports: [ports[name]],
+    rewardPool: name,
+    // As long as a coinbase matures, so that all that was earned is paid together.
+    interval: { blocks: 100 },
+    rails: ['l1'],
+    minimumSats: '1000',
+    feeBasisPoints,
+    difficulty,
+  })
+  return {
+    network: 'regtest',
+    pool: {
+      name: 'sidepool demo',
+      tag: '/sidepool/',
+      coinbaseAddress: devnet.coinbaseAddress,
+      epochMinutes: choices.epochMinutes ?? 0.25,
+      orphanDepth: 1,
+      shareRetentionBlocks: 4032,
+    },
+    node: {
+      url: devnet.poolNodeUrl,
+      user: devnet.node.rpc.user,
+      password: { env: NODE_PASSWORD_VARIABLE },
+      zmqHashBlock: devnet.node.zmqHashBlockUrl,
+    },
+    database,
+    rewardPools: {
+      pplns: { method: 'pplns', window: 2 },
+      pps: { method: 'pps' },
+      solo: { method: 'solo' },
+    },
+    schemes: [scheme('pplns', 100), scheme('pps', 400), scheme('solo', 200)],
+    rails: {
+      l1: {
+        wallet: devnet.wallet,
+        floatCapSats: null,
+        feeFloorSatPerKvb: '1000',
+        feeCeilingSatPerKvb: '50000',
+        confirmationTarget: 6,
+        finalityDepth: 1,
+      },
+    },
+    treasury: {
+      operators: [{ name: 'demo-operator', key: operatorKey }],
+      approvalsRequired: 1,
+      approvalExpiryHours: APPROVAL_HOURS,
+    },
+    stratum: { host: '127.0.0.1', processes: choices.stratumProcesses ?? 1 },
+    api: {
+      host: '127.0.0.1',
+      port: apiPort,
+      treasuryTokenSha256: { env: TREASURY_TOKEN_VARIABLE },
+    },
+  }
+}

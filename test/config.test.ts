@@ -1,0 +1,194 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type ConfigOutcome, parseConfig } from '../src/config.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+const SHIPPED = ['config/regtest.json', 'config/signet.json', 'config/mainnet.example.json']
+/** Of BIP 173's example key, on each network. */
+const ADDRESS: Readonly<Record<string, string>> = {
+  'config/regtest.json': 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080',
+  'config/signet.json': 'tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx',
+  'config/mainnet.example.json': 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4',
+}
+const environment = {
+  BITCOIND_PASSWORD: 'p',
+  DATABASE_URL: 'postgres://sidepool:p@localhost/sidepool',
+  DATABASE_OWNER_URL: 'postgres://owner:p@localhost/sidepool',
+  REDIS_URL: 'redis://localhost',
+  SIDEPOOL_TREASURY_TOKEN_SHA256: 'ab'.repeat(32),
+}
+const sources = {
+  environment,
+  readFile: () => {
+    throw new Error('no such file')
+  },
+}
+
+function errorsOf(outcome: ConfigOutcome): readonly string[] {
+  return outcome.kind === 'errors' ? outcome.errors.map(error => error.path) : []
+}
+
+/** The shipped regtest configuration with one thing changed. */
+function changed(change: (config: unknown) => void): ConfigOutcome {
+  const config = JSON.parse(read('config/regtest.json'))
+  config.pool.coinbaseAddress = ADDRESS['config/regtest.json']
+  change(config)
+  return parseConfig(JSON.stringify(config), sources)
+}
+
+describe('the shipped configurations', () => {
+  for (const path of SHIPPED)
+    test(`${path} is read, once its secrets and the pool's address are there`, () => {
+      const config = JSON.parse(read(path))
+      config.pool.coinbaseAddress = ADDRESS[path]
+      expect(parseConfig(JSON.stringify(config), sources)).toMatchObject({ kind: 'config' })
+    })
+
+  test('hold no key of anybody and no secret', () => {
+    for (const path of SHIPPED) {
+      const config = JSON.parse(read(path))
+      expect(config.treasury.operators).toEqual([])
+      expect(config.node.password).toEqual({ env: 'BITCOIND_PASSWORD' })
+      expect(config.api.treasuryTokenSha256).toEqual({ env: 'SIDEPOOL_TREASURY_TOKEN_SHA256' })
+    }
+  })
+})
+
+describe('what is wrong is named by its path', () => {
+  const cases: [string, (config: unknown) => void, readonly string[]][] = [
+    [
+      'a float where satoshis belong',
+      c => set(c, 'schemes.0.minimumSats', '0.5'),
+      ['schemes[0].minimumSats'],
+    ],
+    [
+      'a number where satoshis belong',
+      c => set(c, 'schemes.0.minimumSats', 10000),
+      ['schemes[0].minimumSats'],
+    ],
+    [
+      'a password in the URL of a node, which is logged with every block',
+      c => set(c, 'node.url', 'http://pool:secret@127.0.0.1:18443'),
+      ['node.url'],
+    ],
+    [
+      'more than all bitcoin',
+      c => set(c, 'schemes.0.minimumSats', '2100000000000001'),
+      ['schemes[0].minimumSats'],
+    ],
+    [
+      'a difficulty that is no power of two',
+      c => set(c, 'schemes.0.difficulty.start', 1000),
+      ['schemes[0].difficulty.start'],
+    ],
+    [
+      'difficulties out of order',
+      c => set(c, 'schemes.0.difficulty.maximum', 0.001953125),
+      ['schemes[0].difficulty'],
+    ],
+    ['a port twice', c => set(c, 'schemes.1.ports', [3333]), ['schemes[1].ports[0]']],
+    ['a port of the API', c => set(c, 'api.port', 3333), ['schemes[0].ports[0]']],
+    ['a name twice', c => set(c, 'schemes.1.name', 'pplns'), ['schemes[1].name']],
+    [
+      'an unknown reward pool',
+      c => set(c, 'schemes.0.rewardPool', 'nobody'),
+      ['schemes[0].rewardPool'],
+    ],
+    [
+      'a reward pool named as a prototype is',
+      c => set(c, 'schemes.0.rewardPool', 'constructor'),
+      ['schemes[0].rewardPool'],
+    ],
+    [
+      'an address of another network',
+      c => set(c, 'pool.coinbaseAddress', ADDRESS['config/signet.json']),
+      ['pool.coinbaseAddress'],
+    ],
+    ['two kinds of database', c => set(c, 'database.url', { env: 'DATABASE_URL' }), ['database']],
+    ['half a database', c => set(c, 'database', { url: { env: 'DATABASE_URL' } }), ['database']],
+    ['an unknown rail', c => set(c, 'schemes.0.rails', ['paypal']), ['schemes[0].rails[0]']],
+    ['an unknown key', c => set(c, 'pool.epochMinute', 5), ['pool']],
+    [
+      'a fee above the whole',
+      c => set(c, 'schemes.0.feeBasisPoints', 10001),
+      ['schemes[0].feeBasisPoints'],
+    ],
+    ['a secret in the file itself', c => set(c, 'node.password', 'hunter2'), ['node.password']],
+    [
+      'a secret whose variable is missing',
+      c => set(c, 'node.password', { env: 'NOBODY' }),
+      ['node.password'],
+    ],
+    [
+      'a secret whose file is missing',
+      c => set(c, 'node.password', { file: '/nowhere' }),
+      ['node.password'],
+    ],
+    [
+      'more approvals than operators',
+      c =>
+        set(c, 'treasury', {
+          operators: [{ name: 'a', key: 'ab'.repeat(32) }],
+          approvalsRequired: 2,
+          approvalExpiryHours: 1,
+        }),
+      ['treasury.approvalsRequired'],
+    ],
+    [
+      'fee floor above ceiling',
+      c => set(c, 'rails.l1.feeFloorSatPerKvb', '999999'),
+      ['rails.l1.feeFloorSatPerKvb'],
+    ],
+    [
+      'an uncapped float elsewhere than on regtest',
+      c => set(c, 'network', 'mainnet'),
+      ['pool.coinbaseAddress', 'rails.l1.floatCapSats'],
+    ],
+  ]
+  for (const [name, change, paths] of cases)
+    test(name, () => expect(errorsOf(changed(change))).toEqual(paths))
+
+  test('all at once', () => {
+    const outcome = changed(config => {
+      set(config, 'network', 'dogecoin')
+      set(config, 'schemes.0.minimumSats', '-1')
+      set(config, 'api.port', 0)
+    })
+    expect(errorsOf(outcome)).toEqual(['network', 'schemes[0].minimumSats', 'api.port'])
+  })
+
+  test('a file that is no JSON', () => {
+    expect(errorsOf(parseConfig('{', sources))).toEqual(['(file)'])
+  })
+
+  test('no secret stands in an error', () => {
+    const outcome = changed(config => set(config, 'node.password', 'hunter2'))
+    expect(JSON.stringify(outcome)).not.toContain('hunter2')
+  })
+})
+
+test('docs/config.md names every key of the shipped configurations', () => {
+  const page = read('docs/config.md')
+  const keys = new Set(SHIPPED.flatMap(path => keysOf(JSON.parse(read(path)))))
+  const missing = [...keys].filter(key => !page.includes(key))
+  expect(missing).toEqual([])
+})
+
+function keysOf(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(keysOf)
+  if (value === null || typeof value !== 'object') return []
+  const isSecret = 'env' in value
+  if (isSecret) return []
+  return Object.entries(value).flatMap(([key, inner]) => [key, ...keysOf(inner)])
+}
+
+/** Sets what a path of keys and indexes names. */
+function set(config: unknown, path: string, value: unknown): void {
+  const keys = path.split('.')
+  const last = keys.pop() ?? ''
+  let at: unknown = config
+  for (const key of keys) at = at instanceof Object ? Reflect.get(at, key) : undefined
+  if (at instanceof Object) Reflect.set(at, last, value)
+}

@@ -1,0 +1,122 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import {
+  type Devnet,
+  type RegtestChoices,
+  regtestConfig,
+  type SchemePorts,
+  startDevnet,
+} from '../../src/devnet/index.ts'
+import { chartAccount, postEntries } from '../../src/ledger/index.ts'
+import { openDatabase } from '../../src/lib/db/database.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/lib/db/embedded-postgres.ts'
+import { ensureAppLogin, migrate } from '../../src/lib/db/migrate.ts'
+import { freePort } from '../../src/lib/free-port.ts'
+import { journalKey } from '../../src/lib/ids.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
+import { migrateQueue } from '../../src/lib/queue.ts'
+import { systemRandom } from '../../src/lib/random.ts'
+import { systemClock } from '../../src/lib/time.ts'
+import { operatorKeyOf } from '../../src/treasury/index.ts'
+import { type PoolProcess, poolProcess } from './pool-process.ts'
+
+/** A log line of the stratum role when its ports are open. */
+export const MINERS_MAY_CONNECT = 'miners may connect'
+/** A log line of the API role when it answers. */
+export const API_IS_SERVED = 'API and pages are served'
+
+/** Real PostgreSQL, a real node behind the hardening proxy, and roles of the real program. */
+export type PoolScene = {
+  readonly devnet: Devnet
+  readonly ports: SchemePorts
+  readonly apiPort: number
+  readonly operatorSecret: Uint8Array
+  readonly postgres: () => EmbeddedPostgres
+  /** The database as the processes see it, past any proxy. */
+  readonly appUrl: string
+  /** Kills PostgreSQL and starts it again, on the same port. */
+  readonly crashPostgres: () => Promise<void>
+  readonly role: (
+    name: string,
+    options?: { readonly databaseUrl?: string; readonly environment?: Record<string, string> },
+  ) => PoolProcess
+  readonly newAddress: () => Promise<string>
+  /** Stops every role and server, and removes their folder. */
+  readonly remove: () => Promise<void>
+}
+
+export async function poolScene(
+  choices: Pick<RegtestChoices, 'difficulty' | 'epochMinutes' | 'stratumProcesses'> & {
+    readonly hashesPerBlock: bigint
+    /** The pool's way to its node, past the hardening proxy, for a test that stands in it. */
+    readonly nodeUrl?: (devnet: Devnet) => Promise<string>
+  },
+): Promise<PoolScene> {
+  const dir = await mkdtemp(join(tmpdir(), 'sidepool-test-scene-'))
+  const options = { log: createLog('test', 'silent'), random: systemRandom }
+  const findPostgres = () => startEmbeddedPostgres({ dir: join(dir, 'postgres'), ...options })
+  let postgres = await findPostgres()
+  const ownerUrl = postgres.ownerUrl('postgres')
+  await migrate(ownerUrl)
+  await migrateQueue(ownerUrl, ['accounting', 'payouts'])
+  const appUrl = await ensureAppLogin(ownerUrl, 'postgres', 'test-only')
+  const { hashesPerBlock, nodeUrl, ...rest } = choices
+  const devnet = await startDevnet({ dir: join(dir, 'node'), hashesPerBlock, ...options })
+  const ports = { pplns: await freePort(), pps: await freePort(), solo: await freePort() }
+  const apiPort = await freePort()
+  await bookCapital(appUrl, devnet.capitalSats)
+  const operatorSecret = systemRandom.bytes(32)
+  const poolNodeUrl = (await nodeUrl?.(devnet)) ?? devnet.poolNodeUrl
+  const config = regtestConfig({
+    ...rest,
+    devnet: { ...devnet, poolNodeUrl },
+    operatorKey: operatorKeyOf(operatorSecret),
+    ports,
+    apiPort,
+    database: { embedded: join(dir, 'never-started') },
+  })
+  const processes: PoolProcess[] = []
+  return {
+    ...{ devnet, ports, apiPort, operatorSecret, appUrl },
+    postgres: () => postgres,
+    crashPostgres: async () => {
+      await postgres.kill()
+      postgres = await findPostgres()
+    },
+    role: (role, { databaseUrl = appUrl, environment = {} } = {}) => {
+      const made = poolProcess({ role, config, devnet, databaseUrl, environment })
+      processes.push(made)
+      return made
+    },
+    newAddress: async () =>
+      z.string().parse(await devnet.walletCall(devnet.wallet, 'getnewaddress', '', 'bech32')),
+    remove: async () => {
+      for (const each of processes) await each.stop()
+      await devnet.stop()
+      await postgres.stop()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The wallet's coins of the start, as the operator's `treasury capital` would book them. */
+async function bookCapital(appUrl: string, amountSats: bigint): Promise<void> {
+  const amount = msatsFromSats(sats(amountSats))
+  const entry = {
+    key: journalKey('capital:scene'),
+    event: 'capital put in',
+    legs: [
+      { account: chartAccount('l1Float'), amount },
+      { account: chartAccount('treasuryCapital'), amount: millisats(-amount) },
+    ],
+    at: systemClock.now(),
+  }
+  const db = openDatabase(appUrl, { max: 1 })
+  await db
+    .transaction()
+    .execute(tx => postEntries(tx, [entry]))
+    .finally(() => db.destroy())
+}
