@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import {
+  type Devnet,
+  NODE_PASSWORD_VARIABLE,
+  regtestConfig,
+  TREASURY_TOKEN_VARIABLE,
+} from '../../src/devnet/index.ts'
+import { freePort } from '../../src/lib/free-port.ts'
+import type { BenchDatabase } from './database.ts'
+import type { Scene } from './scene.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
+const READY = 'miners may connect'
+
+/**
+ * The stratum role as `./sidepool start` runs it, on a real node and without the devnet's proxy.
+ *
+ * @returns the port for miners
+ */
+export async function startStratumProcess(
+  { dir, keep }: Scene,
+  database: BenchDatabase,
+  devnet: Devnet,
+): Promise<number> {
+  const ports = { pplns: await freePort(), pps: await freePort(), solo: await freePort() }
+  const config = join(dir, 'config.json')
+  const choices = regtestConfig({
+    devnet: { ...devnet, poolNodeUrl: devnet.node.rpc.url },
+    operatorKey: 'f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9',
+    ports,
+    apiPort: await freePort(),
+    database: { url: { env: 'BENCH_DATABASE_URL' }, ownerUrl: { env: 'BENCH_DATABASE_URL' } },
+  })
+  await writeFile(config, JSON.stringify(choices))
+  const child = spawn(process.execPath, [MAIN, 'start', '--roles', 'stratum', '--config', config], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: {
+      ...process.env,
+      SIDEPOOL_DATABASE_URL: database.appUrl,
+      BENCH_DATABASE_URL: database.appUrl,
+      [NODE_PASSWORD_VARIABLE]: devnet.node.rpc.password,
+      [TREASURY_TOKEN_VARIABLE]: '00'.repeat(32),
+    },
+  })
+  const exited = once(child, 'exit')
+  keep(async () => {
+    // Its supervisor is gone, so it ends in order.
+    child.disconnect()
+    await exited
+  })
+  const { promise: ready, resolve, reject } = Promise.withResolvers<void>()
+  void exited.then(() => reject(new Error('the stratum role did not start')))
+  if (child.stderr)
+    createInterface(child.stderr).on('line', line => line.includes(READY) && resolve())
+  await ready
+  return ports.pplns
+}
