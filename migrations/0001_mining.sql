@@ -241,7 +241,7 @@ create trigger written_once before update or delete on block_fates
 create trigger never_emptied before truncate on block_fates
   for each statement execute function refuse_change();
 
--- Partitions of shares cover SHARE_PARTITION_HEIGHTS heights each. The processes own no table, so
+-- Partitions of shares cover 1008 heights each. The processes own no table, so
 -- they make and drop partitions through these two functions only.
 create function ensure_share_partition(of_height integer) returns void
   language plpgsql security definer set search_path = public, pg_temp as $$

@@ -151,3 +151,11 @@ export function through(
     return [effect]
   })
 }
+
+/** The last reply's error, as it stands on the wire. */
+export const errorOf = (effects: readonly Effect[]) => sent(effects).at(-1)?.['error']
+/** Its code; null where the last reply has none. */
+export const codeOf = (effects: readonly Effect[]) => {
+  const error = errorOf(effects)
+  return Array.isArray(error) ? error[0] : error
+}
