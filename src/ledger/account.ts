@@ -16,10 +16,12 @@ export type LedgerAccount = string & { readonly [ledgerName]: true }
 export const CHART = {
   coinbaseImmature: 'asset:coinbase_immature',
   l1Float: 'asset:l1',
+  l1Cold: 'asset:l1_cold',
   l1Unconfirmed: 'asset:l1_out_unconfirmed',
   rewardUnallocated: 'liability:reward_unallocated',
   poolFeePending: 'liability:pool_fee_pending',
   poolFee: 'income:pool_fee',
+  payoutFees: 'income:payout_fees',
   ppsBlockIncome: 'income:pps_block_income',
   ppsCost: 'expense:pps_cost',
   feeL1: 'expense:fee_l1',

@@ -16,8 +16,9 @@ const TYPESCRIPT: Readonly<Record<string, RegExp>> = {
   int4: /^number$/,
   int2: /^number$/,
   numeric: /^bigint$/,
-  text: /^(string|Generated<string>|BatchState|'.*)$/,
-  bool: /^boolean$/,
+  text: /^(string|Generated<(string|Wallet|'.*)>|BatchState|Wallet|'.*)$/,
+  bool: /^(boolean|Generated<boolean>)$/,
+  _text: /^(OperatorRole|TokenScope)\[\]$/,
   bytea: /^Bytes$/,
   jsonb: /^ColumnType<unknown, /,
   _bytea: /^ColumnType<Buffer\[\], /,
@@ -29,8 +30,11 @@ type Column = { table: string; column: string; type: string; nullable: boolean }
 
 /** The columns that the file declares; a declaration may run over several lines. */
 function declared(): Column[] {
-  const text = readFileSync(join(import.meta.dirname, '../../src/lib/db/schema.ts'), 'utf8')
-  const body = /export type Database = \{\n([\s\S]*?)\n\}\n/.exec(text)?.[1] ?? ''
+  const body = ['mining', 'money', 'treasury']
+    .map(name => join(import.meta.dirname, `../../src/lib/db/${name}-tables.ts`))
+    .map(path => readFileSync(path, 'utf8'))
+    .map(text => /export type \w+Tables = \{\n([\s\S]*?)\n\}\n/.exec(text)?.[1] ?? '')
+    .join('\n')
   const tables = [...body.matchAll(/^ {2}(\w+): \{([\s\S]*?)\s\}$/gm)]
   return tables.flatMap(([, table = '', columns = '']) =>
     columns
@@ -80,7 +84,7 @@ test('every column has the type and the nullability in TypeScript that it has in
 
 test('the pool itself may change or delete no row that proves the past', async () => {
   const proofs = ['work_statements', 'block_fates', 'journal', 'legs', 'journal_chain']
-  proofs.push('reward_statements', 'approvals')
+  proofs.push('reward_statements', 'approvals', 'freeze_acts', 'audit_events', 'payout_settings')
   for (const table of proofs) {
     for (const statement of [`delete from ${table}`, `truncate ${table}`]) {
       const refusal = /permission denied/

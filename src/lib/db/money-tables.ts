@@ -1,0 +1,141 @@
+import type { ColumnType, Generated } from 'kysely'
+import type { Bytes, Id } from './columns.ts'
+
+/** What ledger and payouts write: migrations 0002 to 0004. */
+export type MoneyTables = {
+  ledger_accounts: {
+    id: Id
+    name: string
+    kind: 'asset' | 'liability' | 'income' | 'expense' | 'equity'
+  }
+  journal: {
+    id: Id
+    key: string
+    request_hash: string
+    event: string
+    posted_ms: bigint
+    transaction: Generated<string>
+  }
+  legs: { journal_id: bigint; leg: number; account_id: bigint; amount_msat: bigint }
+  ledger_balances: { account_id: bigint; kind: string; amount_msat: bigint }
+  journal_chain: { position: bigint; journal_id: bigint; hash: string }
+  reward_statements: {
+    number: bigint
+    reward_pool: string
+    epoch_id: bigint
+    block_hash: string | null
+    height: number
+    hash: string
+    previous_hash: string | null
+    bytes: Bytes
+    created_ms: bigint
+  }
+  reward_lines: { statement_number: bigint; account_id: bigint; amount_msat: bigint }
+  credit_progress: { name: 'statements' | 'fates'; done: bigint }
+  batches: {
+    id: Id
+    rail: string
+    state: BatchState
+    manifest: Bytes
+    manifest_hash: string
+    anchor_txid: string
+    anchor_vout: number
+    total_sats: bigint
+    fee_max_sats: bigint
+    created_ms: bigint
+    expires_ms: bigint
+    ended_ms: bigint | null
+    purpose: Generated<'payout' | 'transfer' | 'consolidation' | 'cpfp'>
+    wallet: Generated<Wallet>
+    parent_id: bigint | null
+    watched_until_height: number | null
+    auto_approved: Generated<boolean>
+    note: Generated<string>
+    lease_owner: string | null
+    lease_until: ColumnType<Date | null, string | null, string | null>
+    fence: Generated<bigint>
+  }
+  payouts: {
+    id: Id
+    account_id: bigint
+    batch_id: bigint
+    amount_sats: bigint
+    fee_sats: Generated<bigint>
+    destination: string | null
+    state: BatchState
+    planned_ms: bigint
+    planned_height: number
+    ended_ms: bigint | null
+  }
+  batch_versions: {
+    batch_id: bigint
+    version: number
+    txid: string
+    unsigned_psbt: Bytes
+    raw: Bytes | null
+    fee_sats: bigint
+    created_ms: bigint
+  }
+  reserved_outputs: {
+    txid: string
+    vout: number
+    batch_id: bigint
+    value_sats: bigint
+    script: Bytes
+    released_ms: bigint | null
+  }
+  version_coins: { batch_id: bigint; version: number; input: number; txid: string; vout: number }
+  version_signatures: {
+    batch_id: bigint
+    version: number
+    psbt_hash: string
+    psbt: Bytes
+    given_by: string
+    given_ms: bigint
+  }
+  float_coins: {
+    txid: string
+    vout: number
+    wallet: Wallet
+    value_sats: bigint
+    script: Bytes
+    origin: 'coinbase' | 'change' | 'transfer' | 'capital'
+    journal_key: string
+    noted_ms: bigint
+  }
+  payout_settings: {
+    id: Id
+    payee_id: bigint
+    number: number
+    /** Written as JSON text. */
+    rails: ColumnType<unknown, string, never>
+    paused: boolean
+    fee_rate_max_sat_per_kvb: bigint | null
+    proof: 'bip322' | 'legacy' | 'ed25519' | 'operator'
+    message: string
+    signature: string
+    operator_key: string | null
+    reason: string
+    given_ms: bigint
+    pays_from_ms: bigint
+  }
+  payout_requests: {
+    id: Id
+    account_id: bigint
+    asked_ms: bigint
+    payout_id: bigint | null
+    ended_ms: bigint | null
+  }
+}
+
+/** Which of the pool's own wallets: the float that pays, or the store that fills it up. */
+export type Wallet = 'hot' | 'cold'
+/** A batch and its payouts go through the same states; payouts/payout.ts says which may follow. */
+export type BatchState =
+  | 'planned'
+  | 'approved'
+  | 'prepared'
+  | 'sent'
+  | 'uncertain'
+  | 'settled'
+  | 'released'
