@@ -196,7 +196,9 @@ function manifestFor(
   const [anchor] = plan.coins
   assert(anchor !== undefined, 'a plan has an anchor')
   return {
-    version: 1,
+    version: 2,
+    purpose: 'payout',
+    wallet: 'hot',
     batch,
     network,
     rail: rail.name,
@@ -211,6 +213,7 @@ function manifestFor(
     expiresAt: unixMs(now.at + expiresAfterMs),
     policyVersion,
     createdBy: `plan:${scheme.name}`,
+    excluded: [],
   }
 }
 

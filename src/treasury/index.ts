@@ -23,4 +23,31 @@ export {
   manifestFromJson,
   manifestHash,
   manifestTotal,
+  type Purpose,
 } from './manifest.ts'
+export {
+  type AutoBand,
+  approvalsNeeded,
+  approverOf,
+  type Band,
+  isWithinAuto,
+  judgeSpend,
+  type LimitRefusal,
+  type Limits,
+  largestSpend,
+  limitRefusal,
+  type Operator,
+  type OperatorRole,
+  operatorWith,
+  type SpendPolicy,
+  type SpendVerdict,
+  type Spent,
+} from './policy.ts'
+export {
+  SIGNER_MESSAGE_BYTES_MAX,
+  type SignerHead,
+  type SignReply,
+  type SignRequest,
+  signReplySchema,
+  signRequestSchema,
+} from './signer-messages.ts'

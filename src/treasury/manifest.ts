@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { assert } from '../lib/assert.ts'
+import { assert, unreachable } from '../lib/assert.ts'
 import { equalBytes, toHex, utf8 } from '../lib/bytes.ts'
 import {
   type BatchId,
@@ -18,22 +18,34 @@ import { taggedHash } from './tagged-hash.ts'
 
 /** A manifest larger than this is not read: 1,000 payees take about a tenth of it. */
 export const MANIFEST_BYTES_MAX = 4_000_000
+/** More operators than this have no part in one batch. */
+const EXCLUDED_MAX = 100
 
 /** One destination's part: every payout to it added up, since a transaction pays it once. */
 export type ManifestPayee = {
   /** In the rail's canonical spelling, for example a bech32 address in lower case. */
   readonly destination: string
   readonly amount: Sats
-  /** Ascending. */
+  /** Ascending; empty only where no miner is paid. */
   readonly payouts: readonly PayoutId[]
 }
+
+/**
+ * What a batch is for. A `payout` pays miners; a `transfer` fills one of our own wallets from
+ * another; a `consolidation` makes one coin of many; a `cpfp` spends the change of a stuck batch so
+ * that it pays for its parent (child pays for parent). The last two pay nobody but ourselves.
+ */
+export type Purpose = 'payout' | 'transfer' | 'consolidation' | 'cpfp'
 
 /**
  * What an operator approves: who gets how much, at most for what fee, until when. The transaction
  * is not in it; whatever is built later spends the anchor, so one approval covers one payment.
  */
 export type Manifest = {
-  readonly version: 1
+  readonly version: 2
+  readonly purpose: Purpose
+  /** Which of our wallets the anchor, and every other coin, is of. */
+  readonly wallet: 'hot' | 'cold'
   readonly batch: BatchId
   /** The network's name, so that an approval on one never counts on another. */
   readonly network: string
@@ -51,8 +63,13 @@ export type Manifest = {
   readonly expiresAt: UnixMs
   /** The version of the policy in force when it was made. */
   readonly policyVersion: number
-  /** Who asked for it, for example `plan:daily`. */
+  /** Who asked for it: `plan:daily`, or `operator:` and an alias. */
   readonly createdBy: string
+  /**
+   * Aliases, sorted, of operators whose approval does not count: who asked for it, and who last
+   * changed one of its destinations.
+   */
+  readonly excluded: readonly string[]
 }
 
 const decimal = z
@@ -74,21 +91,22 @@ const manifestSchema = z.strictObject({
   change: word,
   createdAt: time,
   createdBy: word,
+  excluded: z.array(word).max(EXCLUDED_MAX),
   expiresAt: time,
   feeMaxSats: money,
   network: word,
-  payees: z
-    .array(
-      z.strictObject({
-        amountSats: money.refine(amount => amount > 0n),
-        destination: word,
-        payouts: z.array(id.transform(payoutId)).min(1),
-      }),
-    )
-    .min(1),
+  payees: z.array(
+    z.strictObject({
+      amountSats: money.refine(amount => amount > 0n),
+      destination: word,
+      payouts: z.array(id.transform(payoutId)),
+    }),
+  ),
   policyVersion: z.number().int().min(0),
+  purpose: z.enum(['payout', 'transfer', 'consolidation', 'cpfp']),
   rail: word,
-  version: z.literal(1),
+  version: z.literal(2),
+  wallet: z.enum(['hot', 'cold']),
 })
 
 /** Sum of what the payees get, without the fee. */
@@ -101,7 +119,8 @@ export function manifestTotal(manifest: Manifest): Sats {
  * as decimal text. One manifest has one spelling, so that it has one hash.
  */
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  assert(isOrdered(manifest), 'payees and their payouts are sorted, each once')
+  assert(isOrdered(manifest), 'payees, payouts and aliases are sorted, each once')
+  assert(fitsPurpose(manifest), 'a batch pays whom its purpose says')
   assert(manifest.createdAt < manifest.expiresAt, 'a manifest expires after it is made')
   const { feeMax, payees, ...rest } = manifest
   const bytes = utf8(
@@ -143,22 +162,37 @@ export function manifestFromJson(json: unknown): Manifest | null {
     payees: payees.map(({ amountSats, ...payee }) => ({ ...payee, amount: amountSats })),
   }
   const paid = payees.reduce((sum, payee) => sum + payee.amountSats, 0n)
-  if (paid > MAX_MONEY_SATS || !isOrdered(manifest)) return null
+  if (paid > MAX_MONEY_SATS || !isOrdered(manifest) || !fitsPurpose(manifest)) return null
   return manifest.createdAt < manifest.expiresAt ? manifest : null
 }
 
 /** What approvals bind to: a tagged hash of the canonical bytes. */
 export function manifestHash(bytes: Uint8Array): Digest {
-  return digest(toHex(taggedHash('sidepool/manifest/1', bytes)))
+  return digest(toHex(taggedHash('sidepool/manifest/2', bytes)))
 }
 
-function isOrdered({ payees }: Manifest): boolean {
+function fitsPurpose({ purpose, payees }: Manifest): boolean {
+  switch (purpose) {
+    case 'payout':
+      return payees.length > 0 && payees.every(({ payouts }) => payouts.length > 0)
+    case 'transfer':
+      return payees.length === 1 && payees.every(({ payouts }) => payouts.length === 0)
+    case 'consolidation':
+    case 'cpfp':
+      return payees.length === 0
+    default:
+      return unreachable(purpose)
+  }
+}
+
+function isOrdered({ payees, excluded }: Manifest): boolean {
   const destinations = payees.map(payee => payee.destination)
   const rises = <T extends string | bigint>(items: readonly T[]) =>
     items.every((item, index) => index === 0 || (items[index - 1] ?? item) < item)
   const ids = payees.flatMap(payee => payee.payouts)
   return (
     rises(destinations) &&
+    rises(excluded) &&
     payees.every(payee => rises(payee.payouts)) &&
     new Set(ids).size === ids.length
   )

@@ -168,7 +168,9 @@ async function post(db: Kysely<Database>, key: string, event: string, legs: read
 
 function manifestOf(number: bigint, destination: string): Manifest {
   return {
-    version: 1,
+    version: 2,
+    purpose: 'payout',
+    wallet: 'hot',
     batch: batchId(number),
     network: 'regtest',
     rail: 'l1',
@@ -180,6 +182,7 @@ function manifestOf(number: bigint, destination: string): Manifest {
     expiresAt: unixMs(START_MS * 2),
     policyVersion: 1,
     createdBy: 'plan:pplns',
+    excluded: [],
   }
 }
 

@@ -12,7 +12,9 @@ import {
 } from '../../src/treasury/manifest.ts'
 
 const MANIFEST: Manifest = {
-  version: 1,
+  version: 2,
+  purpose: 'payout',
+  wallet: 'hot',
   batch: batchId(7n),
   network: 'regtest',
   rail: 'l1',
@@ -27,14 +29,15 @@ const MANIFEST: Manifest = {
   expiresAt: unixMs(2000),
   policyVersion: 3,
   createdBy: 'plan:daily',
+  excluded: ['alice', 'bob'],
 }
 const TEXT =
   `{"anchor":{"txid":"${'ab'.repeat(32)}","vout":1},"batch":"7","change":"bcrt1qc",` +
-  '"createdAt":1000,"createdBy":"plan:daily","expiresAt":2000,"feeMaxSats":"500",' +
+  '"createdAt":1000,"createdBy":"plan:daily","excluded":["alice","bob"],"expiresAt":2000,"feeMaxSats":"500",' +
   '"network":"regtest","payees":[' +
   '{"amountSats":"1000","destination":"bcrt1qa","payouts":["1","3"]},' +
   '{"amountSats":"2000","destination":"bcrt1qb","payouts":["2"]}],' +
-  '"policyVersion":3,"rail":"l1","version":1}'
+  '"policyVersion":3,"purpose":"payout","rail":"l1","version":2,"wallet":"hot"}'
 
 test('a manifest has one spelling, which reads back as the same manifest', () => {
   expect(new TextDecoder().decode(encodeManifest(MANIFEST))).toBe(TEXT)
@@ -46,11 +49,14 @@ const edits: readonly [string, string, string][] = [
   ['a space', '"vout":1', '"vout": 1'],
   ['a leading zero', '"amountSats":"1000"', '"amountSats":"01000"'],
   ['a number for money', '"feeMaxSats":"500"', '"feeMaxSats":500'],
-  ['an unknown field', '"version":1}', '"version":1,"x":1}'],
+  ['an unknown field', '"wallet":"hot"}', '"wallet":"hot","x":1}'],
   ['a missing field', '"rail":"l1",', ''],
-  ['keys in another order', '"rail":"l1","version":1', '"version":1,"rail":"l1"'],
+  ['keys in another order', '"rail":"l1","version":2', '"version":2,"rail":"l1"'],
   ['a field twice', '"rail":"l1"', '"rail":"l2","rail":"l1"'],
-  ['another version', '"version":1', '"version":2'],
+  ['another version', '"version":2', '"version":1'],
+  ['another purpose', '"purpose":"payout"', '"purpose":"consolidation"'],
+  ['an unknown wallet', '"wallet":"hot"', '"wallet":"warm"'],
+  ['aliases out of order', '["alice","bob"]', '["bob","alice"]'],
   ['payees out of order', '"bcrt1qa"', '"bcrt1qz"'],
   ['a payee twice', '"bcrt1qb"', '"bcrt1qa"'],
   ['payouts out of order', '["1","3"]', '["3","1"]'],
@@ -60,7 +66,7 @@ const edits: readonly [string, string, string][] = [
   ['more than all bitcoin', '"2000"', '"2099999999999999"'],
   ['an expiry before its time', '"expiresAt":2000', '"expiresAt":1000'],
   ['an escaped letter', '"regtest"', '"regtes\\u0074"'],
-  ['a line feed after it', '"version":1}', '"version":1}\n'],
+  ['a line feed after it', '"wallet":"hot"}', '"wallet":"hot"}\n'],
 ]
 for (const [name, from, to] of edits)
   test(`a manifest is refused with ${name}`, () => {
@@ -82,6 +88,9 @@ test('any change of a manifest is another hash', () => {
     { ...MANIFEST, anchor: { ...MANIFEST.anchor, vout: 2 } },
     { ...MANIFEST, change: 'bcrt1qd' },
     { ...MANIFEST, payees: MANIFEST.payees.slice(1) },
+    { ...MANIFEST, purpose: 'consolidation', payees: [] },
+    { ...MANIFEST, wallet: 'cold' },
+    { ...MANIFEST, excluded: [] },
   ]
   const hashes = [MANIFEST, ...changed].map(each => manifestHash(encodeManifest(each)))
   expect(new Set(hashes).size).toBe(hashes.length)

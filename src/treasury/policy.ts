@@ -1,0 +1,162 @@
+import { assert } from '../lib/assert.ts'
+import type { UnixMs } from '../lib/ids.ts'
+import { type Sats, sats } from '../lib/money.ts'
+import { type OperatorKey, type SignedAct, verifyAct } from './approval.ts'
+import { encodeManifest, type Manifest, manifestHash, manifestTotal } from './manifest.ts'
+
+/** What an operator may do: see, ask for batches and freeze, approve, manage operators. */
+export type OperatorRole = 'viewer' | 'operator' | 'approver' | 'admin'
+
+/** A person who acts for the treasury. Two keys of one person never count as two. */
+export type Operator = {
+  readonly alias: string
+  readonly roles: readonly OperatorRole[]
+  /** From `notAfter` on, what a key signs counts no longer. */
+  readonly keys: readonly { readonly key: OperatorKey; readonly notAfter: UnixMs }[]
+}
+
+/** Up to this amount, fee included, so many operators must approve; null is any amount. */
+export type Band = { readonly upTo: Sats | null; readonly approvals: number }
+
+/** What the pool may pay with its own key's approval alone. */
+export type AutoBand = {
+  readonly poolKey: OperatorKey
+  readonly perBatch: Sats
+  readonly perDay: Sats
+}
+
+/** Ceilings that no approval lifts; null is none. A day is the last 24 hours. */
+export type Limits = {
+  readonly perBatch: Sats | null
+  readonly perDay: Sats | null
+  readonly perDestinationPerDay: Sats | null
+}
+
+/**
+ * The rules by which money leaves. The pool keeps them when it reserves and again when it asks for
+ * signatures; the signer keeps its own copy, pinned on its host, and believes no other.
+ * Without operators nothing ever leaves.
+ */
+export type SpendPolicy = {
+  readonly version: number
+  readonly operators: readonly Operator[]
+  /** Ascending, the last without a bound, each asking for at least one. */
+  readonly bands: readonly Band[]
+  readonly auto: AutoBand | null
+  readonly limits: Limits
+  /** Destinations that may be paid; null is any. */
+  readonly allowList: ReadonlySet<string> | null
+}
+
+/** What left, or was reserved to leave, in the last 24 hours, the batch in question not counted. */
+export type Spent = {
+  /** With the largest fees. */
+  readonly day: Sats
+  /** What of it the pool's key approved alone. */
+  readonly autoDay: Sats
+  readonly byDestination: ReadonlyMap<string, Sats>
+}
+
+/** Why a batch must not leave whoever approves it. */
+export type LimitRefusal =
+  | { readonly kind: 'per batch' | 'per day'; readonly limit: Sats; readonly would: Sats }
+  | { readonly kind: 'per destination'; readonly destination: string; readonly limit: Sats }
+  | { readonly kind: 'not allowed'; readonly destination: string }
+
+/** What the rules say of a batch with the acts that stand on it. */
+export type SpendVerdict =
+  | { readonly kind: 'approved'; readonly by: 'operators' | 'pool' }
+  | { readonly kind: 'waits'; readonly approvals: number; readonly needed: number }
+  | { readonly kind: 'rejected' }
+  | { readonly kind: 'refused'; readonly why: LimitRefusal }
+
+/** The most that a batch can cost us: what it pays and its largest fee. */
+export function largestSpend(manifest: Manifest): Sats {
+  return sats(manifestTotal(manifest) + manifest.feeMax)
+}
+
+/** How many operators must approve an amount. */
+export function approvalsNeeded({ bands }: SpendPolicy, amount: Sats): number {
+  const band = bands.find(({ upTo }) => upTo === null || amount <= upTo)
+  assert(band !== undefined && band.approvals >= 1, 'the last band has no bound, and asks for one')
+  return band.approvals
+}
+
+/**
+ * Which ceiling a batch would break, or null. What stays with us (a consolidation, or a transfer
+ * between our wallets) counts too: its destination is only as much ours as the pool's word.
+ */
+export function limitRefusal(
+  { limits, allowList }: SpendPolicy,
+  manifest: Manifest,
+  spent: Spent,
+): LimitRefusal | null {
+  const would = largestSpend(manifest)
+  if (limits.perBatch !== null && would > limits.perBatch)
+    return { kind: 'per batch', limit: limits.perBatch, would }
+  const day = sats(spent.day + would)
+  if (limits.perDay !== null && day > limits.perDay)
+    return { kind: 'per day', limit: limits.perDay, would: day }
+  for (const { destination, amount } of manifest.payees) {
+    if (allowList !== null && !allowList.has(destination))
+      return { kind: 'not allowed', destination }
+    const limit = limits.perDestinationPerDay
+    if (limit !== null && (spent.byDestination.get(destination) ?? 0n) + amount > limit)
+      return { kind: 'per destination', destination, limit }
+  }
+  return null
+}
+
+/**
+ * Judges a batch by the rules of now: whoever signs money away asks this at that very moment, and
+ * believes neither a database nor an older verdict. Every signature is checked again.
+ */
+export function judgeSpend(
+  policy: SpendPolicy,
+  batch: { readonly manifest: Manifest; readonly acts: readonly SignedAct[] },
+  spent: Spent,
+  now: UnixMs,
+): SpendVerdict {
+  const { manifest, acts } = batch
+  const refusal = limitRefusal(policy, manifest, spent)
+  if (refusal !== null) return { kind: 'refused', why: refusal }
+  const hash = manifestHash(encodeManifest(manifest))
+  const valid = acts.filter(act => act.manifestHash === hash && verifyAct(act))
+  const rejects = ({ act, operator }: SignedAct) =>
+    act.kind === 'reject' && approverOf(policy, operator, now) !== null
+  if (valid.some(rejects)) return { kind: 'rejected' }
+  const approving = valid.filter(({ act }) => act.kind === 'approve')
+  const aliases = new Set(
+    approving.flatMap(({ operator }) => approverOf(policy, operator, now)?.alias ?? []),
+  )
+  for (const alias of manifest.excluded) aliases.delete(alias)
+  const needed = approvalsNeeded(policy, largestSpend(manifest))
+  if (aliases.size >= needed) return { kind: 'approved', by: 'operators' }
+  if (isWithinAuto(policy, manifest, spent)) {
+    const byPool = approving.some(({ operator }) => operator === policy.auto?.poolKey)
+    if (byPool) return { kind: 'approved', by: 'pool' }
+  }
+  return { kind: 'waits', approvals: aliases.size, needed }
+}
+
+/** Whether the pool's own key counts as the approval of a batch. */
+export function isWithinAuto({ auto }: SpendPolicy, manifest: Manifest, spent: Spent): boolean {
+  const would = largestSpend(manifest)
+  return auto !== null && would <= auto.perBatch && spent.autoDay + would <= auto.perDay
+}
+
+/** The approver whose key this is, if it is still good. */
+export function approverOf(policy: SpendPolicy, key: OperatorKey, now: UnixMs): Operator | null {
+  const operator = operatorWith(policy, key, now)
+  return operator?.roles.includes('approver') ? operator : null
+}
+
+/** The operator whose key this is, whatever the role, if the key is still good. */
+export function operatorWith(
+  { operators }: Pick<SpendPolicy, 'operators'>,
+  key: OperatorKey,
+  now: UnixMs,
+): Operator | null {
+  const isGood = (each: Operator['keys'][number]) => each.key === key && now < each.notAfter
+  return operators.find(({ keys }) => keys.some(isGood)) ?? null
+}
