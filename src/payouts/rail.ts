@@ -33,6 +33,16 @@ export type PrepareOutcome =
   /** Another worker took the lease; nothing was written. */
   | { readonly kind: 'fenced' }
 
+/** What became of the wish to have a batch confirm sooner. */
+export type BumpOutcome =
+  /** A new version is signed and stored; the batch is back in `prepared` in the same commit. */
+  | { readonly kind: 'bumped' }
+  /** Nothing to do now: it confirms soon enough, or a further version would help nobody. */
+  | { readonly kind: 'stays' }
+  /** It should be bumped, and cannot be yet; what was sent stays as it is. */
+  | { readonly kind: 'waits'; readonly reason: string }
+  | { readonly kind: 'fenced' }
+
 /** Whether a destination can be paid on a rail, in its one canonical spelling. */
 export type Destination =
   | { readonly kind: 'payable'; readonly canonical: string; readonly dust: Sats }
@@ -91,4 +101,9 @@ export type Rail = {
   /** Sends the stored artefact; a repeat sends the same bytes. */
   readonly send: (batch: BatchId) => Promise<SendOutcome>
   readonly check: (batch: BatchId) => Promise<CheckOutcome>
+  /**
+   * Makes a further version where the sent one is too slow: it spends the same anchor, pays the
+   * same, and costs at most what was approved.
+   */
+  readonly bump: (lease: Lease) => Promise<BumpOutcome>
 }

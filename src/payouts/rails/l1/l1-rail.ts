@@ -118,6 +118,7 @@ export function l1Rail(parts: L1Parts): Rail {
         reason => ({ kind: 'unknown', reason }),
         () => check(rail, batch),
       ),
+    bump: async () => ({ kind: 'stays' }),
   }
 }
 
