@@ -209,12 +209,16 @@ create table payout_settings (
   reason text not null check (length(reason) <= 500),
   given_ms unix_ms not null,
   pays_from_ms unix_ms not null,
+  destinations_key hash_hex,
   unique (payee_id, number),
-  check ((proof = 'operator') = (operator_key is not null))
+  check ((proof = 'operator') = (operator_key is not null)),
+  check (proof = 'operator' or destinations_key is null)
 );
 comment on table payout_settings is
   'How a payee wants to be paid; the highest number holds. Each row was proven by the payee''s key or
    is an operator''s with a reason, and a new destination is paid from pays_from_ms on.';
+comment on column payout_settings.destinations_key is
+  'The operator on whose word alone the destinations stand; null once the payee has signed them.';
 
 create table payout_requests (
   id bigint generated always as identity primary key,

@@ -9,6 +9,8 @@ export type BlockHash = Brand<string, 'block hash'>
 export type Txid = Brand<string, 'txid'>
 /** SHA-256 of canonical bytes (a statement, a manifest, a journal block): 64 lower-case hex digits. */
 export type Digest = Brand<string, 'digest'>
+/** A row of `payees`: a payout destination in canonical form. */
+export type PayeeId = Brand<bigint, 'payee'>
 /** A row of `accounts`: payee × scheme. */
 export type AccountId = Brand<bigint, 'account'>
 /** A row of `workers`: a name under an account. */
@@ -44,6 +46,7 @@ function positive(id: bigint, what: string): bigint {
 export const blockHash = (hex: string) => hex64(hex, 'a block hash') as BlockHash
 export const txid = (hex: string) => hex64(hex, 'a txid') as Txid
 export const digest = (hex: string) => hex64(hex, 'a digest') as Digest
+export const payeeId = (id: bigint) => positive(id, 'payee') as PayeeId
 export const accountId = (id: bigint) => positive(id, 'account') as AccountId
 export const workerId = (id: bigint) => positive(id, 'worker') as WorkerId
 export const sessionId = (id: bigint) => positive(id, 'session') as SessionId

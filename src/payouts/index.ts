@@ -39,6 +39,8 @@ export type { HashedWork, Reward, RewardInput, RewardMethod } from './reward-met
 export { type RewardMethodChoice, rewardMethod, rewardMethods } from './rewards/index.ts'
 export { recomputeReward } from './rewards/recompute.ts'
 export type { Interval, NextPayment, Scheme } from './scheme.ts'
+export type { PayoutSettings, PayoutWishes, RailSetting } from './settings.ts'
+export { settingsOf } from './settings-store.ts'
 export {
   payoutsSince,
   rewardsFromEpoch,

@@ -118,6 +118,7 @@ export type MoneyTables = {
     reason: string
     given_ms: bigint
     pays_from_ms: bigint
+    destinations_key: string | null
   }
   payout_requests: {
     id: Id
