@@ -26,9 +26,22 @@ comment on table operator_keys is
   'Public keys that sign acts, BIP340 for now; the type leaves room for passkeys. A key is never
    another operator''s later.';
 
+create table operator_acts (
+  serial bigint primary key check (serial > 0),
+  bytes bytea not null check (length(bytes) <= 4000),
+  hash hash_hex not null unique,
+  operator_key hash_hex not null,
+  signature bytea not null check (length(signature) = 64),
+  given_ms unix_ms not null
+);
+comment on table operator_acts is
+  'Every signed change of operators and their keys, each naming the hash of the one before: the two
+   tables above are what these acts add up to, and an audit adds them up again.';
+
 create table access_tokens (
   id bigint generated always as identity primary key,
   operator_id bigint not null references operators,
+  operator_key hash_hex not null references operator_keys,
   digest hash_hex not null unique,
   scopes text[] not null
     check (cardinality(scopes) > 0 and scopes <@ array['read', 'create', 'operators']),
@@ -37,7 +50,8 @@ create table access_tokens (
   revoked_ms unix_ms
 );
 comment on table access_tokens is
-  'Bearer tokens of operators, only as SHA-256 of 32 random bytes. No token approves anything.';
+  'Bearer tokens of operators, only as SHA-256 of 32 random bytes. No token approves anything. One
+   falls with the key that asked for it.';
 
 create table first_admin_tokens (
   digest hash_hex primary key,
@@ -55,8 +69,8 @@ create table auth_failures (
   locked_until_ms unix_ms
 );
 comment on table auth_failures is
-  'Failed authentications by address or token, counted in the database so that a restart forgives
-   nobody. A row goes when its subject succeeds or its window ends.';
+  'Failed authentications by address or operator, counted in the database so that a restart
+   forgives nobody. A row goes when its window, or the lock that it led to, has ended.';
 
 create table policies (
   version integer primary key check (version > 0),
@@ -77,6 +91,7 @@ create table freeze_acts (
   reason text not null check (length(reason) between 1 and 500),
   signature bytea check (length(signature) = 64),
   given_ms unix_ms not null,
+  hash hash_hex not null unique,
   check ((act = 'unfreeze') = (lifts_id is not null)),
   check ((operator_key is null) = (signature is null)),
   check (act = 'freeze' or operator_key is not null)
@@ -90,7 +105,7 @@ comment on table freeze_acts is
 create table audit_events (
   position bigint primary key check (position > 0),
   at_ms unix_ms not null,
-  actor text not null check (length(actor) between 1 and 100),
+  actor text not null check (length(actor) between 1 and 340),
   action text not null check (action ~ '^[a-z][a-z ]{0,39}$'),
   subject text not null check (length(subject) <= 200),
   detail jsonb not null,
@@ -232,6 +247,10 @@ create index payout_requests_by_account on payout_requests (account_id, asked_ms
 comment on table payout_requests is
   'Payouts asked for outside the interval. Ends when a payout is planned for the account.';
 
+create trigger written_once before update or delete on operator_acts
+  for each row execute function refuse_change();
+create trigger never_emptied before truncate on operator_acts
+  for each statement execute function refuse_change();
 create trigger written_once before update or delete on freeze_acts
   for each row execute function refuse_change();
 create trigger never_emptied before truncate on freeze_acts
@@ -254,8 +273,8 @@ create trigger written_once before update or delete on policies
   for each row execute function refuse_change();
 
 grant usage on all sequences in schema public to sidepool_app;
-grant select, insert on operators, operator_keys, access_tokens, first_admin_tokens, auth_failures,
-  policies, freeze_acts, audit_events, signer_heads, version_coins, version_signatures, float_coins,
+grant select, insert on operators, operator_keys, operator_acts, access_tokens,
+  first_admin_tokens, auth_failures, policies, freeze_acts, audit_events, signer_heads, version_coins, version_signatures, float_coins,
   payout_settings, payout_requests to sidepool_app;
 grant update on operators, operator_keys, access_tokens, first_admin_tokens, auth_failures,
   payout_requests to sidepool_app;

@@ -14,6 +14,40 @@ export {
   verifyAct,
 } from './approval.ts'
 export { actsOn, type BatchOfAct, giveAct } from './approval-store.ts'
+export type { AuditEvent } from './audit-event.ts'
+export {
+  type ChainedEvent,
+  eventsAfter,
+  eventsHead,
+  recordEvent,
+  verifyEvents,
+} from './audit-event-store.ts'
+export { canonicalJson, type Plain } from './canonical.ts'
+export {
+  type Freeze,
+  type FreezeRefusal,
+  type FreezeScene,
+  type FreezeWithLifts,
+  freezeActHash,
+  freezeHolds,
+  freezeRefusal,
+  isPlainReason,
+  LIFTS_NEEDED,
+  type SignedFreezeAct,
+  signFreezeAct,
+  stops,
+  type Unfreeze,
+  verifyFreezeAct,
+} from './freeze.ts'
+export {
+  type FreezeReport,
+  type FreezeVerdict,
+  freezeActsAfter,
+  freezeByPool,
+  frozen,
+  giveFreezeAct,
+  listFreezes,
+} from './freeze-store.ts'
 export {
   decodeManifest,
   encodeManifest,
@@ -25,6 +59,7 @@ export {
   manifestTotal,
   type Purpose,
 } from './manifest.ts'
+export { readOperators } from './operator-store.ts'
 export {
   type AutoBand,
   approvalsNeeded,

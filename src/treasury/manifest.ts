@@ -14,6 +14,7 @@ import {
   unixMs,
 } from '../lib/ids.ts'
 import { MAX_MONEY_SATS, type Sats, sats } from '../lib/money.ts'
+import { canonicalJson } from './canonical.ts'
 import { taggedHash } from './tagged-hash.ts'
 
 /** A manifest larger than this is not read: 1,000 payees take about a tenth of it. */
@@ -196,14 +197,6 @@ function isOrdered({ payees, excluded }: Manifest): boolean {
     payees.every(payee => rises(payee.payouts)) &&
     new Set(ids).size === ids.length
   )
-}
-
-function canonicalJson(value: unknown): string {
-  if (typeof value === 'bigint') return `"${value}"`
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${fields.map(([key, field]) => `"${key}":${canonicalJson(field)}`).join(',')}}`
 }
 
 function parseJson(bytes: Uint8Array): unknown {

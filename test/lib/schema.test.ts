@@ -84,7 +84,14 @@ test('every column has the type and the nullability in TypeScript that it has in
 
 test('the pool itself may change or delete no row that proves the past', async () => {
   const proofs = ['work_statements', 'block_fates', 'journal', 'legs', 'journal_chain']
-  proofs.push('reward_statements', 'approvals', 'freeze_acts', 'audit_events', 'payout_settings')
+  proofs.push(
+    'reward_statements',
+    'approvals',
+    'operator_acts',
+    'freeze_acts',
+    'audit_events',
+    'payout_settings',
+  )
   for (const table of proofs) {
     for (const statement of [`delete from ${table}`, `truncate ${table}`]) {
       const refusal = /permission denied/

@@ -28,9 +28,18 @@ export type TreasuryTables = {
     not_after_ms: bigint
     revoked_ms: bigint | null
   }
+  operator_acts: {
+    serial: bigint
+    bytes: Bytes
+    hash: string
+    operator_key: string
+    signature: Bytes
+    given_ms: bigint
+  }
   access_tokens: {
     id: Id
     operator_id: bigint
+    operator_key: string
     digest: string
     scopes: TokenScope[]
     created_ms: bigint
@@ -59,6 +68,7 @@ export type TreasuryTables = {
     reason: string
     signature: Bytes | null
     given_ms: bigint
+    hash: string
   }
   audit_events: {
     position: bigint

@@ -1,0 +1,34 @@
+import type { Kysely } from 'kysely'
+import type { Database } from '../../src/lib/db/schema.ts'
+import { unixMs } from '../../src/lib/ids.ts'
+import { type OperatorKey, operatorKeyOf } from '../../src/treasury/approval.ts'
+import type { OperatorRole } from '../../src/treasury/policy.ts'
+
+/** A secret key of tests: nobody's, and always the same for the same number. */
+export const secretOf = (n: number) => new Uint8Array(32).fill(n)
+export const keyOf = (n: number): OperatorKey => operatorKeyOf(secretOf(n))
+/** Later than every time in these tests. */
+export const NEVER = unixMs(4_000_000_000_000)
+
+/** An operator straight into the tables, for what only needs that there are some. */
+export async function addPerson(
+  db: Kysely<Database>,
+  alias: string,
+  roles: OperatorRole[],
+  keys: readonly OperatorKey[],
+): Promise<bigint> {
+  const { id } = await db
+    .insertInto('operators')
+    .values({ alias, roles, created_ms: 1n, removed_ms: null })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  for (const key of keys)
+    await db
+      .insertInto('operator_keys')
+      .values({
+        ...{ key, operator_id: id, created_ms: 1n, revoked_ms: null },
+        not_after_ms: BigInt(NEVER),
+      })
+      .execute()
+  return id
+}
