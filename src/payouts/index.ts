@@ -39,8 +39,23 @@ export type { HashedWork, Reward, RewardInput, RewardMethod } from './reward-met
 export { type RewardMethodChoice, rewardMethod, rewardMethods } from './rewards/index.ts'
 export { recomputeReward } from './rewards/recompute.ts'
 export type { Interval, NextPayment, Scheme } from './scheme.ts'
-export type { PayoutSettings, PayoutWishes, RailSetting } from './settings.ts'
-export { settingsOf } from './settings-store.ts'
+export {
+  type Destinations,
+  defaultWishes,
+  grantWishes,
+  type PayoutSettings,
+  type PayoutWishes,
+  type RailSetting,
+  settingsText,
+} from './settings.ts'
+export {
+  type ChangeOutcome,
+  changeSettings,
+  type GivenSettings,
+  type SettingsRules,
+} from './settings-change-store.ts'
+export type { Proof } from './settings-proof.ts'
+export { type SettingsChange, settingsHistory, settingsOf } from './settings-store.ts'
 export {
   payoutsSince,
   rewardsFromEpoch,

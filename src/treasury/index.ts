@@ -78,6 +78,7 @@ export {
   type SpendVerdict,
   type Spent,
 } from './policy.ts'
+export { type SettingsAct, settingsActHash, verifySettingsAct } from './settings-act.ts'
 export {
   SIGNER_MESSAGE_BYTES_MAX,
   type SignerHead,
