@@ -96,6 +96,7 @@ function configSchema(sources: SecretSources) {
     rails: z.array(z.enum(['l1'])).min(1),
     minimumSats: satoshis.refine(amount => amount >= 1000n, 'at least 1000 satoshis'),
     feeBasisPoints: z.int().min(0).max(10_000),
+    feePaidBy: z.enum(['pool', 'payees']).default('pool'),
     difficulty: z.strictObject({
       start: difficulty,
       minimum: difficulty,

@@ -9,6 +9,7 @@ import { fatesAfter, lastTip, workBack } from '../pool/index.ts'
 import { feeOf, policyOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
 
 const MS_PER_HOUR = 3_600_000
+const NO_LIMITS = { perBatch: null, perDay: null, perDestinationPerDay: null }
 
 /** Credits what was earned, plans what is due, and takes approved batches to the chain. */
 export async function startPayoutsRole(setting: Setting): Promise<Role> {
@@ -40,7 +41,8 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
       ...{ db, clock, log, network: config.network },
       schemes: schemesOf(config),
       rails: [rail],
-      policyVersion: () => policy.version,
+      rules: () => ({ version: policy.version, limits: NO_LIMITS, allowList: null }),
+      frozen: async () => null,
       expiresAfterMs: config.treasury.approvalExpiryHours * MS_PER_HOUR,
       owner: `${hostname()}:${process.pid}`,
     }),

@@ -69,6 +69,7 @@ export function schemesOf(config: Config): readonly Scheme[] {
     rails: scheme.rails,
     minimum: scheme.minimumSats,
     feeBasisPoints: scheme.feeBasisPoints,
+    feePaidBy: scheme.feePaidBy,
   }))
 }
 

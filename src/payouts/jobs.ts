@@ -15,6 +15,7 @@ import {
   NotPosted,
   takeLease,
 } from './payout-store.ts'
+import type { SpendRules } from './plan-limits.ts'
 import { planPayouts } from './plan-store.ts'
 import type { CheckOutcome, Lease, PrepareOutcome, Rail } from './rail.ts'
 import type { Scheme } from './scheme.ts'
@@ -31,7 +32,9 @@ export type PayoutJobsParts = {
   readonly network: string
   readonly schemes: readonly Scheme[]
   readonly rails: readonly Rail[]
-  readonly policyVersion: () => number
+  readonly rules: () => SpendRules
+  /** Why a rail moves nothing now, or null. */
+  readonly frozen: (rail: string) => Promise<string | null>
   /** How long operators have to approve a batch. */
   readonly expiresAfterMs: number
   /** Names this process in leases, for people. */
@@ -39,44 +42,28 @@ export type PayoutJobsParts = {
 }
 
 /**
- * The jobs that turn what is due into money that has left: a plan for each scheme, and one job that
+ * The jobs that turn what is due into money that has left: one plan for all, and one job that
  * takes every live batch further. Each reads what is due and commits each step, so that running it
  * twice, at once, late or never changes no balance.
  */
 export function payoutJobs(parts: PayoutJobsParts): readonly Job[] {
-  const plans = parts.schemes.map(scheme => ({
-    name: `plan-${scheme.name}`,
-    everyMs: PLAN_EVERY_MS,
-    run: () => planScheme(parts, scheme),
-  }))
+  const plans = { name: 'plan-payouts', everyMs: PLAN_EVERY_MS, run: () => plan(parts) }
   const advance = {
     name: 'advance-batches',
     everyMs: ADVANCE_EVERY_MS,
     run: () => advanceAll(parts),
   }
-  return [...plans, advance]
+  return [plans, advance]
 }
 
-async function planScheme(parts: PayoutJobsParts, scheme: Scheme): Promise<void> {
-  const { db, clock, network, expiresAfterMs, log } = parts
-  for (const name of scheme.rails) {
-    const rail = parts.rails.find(each => each.name === name)
-    if (!rail) continue
-    const policyVersion = parts.policyVersion()
-    const planning = { scheme, rail, network, clock, policyVersion, expiresAfterMs }
-    const outcome = await planPayouts(db, planning)
-    switch (outcome.kind) {
-      case 'planned':
-        log.info({ scheme: scheme.name, batch: String(outcome.batch) }, 'batch planned')
-        break
-      case 'waits':
-        log.warn({ scheme: scheme.name, reason: outcome.reason }, 'nothing planned')
-        break
-      case 'nobody is due':
-        break
-      default:
-        unreachable(outcome)
-    }
+async function plan(parts: PayoutJobsParts): Promise<void> {
+  const { log } = parts
+  for (const { rail, batches, waits } of await planPayouts(parts.db, {
+    ...parts,
+    rules: parts.rules(),
+  })) {
+    if (batches.length > 0) log.info({ rail, batches: batches.map(String) }, 'batches planned')
+    if (waits !== null) log.warn({ rail, reason: waits }, 'not all who are due are planned')
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
-import { type AccountId, accountId, unixMs } from '../lib/ids.ts'
-import { type NextPayment, nextPayment, type Scheme } from './scheme.ts'
+import { type AccountId, accountId, type UnixMs, unixMs } from '../lib/ids.ts'
+import { type Moment, type NextPayment, nextPayment, type Scheme } from './scheme.ts'
 
 /**
  * When the interval of an account `a` began, as height and time: at the planning of its last
@@ -40,4 +40,14 @@ export async function nextPaymentsOf(
     if (interval) due.set(accountId(id), nextPayment(interval, { height, at: unixMs(Number(at)) }))
   }
   return due
+}
+
+/** The instant on the pool's two clocks; null before the first tip is known. */
+export async function momentOf(db: Kysely<Database>, at: UnixMs): Promise<Moment | null> {
+  const tip = await db
+    .selectFrom('tips')
+    .select(eb => eb.fn.max('height').as('height'))
+    .executeTakeFirst()
+  const height: number | null = tip?.height ?? null
+  return height === null ? null : { height, at }
 }

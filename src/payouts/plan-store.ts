@@ -1,274 +1,227 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { balancesOf } from '../ledger/index.ts'
-import { assert, unreachable } from '../lib/assert.ts'
+import { unreachable } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
-import {
-  accountId,
-  type BatchId,
-  batchId,
-  type PayoutId,
-  payoutId,
-  type UnixMs,
-  unixMs,
-} from '../lib/ids.ts'
-import { millisats, type Sats, sats } from '../lib/money.ts'
+import type { AccountId, BatchId } from '../lib/ids.ts'
+import type { Sats } from '../lib/money.ts'
 import type { Clock } from '../lib/time.ts'
-import { encodeManifest, type Manifest, manifestHash } from '../treasury/index.ts'
-import { INTERVAL_BEGAN } from './next-payment-store.ts'
-import { plannedEntry } from './payout.ts'
-import { NotPosted, post } from './payout-store.ts'
-import {
-  type Candidate,
-  type DuePayout,
-  duePayouts,
-  mergeByDestination,
-  type Plan,
-  planBatch,
-} from './plan.ts'
-import type { Rail } from './rail.ts'
+import { candidatesAmong, candidatesFrom } from './candidate-store.ts'
+import { readMeans, type SpentMemo } from './means-store.ts'
+import { momentOf } from './next-payment-store.ts'
+import { NotPosted } from './payout-store.ts'
+import { type Held, planBatch } from './plan.ts'
+import { type SpendRules, spentWith } from './plan-limits.ts'
+import { storePlan } from './planned-store.ts'
+import type { Funds, Rail } from './rail.ts'
 import type { Moment, Scheme } from './scheme.ts'
+import { lockSpending } from './spent-store.ts'
+import { type Candidate, type Circumstances, type Due, dueOn } from './waiting.ts'
 
-/** Accounts looked at in one run, those who have waited longest; the others come after them. */
-const CANDIDATES_MAX = 5000
+/** Candidates in memory at once; the run goes on with those behind them. */
+const CANDIDATES_A_PAGE = 100_000
+/** Batches of one run on one rail; whoever is still due is in the next run's. */
+const BATCHES_A_RUN_MAX = 500
 
-/** Everything a plan is made from. */
+/** Everything that plans are made from. */
 export type Planning = {
-  readonly scheme: Scheme
-  readonly rail: Rail
+  readonly schemes: readonly Scheme[]
+  readonly rails: readonly Rail[]
   readonly network: string
   readonly clock: Clock
-  readonly policyVersion: number
-  /** How long operators have before the plan lapses. */
+  readonly rules: SpendRules
+  /** Why a rail moves nothing now, or null. */
+  readonly frozen: (rail: string) => Promise<string | null>
+  /** How long operators have before a plan lapses. */
   readonly expiresAfterMs: number
 }
 
-export type PlanOutcome =
-  | { readonly kind: 'planned'; readonly batch: BatchId }
-  | { readonly kind: 'nobody is due' }
-  | { readonly kind: 'waits'; readonly reason: string }
+/** What a run planned on a rail, and why not more where somebody due is left over. */
+export type PlanOutcome = {
+  readonly rail: string
+  readonly batches: readonly BatchId[]
+  readonly waits: string | null
+}
+
+type OpenFunds = Extract<Funds, { kind: 'funds' }>
+
+/** A run on one rail, as far as it has come. */
+type RailRun = {
+  readonly rail: Rail
+  readonly batches: BatchId[]
+  /** Asked for once somebody is due. */
+  funds: OpenFunds | null
+  memo: SpentMemo | null
+  waits: string | null
+  isOver: boolean
+}
 
 /**
- * Plans at most one batch of a scheme on a rail: reserves what is due in the ledger and coins for
- * it, all in one commit. Harmless when run twice or at once in two places: planning on a rail is
- * one at a time, and an account or a coin can be in one live batch only.
+ * Plans batches until nobody due can be paid: each reserves in one commit what is due in the ledger
+ * and coins for it. Payouts of all schemes share batches, so that a payee on two ports gets one
+ * output; whoever has waited longest comes first.
+ *
+ * Harmless when run twice or at once in two places: a commit on a rail waits for the one before it
+ * and reads again what it is about, and an account or a coin can be in one live batch only. Nodes
+ * are asked before anything is locked.
  */
-export async function planPayouts(db: Kysely<Database>, planning: Planning): Promise<PlanOutcome> {
+export async function planPayouts(
+  db: Kysely<Database>,
+  planning: Planning,
+): Promise<readonly PlanOutcome[]> {
+  const runs = planning.rails.map(newRun)
+  const now = await momentOf(db, planning.clock.now())
+  if (now === null) for (const run of runs) end(run, 'no tip of the chain is known yet')
+  else await planPages(db, planning, now, runs)
+  return runs.map(({ rail, batches, waits }) => ({ rail: rail.name, batches, waits }))
+}
+
+function newRun(rail: Rail): RailRun {
+  return { rail, batches: [], funds: null, memo: null, waits: null, isOver: false }
+}
+
+function end(run: RailRun, reason: string): void {
+  run.waits = reason
+  run.isOver = true
+}
+
+async function planPages(
+  db: Kysely<Database>,
+  planning: Planning,
+  now: Moment,
+  runs: readonly RailRun[],
+): Promise<void> {
+  const { schemes, rails } = planning
+  const frozen = new Map<string, string>()
+  for (const run of runs) {
+    const reason = await planning.frozen(run.rail.name)
+    if (reason === null) continue
+    frozen.set(run.rail.name, reason)
+    end(run, reason)
+  }
+  const limit = CANDIDATES_A_PAGE
+  let page: readonly Candidate[] = await candidatesFrom(db, schemes, now, { after: null, limit })
+  while (page.length > 0) {
+    for (const run of runs) {
+      if (!run.isOver) await planPage(db, planning, run, page, { now, rails, frozen })
+    }
+    const last = page.at(-1)
+    if (!last || page.length < limit || runs.every(({ isOver }) => isOver)) break
+    const after = { since: last.since.at, account: last.account }
+    page = await candidatesFrom(db, schemes, now, { after, limit })
+  }
+}
+
+/** Makes batches of a page until nobody on it is left, or the rest must wait. */
+async function planPage(
+  db: Kysely<Database>,
+  planning: Planning,
+  run: RailRun,
+  page: readonly Candidate[],
+  context: Omit<Circumstances, 'feeRates'>,
+): Promise<void> {
+  const { rail } = run
+  if (dueOn(rail.name, page, { ...context, feeRates: new Map() }).length === 0) return
+  const funds = run.funds ?? (await rail.funds())
+  if (funds.kind === 'waits') return end(run, funds.reason)
+  run.funds = funds
+  const feeRates = new Map<string, Sats>([[rail.name, funds.expected.feeRateSatPerKvb]])
+  const circumstances = { ...context, feeRates }
+  let left: readonly Due[] = dueOn(rail.name, page, circumstances)
+  while (left.length > 0) {
+    if (run.batches.length === BATCHES_A_RUN_MAX) return end(run, 'the next run goes on')
+    const means = await readMeans(db, { ...planning, rail, funds, memo: run.memo })
+    const { plan, tooSmall, held } = planBatch(left, means)
+    const done = new Set<AccountId>(tooSmall)
+    if (held !== null) run.waits = waitsFor(held)
+    if (plan === null && tooSmall.length === 0) return
+    if (plan !== null) {
+      const chosen = plan.payouts.map(({ account }) => account)
+      const change = await funds.newChange()
+      const outcome = await commit(db, planning, run, { funds, circumstances, change, chosen })
+      if (outcome.kind === 'waits') return end(run, outcome.reason)
+      for (const account of outcome.seen) done.add(account)
+    }
+    left = left.filter(({ account }) => !done.has(account))
+  }
+}
+
+type Choice = {
+  readonly funds: OpenFunds
+  readonly circumstances: Circumstances
+  readonly change: string
+  readonly chosen: readonly AccountId[]
+}
+
+type CommitOutcome =
+  /** `seen` need no further look in this run: they are paid, or no longer due. */
+  | { readonly kind: 'planned'; readonly seen: readonly AccountId[] }
+  | { readonly kind: 'waits'; readonly reason: string }
+
+/** Plans one batch of accounts chosen before, from what the database says behind the locks. */
+async function commit(
+  db: Kysely<Database>,
+  planning: Planning,
+  run: RailRun,
+  choice: Choice,
+): Promise<CommitOutcome> {
   try {
-    return await db.transaction().execute(tx => plan(tx, planning))
+    const outcome = await db.transaction().execute(tx => planChosen(tx, planning, run, choice))
+    if (outcome.kind === 'waits') return outcome
+    run.batches.push(outcome.batch)
+    run.memo = outcome.memo
+    return outcome
   } catch (error) {
     if (error instanceof NotPosted) return { kind: 'waits', reason: error.message }
     throw error
   }
 }
 
-async function plan(tx: Transaction<Database>, planning: Planning): Promise<PlanOutcome> {
-  const { scheme, rail, clock } = planning
-  await sql`select pg_advisory_xact_lock(hashtext('plan'), hashtext(${rail.name}))`.execute(tx)
-  const now = await momentOf(tx, clock.now())
-  if (now === null) return { kind: 'waits', reason: 'no tip of the chain is known yet' }
-  const due = duePayouts(scheme, await candidates(tx, planning, now), now)
-  if (due.length === 0) return { kind: 'nobody is due' }
-  // The node is asked behind the lock, so that its answer is not older than the last plan's.
-  const funds = await rail.funds()
-  if (funds.kind === 'waits') return funds
-  const reserved = await reservedCoins(tx)
-  const free = funds.coins.filter(({ txid, vout }) => !reserved.has(`${txid}:${vout}`))
-  const made = planBatch(due, free, rail.fees, await bookedFloat(tx, rail))
-  if (made === null) return { kind: 'waits', reason: 'the spendable coins pay nobody who is due' }
-  const batch = await store(tx, planning, { plan: made, change: await funds.newChange(), now })
-  return { kind: 'planned', batch }
-}
-
-async function momentOf(tx: Transaction<Database>, at: UnixMs): Promise<Moment | null> {
-  const tip = await tx
-    .selectFrom('tips')
-    .select(eb => eb.fn.max('height').as('height'))
-    .executeTakeFirst()
-  const height: number | null = tip?.height ?? null
-  return height === null ? null : { height, at }
-}
-
-/**
- * Accounts of the scheme without a live payout, whose interval is over and who are owed enough.
- * The ledger's tables are only read; reading them here keeps the search one statement however
- * many accounts there are.
- */
-async function candidates(
+async function planChosen(
   tx: Transaction<Database>,
-  { scheme, rail }: Planning,
-  now: Moment,
-): Promise<Candidate[]> {
-  const minimum = scheme.minimum * 1000n
-  const { rows } = await sql<{
-    account: bigint
-    destination: string
-    payable: bigint
-    height: number
-    at: bigint
-  }>`
-    select a.id as account, p.destination, -b.amount_msat as payable,
-           since.height, since.at
-      from accounts a
-      join payees p on p.id = a.payee_id
-      join ledger_accounts l on l.name = 'miner:' || a.id || ':payable'
-      join ledger_balances b on b.account_id = l.id
-      cross join lateral ${INTERVAL_BEGAN} since
-     where a.scheme = ${scheme.name}
-       and -b.amount_msat >= ${minimum} and b.amount_msat < 0
-       and not exists (select from payouts o
-                        where o.account_id = a.id and o.state not in ('settled', 'released'))
-       and ${intervalIsOver(scheme, now)}
-     order by ${sql.raw(scheme.interval.kind === 'blocks' ? 'since.height' : 'since.at')}, a.id
-     limit ${CANDIDATES_MAX}`.execute(tx)
-  return rows.map(row => ({
-    account: accountId(row.account),
-    destination: rail.parseDestination(row.destination),
-    payable: millisats(row.payable),
-    since: { height: row.height, at: unixMs(Number(row.at)) },
-  }))
-}
-
-function intervalIsOver({ interval }: Scheme, now: Moment) {
-  switch (interval.kind) {
-    case 'blocks':
-      return sql`since.height <= ${now.height - interval.blocks}::integer`
-    case 'minutes':
-      return sql`since.at <= ${now.at - interval.minutes * 60_000}::bigint`
-    default:
-      return unreachable(interval)
-  }
-}
-
-/** The rail's float by the ledger, without what planned batches may yet take from it. */
-async function bookedFloat(tx: Transaction<Database>, rail: Rail): Promise<Sats> {
-  const { float } = rail.books
-  const row = await tx
-    .selectFrom('batches')
-    .select(eb => [
-      eb.fn.sum<bigint | null>('total_sats').as('total'),
-      eb.fn.sum<bigint | null>('fee_max_sats').as('fees'),
-    ])
-    .where('rail', '=', rail.name)
-    .where('state', 'in', ['planned', 'approved'])
-    .executeTakeFirst()
-  // Read last: a batch that leaves meanwhile counts twice, which plans less, and never not at all.
-  const held = (await balancesOf(tx, [float])).get(float) ?? 0n
-  const free = held / 1000n - (row?.total ?? 0n) - (row?.fees ?? 0n)
-  return sats(free > 0n ? free : 0n)
-}
-
-async function reservedCoins(tx: Transaction<Database>): Promise<ReadonlySet<string>> {
-  const rows = await tx
-    .selectFrom('reserved_outputs')
-    .select(['txid', 'vout'])
-    .where('released_ms', 'is', null)
-    .execute()
-  return new Set(rows.map(({ txid, vout }) => `${txid}:${vout}`))
-}
-
-type Made = { readonly plan: Plan; readonly change: string; readonly now: Moment }
-type NumberedPayout = DuePayout & { readonly id: PayoutId }
-
-async function store(tx: Transaction<Database>, planning: Planning, made: Made): Promise<BatchId> {
-  const [first] = await takeIds(tx, 'batches', 1)
-  assert(first !== undefined, 'a sequence gives as many ids as were asked for')
-  const batch = batchId(first)
-  const ids = await takeIds(tx, 'payouts', made.plan.payouts.length)
-  const payouts = made.plan.payouts.map((payout, index) => {
-    const id = ids[index]
-    assert(id !== undefined, 'a sequence gives as many ids as were asked for')
-    return { ...payout, id: payoutId(id) }
-  })
-  const manifest = manifestFor(planning, made, { batch, payouts })
-  await insertBatch(tx, manifest, made.plan)
-  await insertPayouts(tx, batch, payouts, made.now)
-  await insertReservations(tx, batch, made.plan)
-  const facts = { batch, books: planning.rail.books, payouts, feeBooked: null }
-  await post(tx, plannedEntry(facts, made.now.at))
-  return batch
-}
-
-function manifestFor(
-  { scheme, rail, network, policyVersion, expiresAfterMs }: Planning,
-  { plan, change, now }: Made,
-  { batch, payouts }: { readonly batch: BatchId; readonly payouts: readonly NumberedPayout[] },
-): Manifest {
-  const [anchor] = plan.coins
-  assert(anchor !== undefined, 'a plan has an anchor')
-  return {
-    version: 2,
-    purpose: 'payout',
-    wallet: 'hot',
-    batch,
-    network,
-    rail: rail.name,
-    payees: mergeByDestination(payouts).map(payee => ({
-      ...payee,
-      payouts: payee.payouts.map(({ id }) => id).toSorted((a, b) => (a < b ? -1 : 1)),
-    })),
-    feeMax: plan.feeMax,
-    anchor: { txid: anchor.txid, vout: anchor.vout },
-    change,
-    createdAt: now.at,
-    expiresAt: unixMs(now.at + expiresAfterMs),
-    policyVersion,
-    createdBy: `plan:${scheme.name}`,
-    excluded: [],
-  }
-}
-
-/** Ids come before the rows, because the manifest, which no row may ever change, names them. */
-async function takeIds(
-  tx: Transaction<Database>,
-  table: 'batches' | 'payouts',
-  count: number,
-): Promise<bigint[]> {
-  const { rows } = await sql<{ id: bigint }>`
-    select nextval(pg_get_serial_sequence(${table}, 'id')) as id
-      from generate_series(1, ${count}::integer)`.execute(tx)
-  return rows.map(row => row.id)
-}
-
-async function insertBatch(tx: Transaction<Database>, manifest: Manifest, plan: Plan) {
-  const bytes = encodeManifest(manifest)
-  await sql`
-    insert into batches (id, rail, state, manifest, manifest_hash, anchor_txid, anchor_vout,
-                         total_sats, fee_max_sats, created_ms, expires_ms)
-    overriding system value
-    values (${manifest.batch}, ${manifest.rail}, 'planned', ${bytes}, ${manifestHash(bytes)},
-            ${manifest.anchor.txid}, ${manifest.anchor.vout}, ${plan.total}, ${manifest.feeMax},
-            ${manifest.createdAt}, ${manifest.expiresAt})`.execute(tx)
-}
-
-async function insertPayouts(
-  tx: Transaction<Database>,
-  batch: BatchId,
-  payouts: readonly NumberedPayout[],
-  now: Moment,
+  planning: Planning,
+  run: RailRun,
+  { funds, circumstances, change, chosen }: Choice,
 ) {
-  const ids = payouts.map(({ id }) => id)
-  const accounts = payouts.map(({ account }) => account)
-  const amounts = payouts.map(({ amount }) => amount)
-  await sql`
-    insert into payouts (id, account_id, batch_id, amount_sats, state, planned_ms, planned_height)
-    overriding system value
-    select id, account, ${batch}, amount, 'planned', ${now.at}, ${now.height}
-      from unnest(${ids}::bigint[], ${accounts}::bigint[], ${amounts}::bigint[])
-        as payout (id, account, amount)`.execute(tx)
+  const { schemes, rules, network, expiresAfterMs } = planning
+  const { rail } = run
+  await sql`select pg_advisory_xact_lock(hashtext('plan'), hashtext(${rail.name}))`.execute(tx)
+  await lockSpending(tx)
+  const now = { ...circumstances.now, at: planning.clock.now() }
+  const due = dueOn(rail.name, await candidatesAmong(tx, schemes, now, chosen), {
+    ...circumstances,
+    now,
+  })
+  const means = await readMeans(tx, { ...planning, rail, funds, memo: run.memo })
+  const { plan, held } = planBatch(due, means)
+  if (plan === null) {
+    const reason = held === null ? 'another plan was quicker' : waitsFor(held)
+    return { kind: 'waits' as const, reason }
+  }
+  const { spent } = means
+  const made = { plan, rail, network, change, rules, spent, now, expiresAfterMs }
+  const manifest = await storePlan(tx, made)
+  const isDue = new Set(due.map(({ account }) => account))
+  const planned = plan.payouts.map(({ account }) => account)
+  return {
+    kind: 'planned' as const,
+    batch: manifest.batch,
+    memo: { spent: spentWith(rules, spent, manifest), newest: manifest.batch },
+    seen: [...planned, ...chosen.filter(account => !isDue.has(account))],
+  }
 }
 
-async function insertReservations(tx: Transaction<Database>, batch: BatchId, plan: Plan) {
-  await tx
-    .insertInto('reserved_outputs')
-    .values(
-      plan.coins.map(({ txid, vout, value, script }) => ({
-        txid,
-        vout,
-        batch_id: batch,
-        value_sats: value,
-        script,
-        released_ms: null,
-      })),
-    )
-    .execute()
+function waitsFor(held: Held): string {
+  switch (held.kind) {
+    case 'coins':
+      return 'the spendable coins do not pay all who are due'
+    case 'fee':
+      return 'its part of the fee would leave somebody too little'
+    case 'per batch':
+    case 'per day':
+    case 'per destination':
+      return `the limit ${held.kind} leaves no room for all who are due`
+    case 'not allowed':
+      return 'a destination is not on the allow list'
+    default:
+      return unreachable(held)
+  }
 }

@@ -1,94 +1,74 @@
 import { assert } from '../lib/assert.ts'
 import type { AccountId } from '../lib/ids.ts'
-import { type Millisats, type Sats, sats, satsFloor } from '../lib/money.ts'
+import { allot, type Sats, sats } from '../lib/money.ts'
+import type { LimitRefusal, OperatorKey, Spent } from '../treasury/index.ts'
 import { PAYOUTS_MAX } from './payout.ts'
-import type { Coin, Destination, FeesMax } from './rail.ts'
-import { isOver, type Moment, nextPayment, type Scheme } from './scheme.ts'
+import { CHANGE_MIN, cheapestEnd, type Purse, purseOf } from './plan-coins.ts'
+import { growthRefusal, type SpendRules } from './plan-limits.ts'
+import type { Coin, Fees, FeesMax } from './rail.ts'
+import type { Due } from './waiting.ts'
 
-/** Coins in one batch: each must be signed, and one unconfirmed batch should not hold them all. */
-export const COINS_MAX = 100
-/** What a batch leaves over is at least this, so that its change is never dust on any rail. */
-export const CHANGE_MIN = sats(1000n)
-
-/** An account with no payout under way. */
-export type Candidate = {
-  readonly account: AccountId
-  readonly destination: Destination
-  readonly payable: Millisats
-  /** The planning of its last unreleased payout, or else its first credit. */
-  readonly since: Moment
-}
-
-export type DuePayout = {
+/** A payout with its fee settled: amount and charge are all that was payable in whole satoshis. */
+export type PlannedPayout = {
   readonly account: AccountId
   readonly destination: string
+  /** What the destination gets. */
   readonly amount: Sats
+  /** The payee's part of the fee; never computed again. */
+  readonly charge: Sats
+  readonly setBy: OperatorKey | null
 }
 
 /** Who is paid with which coins; the first coin is the anchor. */
 export type Plan = {
-  readonly payouts: readonly DuePayout[]
+  readonly payouts: readonly PlannedPayout[]
   readonly coins: readonly Coin[]
   readonly total: Sats
   readonly feeMax: Sats
 }
 
-/**
- * Who is due, the one who has waited longest first: the interval is over, and what is payable
- * reaches the scheme's minimum and the destination's dust limit. What is below one satoshi, and
- * whoever is not due, stays payable.
- */
-export function duePayouts(
-  scheme: Scheme,
-  candidates: readonly Candidate[],
-  now: Moment,
-): DuePayout[] {
-  return candidates
-    .filter(({ since }) => isOver(nextPayment(scheme.interval, since), now))
-    .toSorted((a, b) => waitsLonger(scheme, a, b))
-    .flatMap(({ account, destination, payable }) => {
-      assert(payable >= 0n, 'we never owe less than nothing')
-      if (destination.kind === 'unpayable') return []
-      const amount = satsFloor(payable)
-      if (amount === 0n || amount < scheme.minimum || amount < destination.dust) return []
-      return [{ account, destination: destination.canonical, amount }]
-    })
+/** What a batch may be made of. */
+export type Means = {
+  /** Free coins that the rail can spend. */
+  readonly coins: readonly Coin[]
+  readonly fees: FeesMax
+  /** What it costs at the fee rate of now: payees are charged by it. */
+  readonly expected: Fees
+  /**
+   * What the ledger holds for the rail and no other batch has taken: a coin that is not booked yet
+   * pays nobody, since its spending could not be booked either.
+   */
+  readonly booked: Sats
+  readonly rules: SpendRules
+  readonly spent: Spent
+}
+
+/** Why somebody due is not in a batch. */
+export type Held = { readonly kind: 'coins' } | { readonly kind: 'fee' } | LimitRefusal
+
+export type PlanVerdict = {
+  /** Null when nobody can be paid. */
+  readonly plan: Plan | null
+  /** Those whose part of the fee leaves them too little, in whatever company they were. */
+  readonly tooSmall: readonly AccountId[]
+  /** Why the first who was passed over was, if the reason is not that the batch was full. */
+  readonly held: Held | null
 }
 
 /**
- * As many of the due, in their order, as the coins can pay with the largest fee. One that is too
- * large is passed over, since it would else hold up everybody behind it; it stays the first in
- * line.
- *
- * @param booked what the ledger holds for the rail and no other batch has taken: a coin that is not
- *   booked yet pays nobody, since its spending could not be booked either
- * @returns null when nobody can be paid
+ * As many of the due, in their order, as coins, limits and the rail's size allow. One that is too
+ * large for them is passed over, since it would else hold up everybody behind it; it stays the
+ * first in line. A batch ends where the next payout would fit only into another one.
  */
-export function planBatch(
-  due: readonly DuePayout[],
-  spendable: readonly Coin[],
-  fees: FeesMax,
-  booked: Sats,
-): Plan | null {
-  const coins = worthSpending(spendable, fees)
-  const worth = sum(coins.map(coin => coin.value - fees.ofCoin(coin)))
-  const bookedWorth = booked - sum(coins.map(fees.ofCoin))
-  const value = worth < bookedWorth ? worth : bookedWorth
-  const payouts: DuePayout[] = []
-  const destinations = new Set<string>()
-  let needed = fees.base + CHANGE_MIN
-  for (const payout of due) {
-    if (payouts.length === PAYOUTS_MAX) break
-    const isNew = !destinations.has(payout.destination)
-    const cost = payout.amount + (isNew ? fees.ofPayee(payout.destination) : 0n)
-    if (needed + cost > value) continue
-    payouts.push(payout)
-    destinations.add(payout.destination)
-    needed += cost
-  }
-  if (payouts.length === 0) return null
-  const total = sats(sum(payouts.map(({ amount }) => amount)))
-  return withFewestCoins({ payouts, total, needed }, coins, fees)
+export function planBatch(due: readonly Due[], means: Means): PlanVerdict {
+  const purse = purseOf(means.coins, means.fees)
+  const draft = grow(due, means, purse)
+  if (draft.payouts.length === 0) return { plan: null, tooSmall: [], held: draft.held }
+  const coins = cheapestEnd(purse, draft.coinCount, draft.needed, means.fees)
+  const { payouts, tooSmall } = charge(draft.payouts, coins, means.expected)
+  const held = draft.held ?? (tooSmall.length > 0 ? { kind: 'fee' as const } : null)
+  if (payouts.length === 0) return { plan: null, tooSmall, held }
+  return { plan: planOf(payouts, coins, means.fees), tooSmall, held }
 }
 
 /** Payouts to one destination are paid by one output: what a destination gets in all. */
@@ -105,40 +85,116 @@ export function mergeByDestination<T extends { destination: string; amount: Sats
     .toSorted((a, b) => (a.destination < b.destination ? -1 : 1))
 }
 
-function waitsLonger(scheme: Scheme, a: Candidate, b: Candidate): number {
-  const of = ({ since }: Candidate) => (scheme.interval.kind === 'blocks' ? since.height : since.at)
-  return of(a) - of(b) || (a.account < b.account ? -1 : 1)
+type Draft = {
+  readonly payouts: readonly Due[]
+  /** With the largest fees and the smallest change, but without the fees of coins. */
+  readonly needed: bigint
+  /** So many of the purse's coins, from its first, pay for it. */
+  readonly coinCount: number
+  readonly held: Held | null
 }
 
-/** The largest coins, without those that their own fee could eat. */
-function worthSpending(coins: readonly Coin[], fees: FeesMax): Coin[] {
-  return coins
-    .filter(coin => coin.value > fees.ofCoin(coin))
-    .toSorted((a, b) => Number(b.value - a.value) || byPlace(a, b))
-    .slice(0, COINS_MAX)
+function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
+  const { fees, booked, rules, spent } = means
+  const payouts: Due[] = []
+  const toDestination = new Map<string, bigint>()
+  const smallest = due.reduce((least, { gross }) => (gross < least ? gross : least), booked)
+  let needed = fees.base + CHANGE_MIN
+  let paid = 0n
+  let coinCount = 0
+  let held: Held | null = null
+  for (const payout of due) {
+    if (payouts.length === PAYOUTS_MAX) break
+    const { destination, gross } = payout
+    const earlier = toDestination.get(destination)
+    const cost = gross + (earlier === undefined ? fees.ofPayee(destination) : 0n)
+    const count = purse.countFor(needed + cost, coinCount)
+    const left = needed - CHANGE_MIN
+    if (count === null || left + cost + purse.feesOf(count) > booked) {
+      held ??= { kind: 'coins' }
+      if (purse.countFor(needed + smallest, coinCount) === null || left + smallest > booked) break
+      continue
+    }
+    const spend = left + cost + purse.feesOf(count)
+    // The rail carries no more, and whoever comes next is about as large.
+    if (spend - paid - gross > fees.whole) break
+    const growth = { destination, toDestination: (earlier ?? 0n) + gross, spend }
+    const why = growthRefusal(rules, spent, growth)
+    if (why?.kind === 'per batch' && fitsAlone(payout, means, purse)) break
+    if (why !== null) {
+      held ??= why
+      continue
+    }
+    payouts.push(payout)
+    toDestination.set(destination, growth.toDestination)
+    needed += cost
+    paid += gross
+    coinCount = count
+  }
+  return { payouts, needed, coinCount, held }
 }
 
-function byPlace(a: Coin, b: Coin): number {
-  return a.txid === b.txid ? a.vout - b.vout : a.txid < b.txid ? -1 : 1
+/** Whether a payout is within the limit of a batch when it has one of its own. */
+function fitsAlone({ destination, gross }: Due, { fees, rules }: Means, purse: Purse): boolean {
+  const cost = fees.base + gross + fees.ofPayee(destination)
+  const count = purse.countFor(cost + CHANGE_MIN, 0)
+  const limit = rules.limits.perBatch
+  return count !== null && limit !== null && cost + purse.feesOf(count) <= limit
 }
 
-function withFewestCoins(
-  { payouts, total, needed }: Pick<Plan, 'payouts' | 'total'> & { needed: bigint },
+/**
+ * Divides what the batch costs now among all its payouts by amount; who pays fees is charged the
+ * part, and the pool bears the others'. Whoever would be left with too little is taken out, and the
+ * rest divided again.
+ */
+function charge(
+  payouts: readonly Due[],
   coins: readonly Coin[],
-  fees: FeesMax,
-): Plan {
-  let left = needed
-  const count = coins.findIndex(coin => {
-    left -= coin.value - fees.ofCoin(coin)
-    return left <= 0n
+  expected: Fees,
+): { readonly payouts: readonly PlannedPayout[]; readonly tooSmall: readonly AccountId[] } {
+  const tooSmall: AccountId[] = []
+  let left = payouts
+  while (left.some(({ paysFee }) => paysFee)) {
+    const parts = partsOf(left, coins, expected)
+    const stays = left.filter(
+      (due, index) => !due.paysFee || due.gross - (parts[index] ?? 0n) >= due.least,
+    )
+    if (stays.length === left.length) break
+    const staying = new Set(stays)
+    tooSmall.push(...left.filter(due => !staying.has(due)).map(({ account }) => account))
+    left = stays
+  }
+  const parts = left.length === 0 ? [] : partsOf(left, coins, expected)
+  const charged = left.map(({ account, destination, gross, least, paysFee, setBy }, index) => {
+    const part = sats(paysFee ? (parts[index] ?? 0n) : 0n)
+    const amount = sats(gross - part)
+    assert(amount >= least, 'what is left of a payout is worth paying')
+    return { account, destination, amount, charge: part, setBy }
   })
-  assert(count >= 0, 'all the coins pay what they were found to pay')
-  const chosen = coins.slice(0, count + 1)
-  const ofCoins = sum(chosen.map(fees.ofCoin))
-  const feeMax = sats(needed - total - CHANGE_MIN + ofCoins)
-  const value = sum(chosen.map(coin => coin.value))
+  return { payouts: charged, tooSmall }
+}
+
+function partsOf(payouts: readonly Due[], coins: readonly Coin[], expected: Fees): bigint[] {
+  const destinations = new Set(payouts.map(({ destination }) => destination))
+  const fee = feeOf([...destinations], coins, expected)
+  return allot(
+    fee,
+    payouts.map(({ gross }) => gross),
+  )
+}
+
+function feeOf(destinations: readonly string[], coins: readonly Coin[], fees: Fees): bigint {
+  return fees.base + sum(coins.map(fees.ofCoin)) + sum(destinations.map(fees.ofPayee))
+}
+
+function planOf(payouts: readonly PlannedPayout[], coins: readonly Coin[], fees: FeesMax): Plan {
+  const destinations = [...new Set(payouts.map(({ destination }) => destination))]
+  const total = sats(sum(payouts.map(({ amount }) => amount)))
+  const feeMax = sats(feeOf(destinations, coins, fees))
+  const value = sum(coins.map(coin => coin.value))
+  assert(payouts.length <= PAYOUTS_MAX, 'a batch has an end')
   assert(value >= total + feeMax + CHANGE_MIN, 'the coins pay the batch, its fee and its change')
-  return { payouts, coins: chosen, total, feeMax }
+  return { payouts, coins, total, feeMax }
 }
 
 function sum(amounts: readonly bigint[]): bigint {

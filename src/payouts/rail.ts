@@ -71,16 +71,27 @@ export type Funds =
       readonly coins: readonly Coin[]
       /** A new place for what is left over; asked for only when a batch needs one. */
       readonly newChange: () => Promise<string>
+      /** What a batch would cost now; never above the largest fees. */
+      readonly expected: Expected
     }
   | { readonly kind: 'waits'; readonly reason: string }
 
-/** What a batch may cost at most, each part rounded up, so that their sum bounds the whole. */
-export type FeesMax = {
+/** What a batch costs at one fee rate, each part rounded up, so that their sum bounds the whole. */
+export type Fees = {
   /** With nobody paid yet, its change included. */
   readonly base: Sats
   readonly ofCoin: (coin: Coin) => Sats
   readonly ofPayee: (destination: string) => Sats
 }
+
+/** What a batch may cost at most. */
+export type FeesMax = Fees & {
+  /** What the largest batch that the rail carries costs: no batch grows beyond it. */
+  readonly whole: Sats
+}
+
+/** The fees of now, and their rate in the unit that payees state their wish in. */
+export type Expected = { readonly fees: Fees; readonly feeRateSatPerKvb: Sats }
 
 /** The right to work on a batch until its lease ends; a commit counts only with the same fence. */
 export type Lease = { readonly batch: BatchId; readonly fence: bigint }

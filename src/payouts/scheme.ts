@@ -17,6 +17,8 @@ export type Scheme = {
   readonly rails: readonly string[]
   readonly minimum: Sats
   readonly feeBasisPoints: number
+  /** Who bears the network's fee; a payee's part is fixed when its payout is planned. */
+  readonly feePaidBy: 'pool' | 'payees'
 }
 
 /** An instant on both of the pool's clocks. */

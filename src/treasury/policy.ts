@@ -87,7 +87,7 @@ export function approvalsNeeded({ bands }: SpendPolicy, amount: Sats): number {
  * between our wallets) counts too: its destination is only as much ours as the pool's word.
  */
 export function limitRefusal(
-  { limits, allowList }: SpendPolicy,
+  { limits, allowList }: Pick<SpendPolicy, 'limits' | 'allowList'>,
   manifest: Manifest,
   spent: Spent,
 ): LimitRefusal | null {

@@ -46,6 +46,8 @@ export const POLICY: Policy = {
   ),
 }
 
+const NO_LIMITS = { perBatch: null, perDay: null, perDestinationPerDay: null }
+
 export const SCHEME: Scheme = {
   name: 'daily',
   rewardPool: 'pplns',
@@ -53,6 +55,7 @@ export const SCHEME: Scheme = {
   rails: ['l1'],
   minimum: sats(10_000n),
   feeBasisPoints: 0,
+  feePaidBy: 'pool',
 }
 
 export const OPTIONS: L1Options = {
@@ -133,13 +136,14 @@ export async function createWorld(node: TestNode, payees: readonly string[]): Pr
       network: 'regtest',
       schemes: [SCHEME],
       rails: [from.rail ?? rail],
-      policyVersion: () => POLICY.version,
+      rules: () => ({ version: POLICY.version, limits: NO_LIMITS, allowList: null }),
+      frozen: async () => null,
       expiresAfterMs: HOUR_MS,
       owner: 'test',
     })
       .find(job => job.name === name)
       ?.run() ?? Promise.reject(new Error(`no job ${name}`))
-  const plan: World['plan'] = from => run('plan-daily', from)
+  const plan: World['plan'] = from => run('plan-payouts', from)
   const give: World['give'] = (batch, act) =>
     decideBatch(db, POLICY, { batch, act }, { books: L1_BOOKS, clock })
   const act: World['act'] = async (batch, operator, said) => {

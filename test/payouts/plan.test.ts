@@ -1,141 +1,215 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { accountId, txid, unixMs } from '../../src/lib/ids.ts'
-import { millisats, sats } from '../../src/lib/money.ts'
+import { type Sats, sats } from '../../src/lib/money.ts'
 import { PAYOUTS_MAX } from '../../src/payouts/payout.ts'
-import {
-  type Candidate,
-  CHANGE_MIN,
-  COINS_MAX,
-  type DuePayout,
-  duePayouts,
-  mergeByDestination,
-  planBatch,
-} from '../../src/payouts/plan.ts'
-import type { Coin, FeesMax } from '../../src/payouts/rail.ts'
-import { isOver, nextPayment, type Scheme } from '../../src/payouts/scheme.ts'
+import { mergeByDestination, planBatch } from '../../src/payouts/plan.ts'
+import { CHANGE_MIN, COINS_MAX } from '../../src/payouts/plan-coins.ts'
+import { NOTHING_SPENT, type SpendRules } from '../../src/payouts/plan-limits.ts'
+import type { Due } from '../../src/payouts/waiting.ts'
+import { coin, due, FEES, means, NO_RULES } from './due.ts'
 
-const MINUTES: Scheme = {
-  name: 'hourly',
-  rewardPool: 'pplns',
-  interval: { kind: 'minutes', minutes: 60 },
-  rails: ['l1'],
-  minimum: sats(1000n),
-  feeBasisPoints: 0,
-}
-const BLOCKS: Scheme = { ...MINUTES, interval: { kind: 'blocks', blocks: 10 } }
-const NOW = { height: 100, at: unixMs(10_000_000) }
-const DUE = { height: 90, at: unixMs(10_000_000 - 3_600_000) }
-
-const candidate = (id: number, more: Partial<Candidate> = {}): Candidate => ({
-  account: accountId(BigInt(id)),
-  destination: { kind: 'payable', canonical: `payee ${id}`, dust: sats(294n) },
-  payable: millisats(1_000_000n),
-  since: DUE,
-  ...more,
-})
-const isDue = (scheme: Scheme, more: Partial<Candidate>) =>
-  duePayouts(scheme, [candidate(1, more)], NOW).length === 1
-
-/** More than the coins of any case: the ledger bounds nothing. */
-const PLENTY = sats(1_000_000_000_000n)
-
-test('an account is due when its interval is over, and not an instant before', () => {
-  expect(isDue(MINUTES, {})).toBe(true)
-  expect(isDue(MINUTES, { since: { ...DUE, at: unixMs(DUE.at + 1) } })).toBe(false)
-  expect(isDue(MINUTES, { since: { ...DUE, height: 100 } })).toBe(true)
-  expect(isDue(BLOCKS, {})).toBe(true)
-  expect(isDue(BLOCKS, { since: { ...DUE, height: 91 } })).toBe(false)
-  expect(isDue(BLOCKS, { since: { ...DUE, at: NOW.at } })).toBe(true)
-})
-
-test('what an account is told agrees with when it is due', () => {
-  expect(nextPayment(BLOCKS.interval, DUE)).toEqual({ kind: 'height', height: 100 })
-  expect(nextPayment(MINUTES.interval, DUE)).toEqual({ kind: 'time', at: NOW.at })
-  expect(isOver({ kind: 'height', height: 101 }, NOW)).toBe(false)
-})
-
-test('minimum, dust and destination keep an account waiting; fractions stay payable', () => {
-  expect(isDue(MINUTES, { payable: millisats(999_999n) })).toBe(false)
-  const dust = sats(1001n)
-  expect(isDue(MINUTES, { destination: { kind: 'payable', canonical: 'x', dust } })).toBe(false)
-  expect(isDue(MINUTES, { destination: { kind: 'unpayable', reason: 'x' } })).toBe(false)
-  const [due] = duePayouts(MINUTES, [candidate(1, { payable: millisats(1_000_999n) })], NOW)
-  expect(due?.amount).toBe(1000n)
-  expect(isDue({ ...MINUTES, minimum: sats(0n) }, { payable: millisats(999n) })).toBe(false)
-})
-
-test('who has waited longest is paid first, and equals by account', () => {
-  const older = { ...DUE, at: unixMs(DUE.at - 1) }
-  const due = duePayouts(MINUTES, [candidate(3), candidate(2), candidate(9, { since: older })], NOW)
-  expect(due.map(({ account }) => account)).toEqual([9n, 2n, 3n])
-})
-
-const FEES: FeesMax = { base: sats(50n), ofCoin: () => sats(70n), ofPayee: () => sats(30n) }
-const coin = (value: bigint, vout = 0): Coin => ({
-  txid: txid('ab'.repeat(32)),
-  vout,
-  value: sats(value),
-  script: new Uint8Array(),
-})
-const payout = (id: number, amount: bigint, destination = `payee ${id}`): DuePayout => ({
-  account: accountId(BigInt(id)),
-  destination,
-  amount: sats(amount),
+const accounts = (plan: ReturnType<typeof planBatch>) =>
+  plan.plan?.payouts.map(({ account }) => account) ?? null
+const rules = (limits: Partial<SpendRules['limits']>, allowList: string[] | null = null) => ({
+  ...NO_RULES,
+  limits: { ...NO_RULES.limits, ...limits },
+  allowList: allowList && new Set(allowList),
 })
 
 test('who does not fit is passed over, and those behind are paid', () => {
-  const due = [payout(1, 5000n), payout(2, 90_000n), payout(3, 3000n)]
-  const plan = planBatch(due, [coin(10_000n)], FEES, PLENTY)
-  expect(plan?.payouts.map(({ account }) => account)).toEqual([1n, 3n])
-  expect(planBatch([payout(2, 90_000n)], [coin(10_000n)], FEES, PLENTY)).toBeNull()
-  expect(planBatch(due, [], FEES, PLENTY)).toBeNull()
+  const all = [due(1, 5000n), due(2, 90_000n), due(3, 3000n)]
+  const made = planBatch(all, means([coin(10_000n)]))
+  expect(accounts(made)).toEqual([1n, 3n])
+  expect(made.held).toEqual({ kind: 'coins' })
+  expect(planBatch([due(2, 90_000n)], means([coin(10_000n)])).plan).toBeNull()
+  expect(planBatch(all, means([])).plan).toBeNull()
 })
 
 test('the last satoshi counts', () => {
   const exact = 5000n + 50n + 70n + 30n + CHANGE_MIN
-  expect(planBatch([payout(1, 5000n)], [coin(exact)], FEES, PLENTY)?.feeMax).toBe(150n)
-  expect(planBatch([payout(1, 5000n)], [coin(exact - 1n)], FEES, PLENTY)).toBeNull()
+  expect(planBatch([due(1, 5000n)], means([coin(exact)])).plan?.feeMax).toBe(150n)
+  expect(planBatch([due(1, 5000n)], means([coin(exact - 1n)])).plan).toBeNull()
 })
 
 test('a batch has an end, and so have its coins', () => {
-  const due = Array.from({ length: PAYOUTS_MAX + 1 }, (_, index) => payout(index + 1, 1000n))
-  expect(planBatch(due, [coin(1_000_000_000n)], FEES, PLENTY)?.payouts).toHaveLength(PAYOUTS_MAX)
+  const many = Array.from({ length: PAYOUTS_MAX + 1 }, (_, index) => due(index + 1, 1000n))
+  expect(accounts(planBatch(many, means([coin(1_000_000_000n)])))).toHaveLength(PAYOUTS_MAX)
   const coins = Array.from({ length: COINS_MAX + 50 }, (_, index) => coin(10_000n, index))
-  const large = payout(1, BigInt(COINS_MAX) * 9930n - CHANGE_MIN - 80n)
-  expect(planBatch([large], coins, FEES, PLENTY)?.coins).toHaveLength(COINS_MAX)
-  expect(planBatch([payout(1, large.amount + 1n)], coins, FEES, PLENTY)).toBeNull()
+  const large = BigInt(COINS_MAX) * 9930n - CHANGE_MIN - 80n
+  expect(planBatch([due(1, large)], means(coins)).plan?.coins).toHaveLength(COINS_MAX)
+  expect(planBatch([due(1, large + 1n)], means(coins)).plan).toBeNull()
+})
+
+test('a batch grows to what the rail carries, and not by one payee more', () => {
+  const all = [
+    due(1, 1000n),
+    due(2, 1000n),
+    due(3, 1000n),
+    due(4, 1000n, { destination: 'payee 1' }),
+  ]
+  const fees = { ...FEES, whole: sats(50n + 70n + 2n * 30n) }
+  expect(accounts(planBatch(all, means([coin(100_000n)], { fees })))).toEqual([1n, 2n])
+  const merged = [due(1, 1000n), due(2, 1000n), due(4, 1000n, { destination: 'payee 1' })]
+  expect(accounts(planBatch(merged, means([coin(100_000n)], { fees })))).toEqual([1n, 2n, 4n])
+})
+
+test('the smallest coin that does it ends a batch, and the large one stays free', () => {
+  const coins = [coin(900_000n, 0), coin(20_000n, 1), coin(8000n, 2), coin(3000n, 3)]
+  const chosen = (gross: bigint) =>
+    planBatch([due(1, gross)], means(coins)).plan?.coins.map(({ vout }) => vout)
+  expect(chosen(5000n)).toEqual([2])
+  expect(chosen(10_000n)).toEqual([1])
+  expect(chosen(899_000n)).toEqual([0, 3])
 })
 
 test('payouts to one destination are one output', () => {
-  const merged = mergeByDestination([payout(1, 10n, 'b'), payout(2, 20n, 'a'), payout(3, 30n, 'b')])
+  const part = (amount: bigint, destination: string) => ({ amount: sats(amount), destination })
+  const merged = mergeByDestination([part(10n, 'b'), part(20n, 'a'), part(30n, 'b')])
   expect(merged.map(({ destination, amount }) => [destination, amount])).toEqual([
     ['a', 20n],
     ['b', 40n],
   ])
 })
 
-test('every plan is paid by its coins, with the largest fee and change that is no dust', () => {
-  const amounts = fc.array(fc.bigInt(1n, 100_000n), { maxLength: 30 })
+test('coins that the ledger has not booked pay nobody', () => {
+  const all = [due(1, 5000n), due(2, 4000n)]
+  const coins = [coin(100_000n)]
+  expect(planBatch(all, means(coins, { booked: sats(0n) })).plan).toBeNull()
+  expect(accounts(planBatch(all, means(coins, { booked: sats(5149n) })))).toEqual([2n])
+  expect(accounts(planBatch(all, means(coins, { booked: sats(5150n) })))).toEqual([1n])
+  expect(accounts(planBatch(all, means(coins)))).toHaveLength(2)
+})
+
+test('a batch stops at its limit, and what alone is above it holds up nobody', () => {
+  const all = [due(9, 50_000n), due(1, 5000n), due(2, 6000n), due(3, 100n)]
+  // 11,000 and a fee of 180 are above it, so the second is for another batch, with those behind.
+  const within = (perBatch: bigint) =>
+    planBatch(all, means([coin(200_000n)], { rules: rules({ perBatch: sats(perBatch) }) }))
+  expect(accounts(within(11_179n))).toEqual([1n])
+  expect(accounts(within(11_180n))).toEqual([1n, 2n])
+  expect(within(11_180n).held).toMatchObject({ kind: 'per batch', limit: 11_180n })
+})
+
+test('what the day has spent leaves the rest for those who fit', () => {
+  const spent = { ...NOTHING_SPENT, day: sats(90_000n) }
+  const all = [due(1, 9000n), due(2, 800n)]
+  const within = (perDay: bigint) =>
+    planBatch(all, means([coin(200_000n)], { rules: rules({ perDay: sats(perDay) }), spent }))
+  expect(accounts(within(99_149n))).toEqual([2n])
+  expect(within(99_149n).held?.kind).toBe('per day')
+  expect(accounts(within(99_150n))).toEqual([1n])
+  expect(within(90_000n).plan).toBeNull()
+})
+
+test('a destination has its own limit a day, and a list may name all that are paid', () => {
+  const spent = { ...NOTHING_SPENT, byDestination: new Map([['payee 1', sats(600n)]]) }
+  const all = [due(1, 300n), due(2, 500n), due(3, 200n, { destination: 'payee 1' })]
+  const limit = rules({ perDestinationPerDay: sats(900n) })
+  const limited = planBatch(all, means([coin(50_000n)], { rules: limit, spent }))
+  expect(accounts(limited)).toEqual([1n, 2n])
+  const listed = rules({}, ['payee 2'])
+  expect(accounts(planBatch(all, means([coin(50_000n)], { rules: listed })))).toEqual([2n])
+})
+
+test('payees bear what the batch costs now by amount, and the pool bears the others’', () => {
+  const paysFee = true
+  const all = [due(1, 6000n, { paysFee }), due(2, 3000n), due(3, 1000n, { paysFee })]
+  const expected = { base: sats(5n), ofCoin: () => sats(7n), ofPayee: () => sats(3n) }
+  const made = planBatch(all, means([coin(50_000n)], { expected }))
+  // 5 + 7 + 9 = 21: 12.6, 6.3 and 2.1, and what is left over goes to the largest remainder.
+  expect(made.plan?.payouts.map(({ amount, charge }) => [amount, charge])).toEqual([
+    [5987n, 13n],
+    [3000n, 0n],
+    [998n, 2n],
+  ])
+  expect(made.plan?.total).toBe(9985n)
+})
+
+test('whom the fee would leave too little is left out, and the rest divided again', () => {
+  const paysFee = true
+  const all = [due(1, 6000n, { paysFee }), due(2, 1000n, { paysFee, least: sats(1000n) })]
+  const made = planBatch(all, means([coin(50_000n)]))
+  expect(made.plan?.payouts.map(({ account, charge }) => [account, charge])).toEqual([[1n, 150n]])
+  expect(made.tooSmall).toEqual([2n])
+  expect(made.held).toEqual({ kind: 'fee' })
+})
+
+const amount = fc.bigInt(1n, 100_000n)
+const anyDue = fc.array(
+  fc.record({ gross: amount, least: fc.bigInt(1n, 2000n), paysFee: fc.boolean() }),
+  { maxLength: 40 },
+)
+const anyLimit = fc.option(fc.bigInt(0n, 200_000n).map(sats), { nil: null })
+const anyLimits = fc.record({
+  perBatch: anyLimit,
+  perDay: anyLimit,
+  perDestinationPerDay: anyLimit,
+})
+const sum = (amounts: readonly bigint[]) => amounts.reduce((a, b) => a + b, 0n)
+
+test('no plan pays more than is payable, than its coins hold, or than a limit allows', () => {
   fc.assert(
-    fc.property(amounts, amounts, (payouts, coins) => {
-      const due = payouts.map((amount, index) => payout(index + 1, amount, `payee ${index % 7}`))
-      const plan = planBatch(due, coins.map(coin), FEES, PLENTY)
+    fc.property(anyDue, fc.array(amount, { maxLength: 30 }), anyLimits, (dues, coins, limits) => {
+      const all = dues.map(({ gross, least, paysFee }, index) =>
+        due(index + 1, gross, {
+          destination: `payee ${index % 7}`,
+          least: sats(least < gross ? least : gross),
+          paysFee,
+        }),
+      )
+      const from = means(coins.map(coin), { rules: { ...NO_RULES, limits } })
+      const { plan, tooSmall } = planBatch(all, from)
       if (plan === null) return
-      const value = plan.coins.reduce((sum, each) => sum + each.value, 0n)
-      const payees = BigInt(mergeByDestination(plan.payouts).length)
-      expect(plan.feeMax).toBe(50n + 70n * BigInt(plan.coins.length) + 30n * payees)
+      const byAccount = new Map(all.map(each => [each.account, each]))
+      for (const { account, amount, charge } of plan.payouts) {
+        const one = byAccount.get(account)
+        expect(amount + charge).toBe(one?.gross)
+        expect(amount).toBeGreaterThanOrEqual(one?.least ?? 0n)
+        expect(one?.paysFee || charge === 0n).toBe(true)
+      }
+      const merged = mergeByDestination(plan.payouts)
+      const fee = 50n + 70n * BigInt(plan.coins.length) + 30n * BigInt(merged.length)
+      expect(plan.feeMax).toBe(fee)
+      const charges = sum(plan.payouts.map(({ charge }) => charge))
+      expect(charges).toBeLessThanOrEqual(fee)
+      expect(plan.total).toBe(sum(plan.payouts.map(payout => payout.amount)))
+      const value = sum(plan.coins.map(each => each.value))
       expect(value).toBeGreaterThanOrEqual(plan.total + plan.feeMax + CHANGE_MIN)
+      expect(new Set(plan.coins.map(({ vout }) => vout)).size).toBe(plan.coins.length)
+      const most = (limit: Sats | null) => limit ?? sats(1_000_000_000n)
+      expect(plan.total + plan.feeMax).toBeLessThanOrEqual(most(limits.perBatch))
+      expect(plan.total + plan.feeMax).toBeLessThanOrEqual(most(limits.perDay))
+      for (const payee of merged)
+        expect(payee.amount).toBeLessThanOrEqual(most(limits.perDestinationPerDay))
       const order = plan.payouts.map(({ account }) => account)
       expect(order).toEqual(order.toSorted((a, b) => Number(a - b)))
+      expect(order.some(account => tooSmall.includes(account))).toBe(false)
     }),
   )
 })
 
-test('coins that the ledger has not booked pay nobody', () => {
-  const due = [payout(1, 5000n), payout(2, 4000n)]
-  const coins = [coin(100_000n)]
-  expect(planBatch(due, coins, FEES, sats(0n))).toBeNull()
-  expect(planBatch(due, coins, FEES, sats(8000n))?.payouts).toHaveLength(1)
-  expect(planBatch(due, coins, FEES, PLENTY)?.payouts).toHaveLength(2)
+test('batch after batch, everybody is paid whom coins and limits can pay at all', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.bigInt(100n, 5000n), { minLength: 1, maxLength: 60 }),
+      fc.bigInt(700n, 8000n),
+      (grosses, perBatch) => {
+        let left: readonly Due[] = grosses.map((gross, index) => due(index + 1, gross))
+        let coins = Array.from({ length: 200 }, (_, index) => coin(7000n, index))
+        const limit = rules({ perBatch: sats(perBatch) })
+        for (;;) {
+          const { plan } = planBatch(left, means(coins, { rules: limit }))
+          if (plan === null) break
+          const paid = new Set(plan.payouts.map(({ account }) => account))
+          const used = new Set(plan.coins.map(({ vout }) => vout))
+          left = left.filter(({ account }) => !paid.has(account))
+          coins = coins.filter(({ vout }) => !used.has(vout))
+        }
+        for (const { gross } of left) {
+          const coinCount = gross + 80n + CHANGE_MIN > 6930n ? 2n : 1n
+          expect(gross + 80n + 70n * coinCount).toBeGreaterThan(perBatch)
+        }
+      },
+    ),
+  )
 })

@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely'
 import { chartAccount } from '../../../ledger/index.ts'
 import { assert } from '../../../lib/assert.ts'
-import { dustLimit, parseAddress } from '../../../lib/bitcoin/address.ts'
 import { NETWORK_FACTS, type Network } from '../../../lib/bitcoin/network.ts'
 import type { Database } from '../../../lib/db/schema.ts'
 import type { BatchId } from '../../../lib/ids.ts'
@@ -19,7 +18,6 @@ import {
 import { manifestOf, moveBatch, NotPosted } from '../../payout-store.ts'
 import type {
   CheckOutcome,
-  Destination,
   Funds,
   Lease,
   PrepareOutcome,
@@ -27,20 +25,19 @@ import type {
   RailBooks,
   SendOutcome,
 } from '../../rail.ts'
+import { addressScript, feesAt, parseDestination } from './destination.ts'
 import { judgeEvidence, readSendReply } from './evidence.ts'
 import { anchorEvidence, chainWatch, versionEvidence } from './evidence-client.ts'
 import {
-  bareWeight,
   buildTransaction,
   feeFor,
   feeRateOf,
-  inputWeight,
   type Order,
-  outputWeight,
   parseRaw,
   psbtBase64,
   transactionComplaint,
   txidOf,
+  WEIGHT_MAX,
 } from './transaction.ts'
 import { coinsOf, storeIntent, storeSigned, type Version, versionsOf } from './version-store.ts'
 import { isNodeTrouble, type WalletClient, walletClient } from './wallet-client.ts'
@@ -85,8 +82,6 @@ export function l1Rail(parts: L1Parts): Rail {
   assert(options.floatCap !== null || options.network === 'regtest', 'a float has a cap')
   assert(options.feeRateMin <= options.feeRateMax, 'the fee rates are a range')
   const wallet = walletClient(parts.node, options.wallet)
-  const fee = (weight: number) => feeFor(weight, options.feeRateMax)
-  const scriptOf = (destination: string) => addressScript(destination, options.network)
   const complaint = chainWatch(db, wallet, NETWORK_FACTS[options.network].chain)
   const rail = { ...parts, wallet, complaint }
   return {
@@ -94,9 +89,8 @@ export function l1Rail(parts: L1Parts): Rail {
     books: L1_BOOKS,
     parseDestination: payee => parseDestination(payee, options.network),
     fees: {
-      base: fee(bareWeight()),
-      ofCoin: coin => fee(inputWeight(coin.script) ?? 0),
-      ofPayee: destination => fee(outputWeight(scriptOf(destination).length)),
+      ...feesAt(options.feeRateMax, options.network),
+      whole: feeFor(WEIGHT_MAX, options.feeRateMax),
     },
     funds: () =>
       orReason(
@@ -128,18 +122,6 @@ type Parts = L1Parts & {
   readonly complaint: () => Promise<string | null>
 }
 
-function parseDestination(payee: string, network: Network): Destination {
-  const parsed = parseAddress(payee, network)
-  if (parsed.kind !== 'address') return { kind: 'unpayable', reason: parsed.kind }
-  return { kind: 'payable', canonical: parsed.text, dust: dustLimit(parsed.type) }
-}
-
-function addressScript(address: string, network: Network): Uint8Array {
-  const parsed = parseAddress(address, network)
-  assert(parsed.kind === 'address', 'only addresses of this network are planned')
-  return parsed.script
-}
-
 /** Node trouble is an answer: nothing is known, and the same step comes again. */
 async function orReason<T>(answer: (reason: string) => T, work: () => Promise<T>): Promise<T> {
   try {
@@ -150,7 +132,8 @@ async function orReason<T>(answer: (reason: string) => T, work: () => Promise<T>
   }
 }
 
-async function funds({ wallet, complaint, options }: Parts): Promise<Funds> {
+async function funds(parts: Parts): Promise<Funds> {
+  const { wallet, complaint, options } = parts
   const reason = await complaint()
   if (reason !== null) return { kind: 'waits', reason }
   const coins = await wallet.coins()
@@ -158,7 +141,10 @@ async function funds({ wallet, complaint, options }: Parts): Promise<Funds> {
   if (options.floatCap !== null && held > options.floatCap) {
     return { kind: 'waits', reason: 'the wallet holds more than the float may be' }
   }
-  return { kind: 'funds', coins, newChange: wallet.newChangeAddress }
+  const wanted = await feeRate(parts)
+  const feeRateSatPerKvb = wanted < options.feeRateMax ? wanted : options.feeRateMax
+  const expected = { fees: feesAt(feeRateSatPerKvb, options.network), feeRateSatPerKvb }
+  return { kind: 'funds', coins, newChange: wallet.newChangeAddress, expected }
 }
 
 async function prepare(parts: Parts, lease: Lease): Promise<PrepareOutcome> {

@@ -1,0 +1,131 @@
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { assert, unreachable } from '../lib/assert.ts'
+import type { BatchState, Database } from '../lib/db/schema.ts'
+import { type AccountId, accountId, batchId, payeeId, type UnixMs, unixMs } from '../lib/ids.ts'
+import { millisats } from '../lib/money.ts'
+import { INTERVAL_BEGAN } from './next-payment-store.ts'
+import type { Moment, Scheme } from './scheme.ts'
+import { settingsOf } from './settings-store.ts'
+import type { Candidate } from './waiting.ts'
+
+/** Where a page of candidates ended: the next one begins behind it. */
+export type CandidatePlace = { readonly since: UnixMs; readonly account: AccountId }
+
+/**
+ * A page of those who may be due, the longest waiting first: their interval is over or they asked,
+ * they are owed the scheme's minimum, and nothing of theirs is under way. Settings are read with
+ * them and not judged.
+ *
+ * @param after the last one of the page before, or null for the first page
+ */
+export async function candidatesFrom(
+  db: Kysely<Database>,
+  schemes: readonly Scheme[],
+  now: Moment,
+  { after, limit }: { readonly after: CandidatePlace | null; readonly limit: number },
+): Promise<Candidate[]> {
+  const isBehind =
+    after === null ? sql`true` : sql`(since.at, a.id) > (${after.since}, ${after.account})`
+  const page = sql`
+    where live.id is null
+      and -b.amount_msat >= scheme.minimum_msat and b.amount_msat < 0
+      and (since.height <= scheme.height_max or since.at <= scheme.at_max or request.id is not null)
+      and ${isBehind}
+    order by since.at, a.id
+    limit ${limit}`
+  return readCandidates(db, schemes, now, page)
+}
+
+/** Some accounts, due or not; those without any credit, or of a scheme no longer offered, not. */
+export async function candidatesAmong(
+  db: Kysely<Database>,
+  schemes: readonly Scheme[],
+  now: Moment,
+  accounts: readonly AccountId[],
+): Promise<Candidate[]> {
+  return readCandidates(db, schemes, now, sql`where a.id = any(${accounts}::bigint[])`)
+}
+
+type Row = {
+  account: bigint
+  payee: bigint
+  scheme: string
+  destination: string
+  payable: bigint
+  height: number
+  at: bigint
+  is_asked: boolean
+  batch: bigint | null
+  state: BatchState | null
+}
+
+/**
+ * The ledger's tables are only read; reading them here keeps the search one statement however many
+ * accounts there are.
+ */
+async function readCandidates(
+  db: Kysely<Database>,
+  schemes: readonly Scheme[],
+  now: Moment,
+  which: RawBuilder<unknown>,
+): Promise<Candidate[]> {
+  const { rows } = await sql<Row>`
+    select a.id as account, a.payee_id as payee, a.scheme, p.destination,
+           -b.amount_msat as payable, since.height, since.at,
+           request.id is not null as is_asked, live.batch_id as batch, live.state
+      from accounts a
+      join ${schemeRows(schemes, now)} on scheme.name = a.scheme
+      join payees p on p.id = a.payee_id
+      join ledger_accounts l on l.name = 'miner:' || a.id || ':payable'
+      join ledger_balances b on b.account_id = l.id
+      left join payouts live
+        on live.account_id = a.id and live.state not in ('settled', 'released')
+      left join payout_requests request
+        on request.account_id = a.id and request.ended_ms is null
+     cross join lateral ${INTERVAL_BEGAN} since
+     ${which}`.execute(db)
+  const offered = new Map(schemes.map(scheme => [scheme.name, scheme]))
+  const settings = await settingsOf(db, [...new Set(rows.map(row => payeeId(row.payee)))])
+  return rows.map(row => {
+    const scheme = offered.get(row.scheme)
+    assert(scheme !== undefined, 'only schemes that are offered are searched')
+    return {
+      account: accountId(row.account),
+      payee: payeeId(row.payee),
+      ownDestination: row.destination,
+      scheme,
+      payable: millisats(row.payable),
+      since: { height: row.height, at: unixMs(Number(row.at)) },
+      isAsked: row.is_asked,
+      settings: settings.get(payeeId(row.payee)) ?? null,
+      live:
+        row.batch === null || row.state === null
+          ? null
+          : { batch: batchId(row.batch), state: row.state },
+    }
+  })
+}
+
+/** Each scheme with its minimum, and how long ago an interval must have begun to be over. */
+function schemeRows(schemes: readonly Scheme[], now: Moment) {
+  const ends = schemes.map(scheme => latestBegin(scheme, now))
+  return sql`
+    unnest(${schemes.map(({ name }) => name)}::text[],
+           ${schemes.map(({ minimum }) => minimum * 1000n)}::bigint[],
+           ${ends.map(({ height }) => height)}::integer[],
+           ${ends.map(({ at }) => at)}::bigint[]) as scheme (name, minimum_msat, height_max, at_max)`
+}
+
+function latestBegin(
+  { interval }: Scheme,
+  now: Moment,
+): { readonly height: number | null; readonly at: number | null } {
+  switch (interval.kind) {
+    case 'blocks':
+      return { height: now.height - interval.blocks, at: null }
+    case 'minutes':
+      return { height: null, at: now.at - interval.minutes * 60_000 }
+    default:
+      return unreachable(interval)
+  }
+}

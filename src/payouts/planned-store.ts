@@ -1,0 +1,186 @@
+import { sql, type Transaction } from 'kysely'
+import { assert } from '../lib/assert.ts'
+import type { Database } from '../lib/db/schema.ts'
+import { type BatchId, batchId, type PayoutId, payoutId, unixMs } from '../lib/ids.ts'
+import type { Spent } from '../treasury/index.ts'
+import {
+  encodeManifest,
+  limitRefusal,
+  type Manifest,
+  manifestHash,
+  type OperatorKey,
+} from '../treasury/index.ts'
+import { plannedEntry } from './payout.ts'
+import { post } from './payout-store.ts'
+import { mergeByDestination, type Plan, type PlannedPayout } from './plan.ts'
+import type { SpendRules } from './plan-limits.ts'
+import type { Rail } from './rail.ts'
+import type { Moment } from './scheme.ts'
+
+/** A plan, and what its manifest says beside it. */
+export type Made = {
+  readonly plan: Plan
+  readonly rail: Rail
+  readonly network: string
+  readonly change: string
+  readonly rules: SpendRules
+  readonly spent: Spent
+  readonly now: Moment
+  /** How long operators have before the plan lapses. */
+  readonly expiresAfterMs: number
+}
+
+type NumberedPayout = PlannedPayout & { readonly id: PayoutId }
+
+/**
+ * Writes a plan: the batch with its manifest, the payouts, the coins reserved, the requests that it
+ * answers, and the ledger's entry, in the caller's transaction.
+ *
+ * @throws NotPosted where the ledger does not take the entry
+ */
+export async function storePlan(tx: Transaction<Database>, made: Made): Promise<Manifest> {
+  const [first] = await takeIds(tx, 'batches', 1)
+  assert(first !== undefined, 'a sequence gives as many ids as were asked for')
+  const batch = batchId(first)
+  const ids = await takeIds(tx, 'payouts', made.plan.payouts.length)
+  const payouts = made.plan.payouts.map((payout, index) => {
+    const id = ids[index]
+    assert(id !== undefined, 'a sequence gives as many ids as were asked for')
+    return { ...payout, id: payoutId(id) }
+  })
+  const excluded = await aliasesOf(
+    tx,
+    payouts.flatMap(({ setBy }) => setBy ?? []),
+  )
+  const manifest = manifestFor(made, { batch, payouts, excluded })
+  assert(limitRefusal(made.rules, manifest, made.spent) === null, 'a plan keeps to the limits')
+  await insertBatch(tx, manifest, made.plan)
+  await insertPayouts(tx, batch, payouts, made.now)
+  await insertReservations(tx, batch, made.plan)
+  await endRequests(tx, payouts, made.now)
+  const facts = { batch, books: made.rail.books, payouts, feeBooked: null }
+  await post(tx, plannedEntry(facts, made.now.at))
+  return manifest
+}
+
+function manifestFor(
+  { plan, rail, network, change, rules, now, expiresAfterMs }: Made,
+  {
+    batch,
+    payouts,
+    excluded,
+  }: {
+    readonly batch: BatchId
+    readonly payouts: readonly NumberedPayout[]
+    readonly excluded: readonly string[]
+  },
+): Manifest {
+  const [anchor] = plan.coins
+  assert(anchor !== undefined, 'a plan has an anchor')
+  return {
+    version: 2,
+    purpose: 'payout',
+    wallet: 'hot',
+    batch,
+    network,
+    rail: rail.name,
+    payees: mergeByDestination(payouts).map(payee => ({
+      ...payee,
+      payouts: payee.payouts.map(({ id }) => id).toSorted((a, b) => (a < b ? -1 : 1)),
+    })),
+    feeMax: plan.feeMax,
+    anchor: { txid: anchor.txid, vout: anchor.vout },
+    change,
+    createdAt: now.at,
+    expiresAt: unixMs(now.at + expiresAfterMs),
+    policyVersion: rules.version,
+    createdBy: `plan:${rail.name}`,
+    excluded,
+  }
+}
+
+/** Ids come before the rows, because the manifest, which no row may ever change, names them. */
+async function takeIds(
+  tx: Transaction<Database>,
+  table: 'batches' | 'payouts',
+  count: number,
+): Promise<bigint[]> {
+  const { rows } = await sql<{ id: bigint }>`
+    select nextval(pg_get_serial_sequence(${table}, 'id')) as id
+      from generate_series(1, ${count}::integer)`.execute(tx)
+  return rows.map(row => row.id)
+}
+
+/** Whose keys those are, sorted; a key that is nobody's could not approve either. */
+async function aliasesOf(
+  tx: Transaction<Database>,
+  keys: readonly OperatorKey[],
+): Promise<string[]> {
+  if (keys.length === 0) return []
+  const rows = await tx
+    .selectFrom('operator_keys')
+    .innerJoin('operators', 'operators.id', 'operator_id')
+    .select('alias')
+    .where('key', 'in', [...new Set(keys)])
+    .execute()
+  return [...new Set(rows.map(({ alias }) => alias))].toSorted((a, b) => (a < b ? -1 : 1))
+}
+
+async function insertBatch(tx: Transaction<Database>, manifest: Manifest, plan: Plan) {
+  const bytes = encodeManifest(manifest)
+  await sql`
+    insert into batches (id, rail, state, manifest, manifest_hash, anchor_txid, anchor_vout,
+                         total_sats, fee_max_sats, created_ms, expires_ms)
+    overriding system value
+    values (${manifest.batch}, ${manifest.rail}, 'planned', ${bytes}, ${manifestHash(bytes)},
+            ${manifest.anchor.txid}, ${manifest.anchor.vout}, ${plan.total}, ${manifest.feeMax},
+            ${manifest.createdAt}, ${manifest.expiresAt})`.execute(tx)
+}
+
+async function insertPayouts(
+  tx: Transaction<Database>,
+  batch: BatchId,
+  payouts: readonly NumberedPayout[],
+  now: Moment,
+) {
+  await sql`
+    insert into payouts (id, account_id, batch_id, amount_sats, fee_sats, destination, state,
+                         planned_ms, planned_height)
+    overriding system value
+    select id, account, ${batch}, amount, charge, destination, 'planned', ${now.at}, ${now.height}
+      from unnest(${payouts.map(({ id }) => id)}::bigint[],
+                  ${payouts.map(({ account }) => account)}::bigint[],
+                  ${payouts.map(({ amount }) => amount)}::bigint[],
+                  ${payouts.map(each => each.charge)}::bigint[],
+                  ${payouts.map(({ destination }) => destination)}::text[])
+        as payout (id, account, amount, charge, destination)`.execute(tx)
+}
+
+async function insertReservations(tx: Transaction<Database>, batch: BatchId, plan: Plan) {
+  await tx
+    .insertInto('reserved_outputs')
+    .values(
+      plan.coins.map(({ txid, vout, value, script }) => ({
+        txid,
+        vout,
+        batch_id: batch,
+        value_sats: value,
+        script,
+        released_ms: null,
+      })),
+    )
+    .execute()
+}
+
+/** Whoever asked is answered by this payout. */
+async function endRequests(
+  tx: Transaction<Database>,
+  payouts: readonly NumberedPayout[],
+  now: Moment,
+) {
+  await sql`
+    update payout_requests set payout_id = payout.id, ended_ms = ${now.at}
+      from unnest(${payouts.map(({ id }) => id)}::bigint[],
+                  ${payouts.map(({ account }) => account)}::bigint[]) as payout (id, account)
+     where account_id = payout.account and ended_ms is null`.execute(tx)
+}

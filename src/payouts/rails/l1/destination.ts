@@ -1,0 +1,30 @@
+import { assert } from '../../../lib/assert.ts'
+import { dustLimit, parseAddress } from '../../../lib/bitcoin/address.ts'
+import type { Network } from '../../../lib/bitcoin/network.ts'
+import type { Sats } from '../../../lib/money.ts'
+import type { Destination, Fees } from '../../rail.ts'
+import { bareWeight, feeFor, inputWeight, outputWeight } from './transaction.ts'
+
+/** Whether a payee, or a destination it chose, is an address of the network. */
+export function parseDestination(text: string, network: Network): Destination {
+  const parsed = parseAddress(text, network)
+  if (parsed.kind !== 'address') return { kind: 'unpayable', reason: parsed.kind }
+  return { kind: 'payable', canonical: parsed.text, dust: dustLimit(parsed.type) }
+}
+
+/** The script of an address that was planned with, so it is one. */
+export function addressScript(address: string, network: Network): Uint8Array {
+  const parsed = parseAddress(address, network)
+  assert(parsed.kind === 'address', 'only addresses of this network are planned')
+  return parsed.script
+}
+
+/** What the parts of a batch cost at a rate in satoshis a thousand virtual bytes. */
+export function feesAt(feeRate: Sats, network: Network): Fees {
+  const fee = (weight: number) => feeFor(weight, feeRate)
+  return {
+    base: fee(bareWeight()),
+    ofCoin: coin => fee(inputWeight(coin.script) ?? 0),
+    ofPayee: destination => fee(outputWeight(addressScript(destination, network).length)),
+  }
+}

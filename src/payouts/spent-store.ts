@@ -1,0 +1,73 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
+import type { Database } from '../lib/db/schema.ts'
+import type { BatchId, UnixMs } from '../lib/ids.ts'
+import { type Sats, sats } from '../lib/money.ts'
+import type { Spent } from '../treasury/index.ts'
+
+const DAY_MS = 86_400_000
+
+/**
+ * What counts towards the limits of a day: every batch that was not released and was planned, or
+ * first built, within 24 hours, or is not built yet, since it may still leave at any moment.
+ * So a batch counts from its reservation until a day after its first transaction was stored, and
+ * what was within the limits when it was planned is so when it is signed, whatever came between.
+ *
+ * Whoever plans or approves by these figures holds `lockSpending` until its commit.
+ *
+ * @param except the batch in question, or null
+ */
+export async function spentInLastDay(
+  db: Kysely<Database>,
+  at: UnixMs,
+  except: BatchId | null,
+): Promise<Spent> {
+  const counted = countedBatches(at, except)
+  const { rows: sums } = await sql<{ day: bigint; auto: bigint }>`
+    select coalesce(sum(total_sats + fee_max_sats), 0)::bigint as day,
+           coalesce(sum(total_sats + fee_max_sats) filter (where auto_approved), 0)::bigint as auto
+      from (${counted}) as counted`.execute(db)
+  // A transfer has no payouts: whom it pays stands in its manifest alone.
+  const { rows } = await sql<{ destination: string; amount: bigint }>`
+    with counted as (${counted})
+    select destination, sum(amount)::bigint as amount
+      from (select coalesce(payouts.destination, payees.destination) as destination,
+                   amount_sats as amount
+              from counted
+              join payouts on batch_id = counted.id
+              join accounts on accounts.id = account_id
+              join payees on payees.id = payee_id
+            union all
+            select payee ->> 'destination', (payee ->> 'amountSats')::bigint
+              from counted,
+                   jsonb_array_elements(convert_from(manifest, 'UTF8')::jsonb -> 'payees') as payee
+             where purpose = 'transfer') as parts
+     group by destination`.execute(db)
+  const sum = sums[0]
+  return {
+    day: sats(sum?.day ?? 0n),
+    autoDay: sats(sum?.auto ?? 0n),
+    byDestination: new Map<string, Sats>(
+      rows.map(({ destination, amount }) => [destination, sats(amount)]),
+    ),
+  }
+}
+
+/**
+ * Held to the end of a transaction that takes a part of the day's limits: whoever comes second
+ * waits, and then sees what the first one took. Taken after a rail's own lock, never before it.
+ */
+export async function lockSpending(tx: Transaction<Database>): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('spending'), 0)`.execute(tx)
+}
+
+function countedBatches(at: UnixMs, except: BatchId | null) {
+  const since = BigInt(at - DAY_MS)
+  return sql`
+    select id, purpose, manifest, total_sats, fee_max_sats, auto_approved
+      from batches
+     where state <> 'released' and id is distinct from ${except}::bigint
+       and (created_ms > ${since}
+            or state in ('planned', 'approved')
+            or id in (select batch_id from batch_versions
+                       where version = 1 and created_ms > ${since}))`
+}

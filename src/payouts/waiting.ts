@@ -1,0 +1,161 @@
+import { assert } from '../lib/assert.ts'
+import type { BatchState } from '../lib/db/schema.ts'
+import type { AccountId, BatchId, PayeeId, UnixMs } from '../lib/ids.ts'
+import { type Millisats, type Sats, sats, satsFloor } from '../lib/money.ts'
+import type { LimitRefusal, OperatorKey } from '../treasury/index.ts'
+import type { Rail } from './rail.ts'
+import { isOver, type Moment, type NextPayment, nextPayment, type Scheme } from './scheme.ts'
+import type { PayoutSettings } from './settings.ts'
+
+/** An account with a credit, and all that its next payout depends on. */
+export type Candidate = {
+  readonly account: AccountId
+  readonly payee: PayeeId
+  /** The payee itself: where it is paid unless its settings say otherwise. */
+  readonly ownDestination: string
+  readonly scheme: Scheme
+  readonly payable: Millisats
+  /** The planning of its last unreleased payout, or else its first credit. */
+  readonly since: Moment
+  /** Whether its payee asked not to wait for the interval. */
+  readonly isAsked: boolean
+  /** Null where the payee never set any. */
+  readonly settings: PayoutSettings | null
+  /** Its payout that has not ended; an account has at most one. */
+  readonly live: { readonly state: BatchState; readonly batch: BatchId } | null
+}
+
+/** What planning needs to know of a rail without asking its node. */
+export type RailRules = Pick<Rail, 'name' | 'parseDestination'>
+
+/** The rail and place that an account is paid on. */
+export type Way = {
+  readonly kind: 'way'
+  readonly rail: string
+  /** In the rail's canonical spelling. */
+  readonly destination: string
+  /** The smallest amount that is paid: minimum of the scheme, of the payee, and dust. */
+  readonly least: Sats
+  /** The operator on whose word alone this destination stands, if it is one's. */
+  readonly setBy: OperatorKey | null
+}
+
+/** The circumstances of a plan that are the same for every account. */
+export type Circumstances = {
+  readonly now: Moment
+  readonly rails: readonly RailRules[]
+  /** Why a rail moves nothing now; no entry for one that is open. */
+  readonly frozen: ReadonlyMap<string, string>
+  /** Expected fee rates by rail; what is not known keeps nobody waiting. */
+  readonly feeRates: ReadonlyMap<string, Sats>
+}
+
+/** Why an account has not been paid yet. */
+export type Waiting =
+  | { readonly kind: 'under way'; readonly state: BatchState; readonly batch: BatchId }
+  | { readonly kind: 'paused' }
+  /** No rail that it may be paid on can pay its destination. */
+  | { readonly kind: 'no destination'; readonly reason: string }
+  /** A destination was changed not long ago. */
+  | { readonly kind: 'cooling off'; readonly until: UnixMs }
+  | { readonly kind: 'below minimum'; readonly minimum: Sats }
+  | { readonly kind: 'interval'; readonly next: NextPayment }
+  | { readonly kind: 'frozen'; readonly reason: string }
+  | { readonly kind: 'fee above wish'; readonly feeRateSatPerKvb: Sats; readonly wish: Sats }
+  | { readonly kind: 'limit'; readonly why: LimitRefusal }
+  /** It is due: the next plan takes it, as far as the coins reach. */
+  | { readonly kind: 'next plan' }
+
+/** A payout that is due, before anything was found to pay it. */
+export type Due = {
+  readonly account: AccountId
+  readonly payee: PayeeId
+  readonly destination: string
+  /** All whole satoshis that are payable. */
+  readonly gross: Sats
+  /** What must be left when the payee's part of the fee is taken off. */
+  readonly least: Sats
+  /** Whether the payee bears its part of the fee. */
+  readonly paysFee: boolean
+  readonly setBy: OperatorKey | null
+}
+
+/**
+ * On which rail an account is paid: the first that can, in the payee's order where it has one, else
+ * in the scheme's. A rail that the scheme does not offer, or that is not there, is passed over.
+ */
+export function wayOf(
+  { scheme, settings, ownDestination }: Candidate,
+  rails: readonly RailRules[],
+): Way | { readonly kind: 'none'; readonly reason: string } {
+  const none = { destination: null, minimum: sats(0n) }
+  const wishes = settings?.rails ?? scheme.rails.map(rail => ({ rail, ...none }))
+  let reason = 'none of its rails is offered here'
+  for (const wish of wishes) {
+    const rail = rails.find(({ name }) => name === wish.rail && scheme.rails.includes(name))
+    if (!rail) continue
+    const parsed = rail.parseDestination(wish.destination ?? ownDestination)
+    if (parsed.kind === 'unpayable') {
+      reason = `${rail.name}: ${parsed.reason}`
+      continue
+    }
+    const least = largest([scheme.minimum, wish.minimum, parsed.dust, sats(1n)])
+    const setBy = wish.destination === null ? null : (settings?.destinationsBy ?? null)
+    return { kind: 'way', rail: rail.name, destination: parsed.canonical, least, setBy }
+  }
+  return { kind: 'none', reason }
+}
+
+/**
+ * Why an account is not in the next plan, or that it is. Limits and coins are the plan's own
+ * business, since they depend on who else is in it.
+ */
+export function waitingReason(
+  candidate: Candidate,
+  { now, rails, frozen, feeRates }: Circumstances,
+): Waiting {
+  const { live, settings, scheme, since } = candidate
+  assert(candidate.payable >= 0n, 'we never owe less than nothing')
+  if (live !== null) return { kind: 'under way', ...live }
+  if (settings?.paused) return { kind: 'paused' }
+  const way = wayOf(candidate, rails)
+  if (way.kind === 'none') return { kind: 'no destination', reason: way.reason }
+  if (settings !== null && now.at < settings.paysFrom)
+    return { kind: 'cooling off', until: settings.paysFrom }
+  if (satsFloor(candidate.payable) < way.least) return { kind: 'below minimum', minimum: way.least }
+  const next = nextPayment(scheme.interval, since)
+  if (!candidate.isAsked && !isOver(next, now)) return { kind: 'interval', next }
+  const reason = frozen.get(way.rail)
+  if (reason !== undefined) return { kind: 'frozen', reason }
+  const feeRateSatPerKvb = feeRates.get(way.rail)
+  const wish = settings?.feeRateMax ?? null
+  if (feeRateSatPerKvb !== undefined && wish !== null && feeRateSatPerKvb > wish)
+    return { kind: 'fee above wish', feeRateSatPerKvb, wish }
+  return { kind: 'next plan' }
+}
+
+/**
+ * Who is due on a rail, the one who has waited longest first, and equals by account. What is below
+ * one satoshi stays payable, and so does all of whoever is not due.
+ */
+export function dueOn(
+  rail: string,
+  candidates: readonly Candidate[],
+  circumstances: Circumstances,
+): Due[] {
+  return candidates
+    .filter(candidate => waitingReason(candidate, circumstances).kind === 'next plan')
+    .toSorted((a, b) => a.since.at - b.since.at || (a.account < b.account ? -1 : 1))
+    .flatMap(candidate => {
+      const way = wayOf(candidate, circumstances.rails)
+      if (way.kind === 'none' || way.rail !== rail) return []
+      const { account, payee, payable, scheme } = candidate
+      const { destination, least, setBy } = way
+      const paysFee = scheme.feePaidBy === 'payees'
+      return [{ account, payee, destination, gross: satsFloor(payable), least, paysFee, setBy }]
+    })
+}
+
+function largest(amounts: readonly Sats[]): Sats {
+  return amounts.reduce((a, b) => (a > b ? a : b))
+}
