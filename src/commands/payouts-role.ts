@@ -54,7 +54,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
   const ring = () => {
     for (const job of jobs) void queue.wake(job.name)
   }
-  const channels = ['tips', 'fates', 'epochs', 'decisions']
+  const channels = ['tips', 'fates', 'epochs', 'decisions', 'requests']
   const doorbell = openDoorbell({ url: databaseUrl, channels, ring, log })
   return {
     stop: async () => {

@@ -34,6 +34,13 @@ export {
   rewardStatementOf,
   rewardsOfBlocks,
 } from './report-store.ts'
+export { type LastRequest, type RequestRefusal, requestText } from './request.ts'
+export {
+  askForPayout,
+  type GivenRequest,
+  type RequestOutcome,
+  type RequestRules,
+} from './request-store.ts'
 export { auditRewards } from './reward-audit-store.ts'
 export type { HashedWork, Reward, RewardInput, RewardMethod } from './reward-method.ts'
 export { type RewardMethodChoice, rewardMethod, rewardMethods } from './rewards/index.ts'
