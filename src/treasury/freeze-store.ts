@@ -54,8 +54,8 @@ export async function frozen(db: Kysely<Database>, scope: string): Promise<strin
 }
 
 /**
- * Writes an operator's freeze or unfreeze if it counts, and its event. Acts are judged one after
- * another, so that a second one sees the first.
+ * Writes an operator's freeze or unfreeze if it counts, and its event. It is judged again under the
+ * lock, so that a second act sees the first, and before it, so that a stranger makes nobody wait.
  */
 export async function giveFreezeAct(
   tx: Transaction<Database>,
@@ -63,29 +63,38 @@ export async function giveFreezeAct(
   given: SignedFreezeAct,
   now: UnixMs,
 ): Promise<FreezeVerdict> {
+  const early = await judge(tx, network, given, now)
+  if (early.refusal !== null) return { kind: 'refused', reason: early.refusal }
   await lockFreezes(tx)
-  const { act, signature } = given
-  const operators = await readOperators(tx)
-  const people = await peopleByKey(tx)
-  const personOf = (key: OperatorKey) => people.get(key) ?? null
-  const found = await freezeNamed(
-    tx,
-    network,
-    act.kind === 'freeze' ? freezeActHash(act) : act.freeze,
-  )
-  const freezes = found ? [found] : []
-  const refusal = freezeRefusal(given, { network, now, operators, freezes, personOf })
+  const { refusal, found, alias } = await judge(tx, network, given, now)
   if (refusal !== null) return { kind: 'refused', reason: refusal }
+  const { act, signature } = given
   const lifts = found?.id ?? null
   const scope = act.kind === 'freeze' ? act.scope : found?.freeze.scope
   assert(scope !== undefined, 'an unfreeze that counts names a freeze that is there')
   const id = await insertAct(tx, { act, lifts, scope, signature })
-  const actor = `operator:${personOf(act.by)}`
+  const event = { at: now, actor: `operator:${alias}`, action: act.kind }
   const subject = `freeze:${lifts ?? id}`
-  const detail = { scope, reason: act.reason }
-  await recordEvent(tx, { at: now, actor, action: act.kind, subject, detail })
+  await recordEvent(tx, { ...event, subject, detail: { scope, reason: act.reason } })
   const isLast = act.kind === 'unfreeze' && (found?.lifts.length ?? 0) + 1 >= LIFTS_NEEDED
   return { kind: 'accepted', id: lifts ?? id, holds: !isLast }
+}
+
+async function judge(
+  tx: Transaction<Database>,
+  network: string,
+  given: SignedFreezeAct,
+  now: UnixMs,
+) {
+  const { act } = given
+  const operators = await readOperators(tx)
+  const people = await peopleByKey(tx)
+  const personOf = (key: OperatorKey) => people.get(key) ?? null
+  const hash = act.kind === 'freeze' ? freezeActHash(act) : act.freeze
+  const found = await freezeNamed(tx, network, hash)
+  const freezes = found ? [found] : []
+  const refusal = freezeRefusal(given, { network, now, operators, freezes, personOf })
+  return { refusal, found, alias: personOf(act.by) }
 }
 
 /**

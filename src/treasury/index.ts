@@ -22,7 +22,19 @@ export {
   recordEvent,
   verifyEvents,
 } from './audit-event-store.ts'
+export {
+  AUTH_FAILURES_MAX,
+  addressSubject,
+  countFailure,
+  lockedUntil,
+} from './auth-store.ts'
 export { canonicalJson, type Plain } from './canonical.ts'
+export {
+  inviteFirstAdmin,
+  type JoinVerdict,
+  joinAsFirstAdmin,
+  tokenDigest,
+} from './first-admin-store.ts'
 export {
   type Freeze,
   type FreezeRefusal,
@@ -59,7 +71,24 @@ export {
   manifestTotal,
   type Purpose,
 } from './manifest.ts'
-export { readOperators } from './operator-store.ts'
+export {
+  decodeOperatorAct,
+  encodeOperatorAct,
+  OPERATORS_START,
+  type OperatorAct,
+  type OperatorChange,
+  operatorChangeSchema,
+  type SignedOperatorAct,
+  signOperatorAct,
+} from './operator-act.ts'
+export { verifyOperators } from './operator-audit-store.ts'
+export { type ChangeRefusal, KEY_MS_MAX } from './operator-change.ts'
+export {
+  type ChangeVerdict,
+  changeOperators,
+  operatorsHead,
+  readOperators,
+} from './operator-store.ts'
 export {
   type AutoBand,
   approvalsNeeded,
@@ -87,3 +116,20 @@ export {
   signReplySchema,
   signRequestSchema,
 } from './signer-messages.ts'
+export {
+  type LoginRefusal,
+  type SignedLogin,
+  scopesOf,
+  signLogin,
+  TOKEN_MS_MAX,
+  type TokenScope,
+} from './token.ts'
+export {
+  type Bearer,
+  bearerOf,
+  giveToken,
+  type LoginVerdict,
+  listTokens,
+  revokeToken,
+  type TokenReport,
+} from './token-store.ts'

@@ -50,7 +50,13 @@ test('one person freezes; two different people lift, whatever keys they have', a
   expect(await give(lift(2, hash))).toMatchObject({ kind: 'accepted', id: 1n, holds: true })
   expect(await give(lift(2, hash, unixMs(NOW + 1)))).toEqual(refused('repeated'))
   expect(await give(lift(3, hash))).toEqual(refused('repeated'))
-  expect(await frozen(database.db, 'l1')).not.toBeNull()
+  const { act: again, signature } = lift(3, hash)
+  const row = { act: 'unfreeze' as const, lifts_id: 1n, scope: 'l1', operator_key: keyOf(3) }
+  await database.db
+    .insertInto('freeze_acts')
+    .values({ ...row, reason: 'x', signature, given_ms: 1n, hash: freezeActHash(again) })
+    .execute()
+  expect(await frozen(database.db, 'l1'), 'two keys of one person').not.toBeNull()
   expect(await give(lift(1, hash))).toEqual(refused('unknown operator'))
   expect(await give(lift(5, hash))).toEqual(refused('unknown operator'))
   expect(await give(lift(4, hash))).toMatchObject({ kind: 'accepted', holds: false })
