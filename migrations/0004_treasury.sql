@@ -125,7 +125,13 @@ comment on table signer_heads is
   'Heads of the signer''s own hash-chained memory as it answered, so that one restored from an old
    copy is noticed.';
 
-alter table approvals add column type text not null default 'bip340' check (type in ('bip340'));
+alter table approvals
+  add column type text not null default 'bip340' check (type in ('bip340')),
+  drop constraint approvals_pkey,
+  add primary key (batch_id, operator_key, act);
+comment on table approvals is
+  'BIP340 signatures of operators, or of the pool''s own key, over the tagged hash of act and
+   manifest. Who approved may reject later, never the other way. Written once, by treasury.';
 
 alter table batches drop constraint batches_total_sats_check;
 alter table batches

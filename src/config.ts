@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { parseAddress } from './lib/bitcoin/address.ts'
+import { fromHex } from './lib/bytes.ts'
 import { sats } from './lib/money.ts'
+import { isSecretKey, rulesSchema } from './treasury/index.ts'
 
 /** Something wrong in a configuration, with the place where it stands, for example `schemes[1].ports`. */
 export type ConfigError = { readonly path: string; readonly message: string }
@@ -16,7 +18,6 @@ export type SecretSources = {
 }
 
 const SCHEMES_MAX = 50
-const OPERATORS_MAX = 50
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes')
 const port = z.int().min(1).max(65535)
 const satoshis = z
@@ -26,6 +27,9 @@ const satoshis = z
   .refine(amount => amount <= 2_100_000_000_000_000n, 'more than all bitcoin')
   .transform(sats)
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits')
+const secretKey = hex32
+  .transform(fromHex)
+  .refine(isSecretKey, 'not a key: a number below the order of secp256k1')
 /** Difficulties are powers of two, so that what is announced is exactly what is enforced. */
 const difficulty = z
   .number()
@@ -139,8 +143,8 @@ function configSchema(sources: SecretSources) {
       }),
     }),
     treasury: z.strictObject({
-      operators: z.array(z.strictObject({ name, key: hex32 })).max(OPERATORS_MAX),
-      approvalsRequired: z.int().min(1).max(OPERATORS_MAX),
+      policy: rulesSchema,
+      poolKey: secret.pipe(secretKey).optional(),
       approvalExpiryHours: z.int().min(1).max(720),
     }),
     stratum: z.strictObject({ host: z.string(), processes: z.int().min(1).max(256) }),
@@ -207,12 +211,20 @@ function contradictions(config: Config): ConfigError[] {
   })
   if (parseAddress(config.pool.coinbaseAddress, config.network).kind !== 'address')
     complain('pool.coinbaseAddress', `not a Bitcoin address of ${config.network}`)
-  const { operators, approvalsRequired } = config.treasury
-  if (new Set(operators.map(operator => operator.key)).size !== operators.length)
-    complain('treasury.operators', 'two operators have the same key')
-  // Without operators nothing can be approved, so nothing leaves: safe, and where one begins.
-  if (operators.length > 0 && approvalsRequired > operators.length)
-    complain('treasury.approvalsRequired', `only ${operators.length} operators are named`)
+  const { policy, poolKey } = config.treasury
+  if (policy.auto !== null && poolKey === undefined)
+    complain(
+      'treasury.poolKey',
+      'the auto band is approved by a key of the pool, and there is none',
+    )
+  policy.allowList?.forEach((destination, index) => {
+    const parsed = parseAddress(destination, config.network)
+    if (parsed.kind === 'address' && parsed.text === destination) return
+    complain(
+      `treasury.policy.allowList[${index}]`,
+      `not an address of ${config.network} as we write it`,
+    )
+  })
   const { feeFloorSatPerKvb, feeCeilingSatPerKvb, floatCapSats } = config.rails.l1
   if (floatCapSats === null && config.network !== 'regtest')
     complain('rails.l1.floatCapSats', 'only on regtest may the hot wallet hold any amount')

@@ -17,6 +17,8 @@ const environment = {
   DATABASE_URL: 'postgres://sidepool:p@localhost/sidepool',
   DATABASE_OWNER_URL: 'postgres://owner:p@localhost/sidepool',
   REDIS_URL: 'redis://localhost',
+  SIDEPOOL_POOL_KEY: '06'.repeat(32),
+  ZERO: '00'.repeat(32),
   SIDEPOOL_TREASURY_TOKEN_SHA256: 'ab'.repeat(32),
 }
 const sources = {
@@ -49,7 +51,7 @@ describe('the shipped configurations', () => {
   test('hold no key of anybody and no secret', () => {
     for (const path of SHIPPED) {
       const config = JSON.parse(read(path))
-      expect(config.treasury.operators).toEqual([])
+      expect(config.treasury.poolKey ?? { env: '' }).toEqual({ env: expect.any(String) })
       expect(config.node.password).toEqual({ env: 'BITCOIND_PASSWORD' })
       expect(config.api.treasuryTokenSha256).toEqual({ env: 'SIDEPOOL_TREASURY_TOKEN_SHA256' })
     }
@@ -126,15 +128,26 @@ describe('what is wrong is named by its path', () => {
       c => set(c, 'node.password', { file: '/nowhere' }),
       ['node.password'],
     ],
+    ['a key that is none', c => set(c, 'treasury.poolKey', { env: 'ZERO' }), ['treasury.poolKey']],
     [
-      'more approvals than operators',
-      c =>
-        set(c, 'treasury', {
-          operators: [{ name: 'a', key: 'ab'.repeat(32) }],
-          approvalsRequired: 2,
-          approvalExpiryHours: 1,
-        }),
-      ['treasury.approvalsRequired'],
+      'an auto band without a key of the pool',
+      c => set(c, 'treasury.poolKey', undefined),
+      ['treasury.poolKey'],
+    ],
+    [
+      'an auto band that nobody wrote out',
+      c => set(c, 'treasury.policy.auto', undefined),
+      ['treasury.policy.auto'],
+    ],
+    [
+      'a destination of another network on the list',
+      c => set(c, 'treasury.policy.allowList', [ADDRESS['config/signet.json']]),
+      ['treasury.policy.allowList[0]'],
+    ],
+    [
+      'no band for any amount',
+      c => set(c, 'treasury.policy.bands', [{ upToSats: '1', approvals: 1 }]),
+      ['treasury.policy.bands[0].upToSats'],
     ],
     [
       'fee floor above ceiling',

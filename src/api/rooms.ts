@@ -57,11 +57,13 @@ export type Decision =
       readonly reason:
         | 'other manifest'
         | 'unknown operator'
+        | 'not an approver'
+        | 'own batch'
         | 'bad signature'
         | 'repeated'
         | 'expired'
         | 'already decided'
-        | 'reason too long'
+        | 'bad reason'
     }
 
 /** What the ledger's audit found. */

@@ -6,9 +6,9 @@ import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import { decideBatch, L1_BOOKS, nextPaymentsOf } from '../payouts/index.ts'
 import { lastTemplateAt } from '../pool/index.ts'
-import { parseOperatorKey } from '../treasury/index.ts'
+import { parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
 import { auditMoney } from './audit-checks.ts'
-import { policyOf, type Role, type Setting, schemesOf } from './role.ts'
+import { enforcedRules, type Role, type Setting, schemesOf } from './role.ts'
 
 const REQUESTS_PER_MINUTE_MAX = 1200
 /** Work is renewed every half minute; after this the miners work on something old. */
@@ -30,7 +30,7 @@ export async function startApiRole(setting: Setting, isMining: () => boolean): P
       const method = config.rewardPools[scheme.rewardPool]?.method ?? ''
       return { ...scheme, ports, method, difficultyLog2: { start, minimum, maximum } }
     }),
-    ...moneyParts(setting),
+    ...moneyParts(setting, await enforcedRules(setting)),
     health: healthParts(setting, isMining),
     treasuryTokenDigest: fromHex(config.api.treasuryTokenSha256),
     requestsPerMinuteMax: REQUESTS_PER_MINUTE_MAX,
@@ -46,12 +46,10 @@ function schemeNamed({ schemes }: Setting['config'], name: string) {
   return scheme
 }
 
-function moneyParts({
-  config,
-  db,
-  clock,
-}: Setting): Pick<ApiParts, 'owedTo' | 'nextPayments' | 'decide' | 'audit'> {
-  const policy = policyOf(config)
+function moneyParts(
+  { config, db, clock }: Setting,
+  rules: SpendRules,
+): Pick<ApiParts, 'owedTo' | 'nextPayments' | 'decide' | 'audit'> {
   const schemes = schemesOf(config)
   return {
     owedTo: async accounts => {
@@ -71,6 +69,7 @@ function moneyParts({
       const operator = parseOperatorKey(operatorKey)
       if (!operator) return { kind: 'refused', reason: 'unknown operator' }
       const given = { batch, act: { operator, act, manifestHash, signature } }
+      const policy = await policyNow(db, rules)
       const verdict = await decideBatch(db, policy, given, { books: L1_BOOKS, clock })
       if (verdict === null) return { kind: 'unknown batch' }
       await sql`select pg_notify('decisions', ${String(batch)})`.execute(db)

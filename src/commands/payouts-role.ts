@@ -6,10 +6,10 @@ import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { openQueue } from '../lib/queue.ts'
 import { creditJobs, type L1Options, l1Rail, payoutJobs, rewardMethods } from '../payouts/index.ts'
 import { fatesAfter, lastTip, workBack } from '../pool/index.ts'
-import { feeOf, policyOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
+import { policyNow } from '../treasury/index.ts'
+import { enforcedRules, feeOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
 
 const MS_PER_HOUR = 3_600_000
-const NO_LIMITS = { perBatch: null, perDay: null, perDestinationPerDay: null }
 
 /** Credits what was earned, plans what is due, and takes approved batches to the chain. */
 export async function startPayoutsRole(setting: Setting): Promise<Role> {
@@ -24,8 +24,9 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     finality: l1.finalityDepth,
     floatCap: l1.floatCapSats,
   }
-  const policy = policyOf(config)
-  const rail = l1Rail({ db, node: connectNode(config.node), clock, policy: () => policy, options })
+  const rules = await enforcedRules(setting)
+  const policy = () => policyNow(db, rules)
+  const rail = l1Rail({ db, node: connectNode(config.node), clock, policy, options })
   const jobs = [
     ...creditJobs({
       ...{ db, clock, log, network: config.network },
@@ -41,7 +42,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
       ...{ db, clock, log, network: config.network },
       schemes: schemesOf(config),
       rails: [rail],
-      rules: () => ({ version: policy.version, limits: NO_LIMITS, allowList: null }),
+      rules: () => rules,
       frozen: async () => null,
       expiresAfterMs: config.treasury.approvalExpiryHours * MS_PER_HOUR,
       owner: `${hostname()}:${process.pid}`,

@@ -7,7 +7,7 @@ import type { QueueStore } from '../lib/queue.ts'
 import type { Random } from '../lib/random.ts'
 import type { Clock } from '../lib/time.ts'
 import type { Scheme } from '../payouts/index.ts'
-import { type Policy, parseOperatorKey } from '../treasury/index.ts'
+import { keepRules, operatorKeyOf, type SpendRules, spendRules } from '../treasury/index.ts'
 import { CommandError } from './command.ts'
 
 export const ROLES = ['stratum', 'accounting', 'payouts', 'api'] as const
@@ -73,15 +73,18 @@ export function schemesOf(config: Config): readonly Scheme[] {
   }))
 }
 
-/** Who may approve. */
-export function policyOf({ treasury }: Config): Policy {
-  const operators = treasury.operators.map(({ name, key: text }) => {
-    const key = parseOperatorKey(text)
-    if (key === null) throw new CommandError(`treasury.operators: ${name} has no key of BIP 340`)
-    return { name, key }
-  })
-  return { version: POLICY_VERSION, operators, threshold: treasury.approvalsRequired }
+/** The rules by which money leaves, as the configuration has them; people come from the database. */
+export function rulesOf({ treasury }: Config): SpendRules {
+  const { policy, poolKey } = treasury
+  return spendRules(policy, poolKey === undefined ? null : operatorKeyOf(poolKey))
 }
 
-/** Names the rules by which a manifest was made; it stands in the manifest. */
-const POLICY_VERSION = 1
+/** Puts the configured rules in force. @throws CommandError where their version has other ones */
+export async function enforcedRules({ config, db, clock }: Setting): Promise<SpendRules> {
+  const rules = rulesOf(config)
+  const { kind } = await keepRules(db, rules, clock.now())
+  if (kind !== 'taken') return rules
+  throw new CommandError(
+    `treasury.policy: version ${rules.version} stands for other rules; raise the version`,
+  )
+}

@@ -27,7 +27,7 @@ export type RegtestChoices = {
 
 /** The configuration of a pool on a devnet: a port for each reward method, one approval. */
 export function regtestConfig(choices: RegtestChoices): object {
-  const { devnet, ports, operatorKey, apiPort, database, difficulty = DIFFICULTY } = choices
+  const { devnet, ports, apiPort, database, difficulty = DIFFICULTY } = choices
   const scheme = (name: keyof SchemePorts, feeBasisPoints: number) => ({
     name,
     ports: [ports[name]],
@@ -73,8 +73,13 @@ export function regtestConfig(choices: RegtestChoices): object {
       },
     },
     treasury: {
-      operators: [{ name: 'demo-operator', key: operatorKey }],
-      approvalsRequired: 1,
+      policy: {
+        version: 1,
+        bands: [{ upToSats: null, approvals: 1 }],
+        auto: null,
+        limits: { perBatchSats: null, perDaySats: null, perDestinationPerDaySats: null },
+        allowList: null,
+      },
       approvalExpiryHours: APPROVAL_HOURS,
     },
     stratum: { host: '127.0.0.1', processes: choices.stratumProcesses ?? 1 },

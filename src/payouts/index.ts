@@ -15,12 +15,12 @@ export {
   rewardStatement,
 } from './credit.ts'
 export { type CreditParts, creditJobs, type EarningSource } from './credit-store.ts'
+export { autoApprove, type DecideParts, decideBatch, judgeBatch } from './decide-store.ts'
 export { type PayoutJobsParts, payoutJobs } from './jobs.ts'
 export { nextPaymentsOf } from './next-payment-store.ts'
 export { parseUsername, type UsernameOutcome } from './payee.ts'
 export { createPayees, type Payees, type PayeesDeps } from './payee-store.ts'
 export { auditBatches, auditInflight, auditVersions } from './payout-audit-store.ts'
-export { decideBatch } from './payout-store.ts'
 export { L1_BOOKS, type L1Options, l1Rail } from './rails/l1/l1-rail.ts'
 export {
   destinationsOf,
@@ -63,6 +63,7 @@ export {
 } from './settings-change-store.ts'
 export type { Proof } from './settings-proof.ts'
 export { type SettingsChange, settingsHistory, settingsOf } from './settings-store.ts'
+export { spentInLastDay } from './spent-store.ts'
 export {
   payoutsSince,
   rewardsFromEpoch,

@@ -2,17 +2,9 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { type Entry, postEntries } from '../ledger/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { BatchState, Database } from '../lib/db/schema.ts'
-import { accountId, type BatchId, batchId, digest, type UnixMs, unixMs } from '../lib/ids.ts'
+import { accountId, type BatchId, batchId, type UnixMs, unixMs } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
-import type { Clock } from '../lib/time.ts'
-import {
-  type ActVerdict,
-  decodeManifest,
-  giveAct,
-  type Manifest,
-  type Policy,
-  type SignedAct,
-} from '../treasury/index.ts'
+import { decodeManifest, type Manifest } from '../treasury/index.ts'
 import { type BatchEvent, type BatchFacts, next } from './payout.ts'
 import type { Lease, RailBooks } from './rail.ts'
 
@@ -148,38 +140,8 @@ export async function moveBatch(
   return applyEvent(tx, { batch: lease.batch, state: row.state }, event, context)
 }
 
-/**
- * Writes an operator's act and does at once what it decides. An approved batch cannot be rejected,
- * nor a rejected one approved: whichever comes first holds.
- *
- * @returns null where there is no such batch
- */
-export async function decideBatch(
-  db: Kysely<Database>,
-  policy: Policy,
-  given: { readonly batch: BatchId; readonly act: SignedAct },
-  { books, clock }: { readonly books: RailBooks; readonly clock: Clock },
-): Promise<ActVerdict | null> {
-  return db.transaction().execute(async tx => {
-    const row = await lockBatch(tx, given.batch)
-    if (!row) return null
-    const at = clock.now()
-    const batch = {
-      id: given.batch,
-      manifestHash: digest(row.manifest_hash),
-      expiresAt: unixMs(Number(row.expires_ms)),
-      decided: row.state !== 'planned',
-    }
-    const verdict = await giveAct(tx, batch, policy, given.act, at)
-    if (verdict.kind === 'refused' || verdict.batch === 'waits') return verdict
-    const current = { batch: given.batch, state: row.state }
-    const moved = await applyEvent(tx, current, { kind: verdict.batch }, { books, at })
-    assert(moved.kind === 'moved', 'a planned batch can be approved and rejected')
-    return verdict
-  })
-}
-
-function lockBatch(tx: Transaction<Database>, batch: BatchId) {
+/** Holds a batch's row to the end of the transaction, so that it is moved by one at a time. */
+export function lockBatch(tx: Transaction<Database>, batch: BatchId) {
   return tx
     .selectFrom('batches')
     .select(['state', 'fence', 'manifest_hash', 'expires_ms'])
@@ -188,7 +150,8 @@ function lockBatch(tx: Transaction<Database>, batch: BatchId) {
     .executeTakeFirst()
 }
 
-async function applyEvent(
+/** Moves a batch whose row the caller holds locked, with its payouts, and books it. */
+export async function applyEvent(
   tx: Transaction<Database>,
   { batch, state }: { readonly batch: BatchId; readonly state: BatchState },
   event: BatchEvent,

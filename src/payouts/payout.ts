@@ -45,7 +45,7 @@ type Rule = Readonly<Partial<Record<BatchEvent['kind'], BatchState>>>
  * ```
  *            approved  rejected  expired   prepared  seen  lost       settled  dead
  * planned    approved  released  released
- * approved                       released  prepared                            released
+ * approved             released  released  prepared                            released
  * prepared                                           sent  uncertain  settled  released
  * sent                                               sent  uncertain  settled  released
  * uncertain                                          sent  uncertain  settled  released
@@ -54,11 +54,13 @@ type Rule = Readonly<Partial<Record<BatchEvent['kind'], BatchState>>>
  * ```
  *
  * Once signed bytes exist, only evidence ends a batch: neither a rejection nor time releases it.
+ * An approved batch is rejected, and expires, only while no version of it was given to be signed;
+ * whoever moves it sees to that.
  */
 const LEFT: Rule = { seen: 'sent', lost: 'uncertain', settled: 'settled', dead: 'released' }
 const RULES: Readonly<Record<BatchState, Rule>> = {
   planned: { approved: 'approved', rejected: 'released', expired: 'released' },
-  approved: { expired: 'released', prepared: 'prepared', dead: 'released' },
+  approved: { rejected: 'released', expired: 'released', prepared: 'prepared', dead: 'released' },
   prepared: LEFT,
   sent: LEFT,
   uncertain: LEFT,

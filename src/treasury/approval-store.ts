@@ -1,30 +1,17 @@
-import type { Transaction } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
-import { type BatchId, type Digest, digest, type UnixMs } from '../lib/ids.ts'
-import {
-  type ActVerdict,
-  judge,
-  type Policy,
-  parseOperatorKey,
-  type SignedAct,
-} from './approval.ts'
+import { type BatchId, batchId, digest, type UnixMs } from '../lib/ids.ts'
+import { parseOperatorKey, type SignedAct } from './approval.ts'
 
-/** A batch whose row the caller holds locked, so that no act on it is decided beside this one. */
-export type BatchOfAct = {
-  readonly id: BatchId
-  readonly manifestHash: Digest
-  readonly expiresAt: UnixMs
-  readonly decided: boolean
-}
-
-/** What stands on a batch, in the order of the operators' keys. */
-export async function actsOn(tx: Transaction<Database>, batch: BatchId): Promise<SignedAct[]> {
-  const rows = await tx
+/** What was said of a batch, in a fixed order. */
+export async function actsOn(db: Kysely<Database>, batch: BatchId): Promise<SignedAct[]> {
+  const rows = await db
     .selectFrom('approvals')
     .selectAll()
     .where('batch_id', '=', batch)
     .orderBy('operator_key')
+    .orderBy('act')
     .execute()
   return rows.map(row => {
     const operator = parseOperatorKey(row.operator_key)
@@ -38,31 +25,57 @@ export async function actsOn(tx: Transaction<Database>, batch: BatchId): Promise
   })
 }
 
-/**
- * Judges an act and writes it if it counts. The caller moves the batch in the same transaction, so
- * that the threshold is counted and the batch decided at one instant.
- */
-export async function giveAct(
+/** Writes an act that was judged and counts, in the transaction that moves its batch. */
+export async function storeAct(
   tx: Transaction<Database>,
-  batch: BatchOfAct,
-  policy: Policy,
-  given: SignedAct,
-  now: UnixMs,
-): Promise<ActVerdict> {
-  const acts = await actsOn(tx, batch.id)
-  const verdict = judge({ ...batch, acts }, policy, given, now)
-  if (verdict.kind === 'refused') return verdict
+  batch: BatchId,
+  { operator, act, manifestHash, signature }: SignedAct,
+  at: UnixMs,
+): Promise<void> {
   await tx
     .insertInto('approvals')
     .values({
-      batch_id: batch.id,
-      operator_key: given.operator,
-      act: given.act.kind,
-      manifest_hash: given.manifestHash,
-      reason: given.act.kind === 'reject' ? given.act.reason : '',
-      signature: given.signature,
-      given_ms: BigInt(now),
+      batch_id: batch,
+      operator_key: operator,
+      act: act.kind,
+      manifest_hash: manifestHash,
+      reason: act.kind === 'reject' ? act.reason : '',
+      signature,
+      type: 'bip340',
+      given_ms: BigInt(at),
     })
     .execute()
-  return verdict
+}
+
+/** Stands for the pool's own key among the aliases; no operator can have this one. */
+const POOL_ALIAS = 'pool'
+
+/**
+ * Who approved, by the alias that miners see, in the order of the acts; `pool` where its own key
+ * did. A person stays named after leaving. A batch that nobody approved is not in the answer.
+ */
+export async function approversOf(
+  db: Kysely<Database>,
+  batches: readonly BatchId[],
+): Promise<ReadonlyMap<BatchId, readonly string[]>> {
+  if (batches.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('approvals')
+    .leftJoin('operator_keys', 'operator_keys.key', 'operator_key')
+    .leftJoin('operators', 'operators.id', 'operator_id')
+    .select(['batch_id', 'alias'])
+    .where('batch_id', 'in', [...batches])
+    .where('act', '=', 'approve')
+    .orderBy('batch_id')
+    .orderBy('given_ms')
+    .orderBy('operator_key')
+    .execute()
+  const approvers = new Map<BatchId, string[]>()
+  for (const row of rows) {
+    const batch = batchId(row.batch_id)
+    const known = approvers.get(batch) ?? []
+    const alias = row.alias ?? POOL_ALIAS
+    approvers.set(batch, known.includes(alias) ? known : [...known, alias])
+  }
+  return approvers
 }

@@ -1,19 +1,16 @@
 export {
   type Act,
-  type ActRefusal,
-  type ActVerdict,
   actHash,
-  isApproved,
+  isSecretKey,
   type OperatorKey,
   operatorKeyOf,
-  type Policy,
   parseOperatorKey,
   REASON_CHARACTERS_MAX,
   type SignedAct,
   signAct,
   verifyAct,
 } from './approval.ts'
-export { actsOn, type BatchOfAct, giveAct } from './approval-store.ts'
+export { actsOn, approversOf, storeAct } from './approval-store.ts'
 export type { AuditEvent } from './audit-event.ts'
 export {
   type ChainedEvent,
@@ -61,6 +58,14 @@ export {
   listFreezes,
 } from './freeze-store.ts'
 export {
+  type ActorRefusal,
+  type ActRefusal,
+  type ActVerdict,
+  actorRefusal,
+  type BatchBeforeAct,
+  judgeAct,
+} from './judge.ts'
+export {
   decodeManifest,
   encodeManifest,
   MANIFEST_BYTES_MAX,
@@ -90,11 +95,14 @@ export {
   readOperators,
 } from './operator-store.ts'
 export {
+  type ApprovalVerdict,
   type AutoBand,
   approvalsNeeded,
   approverOf,
   type Band,
+  type BatchWithActs,
   isWithinAuto,
+  judgeApprovals,
   judgeSpend,
   type LimitRefusal,
   type Limits,
@@ -103,10 +111,22 @@ export {
   type Operator,
   type OperatorRole,
   operatorWith,
+  refusalText,
   type SpendPolicy,
   type SpendVerdict,
   type Spent,
+  verdictText,
 } from './policy.ts'
+export { type KeepOutcome, keepRules, policyNow } from './policy-store.ts'
+export {
+  encodeRules,
+  policyFor,
+  type RulesText,
+  rulesHash,
+  rulesSchema,
+  type SpendRules,
+  spendRules,
+} from './rules.ts'
 export { type SettingsAct, settingsActHash, verifySettingsAct } from './settings-act.ts'
 export {
   SIGNER_MESSAGE_BYTES_MAX,

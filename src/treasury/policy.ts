@@ -1,4 +1,4 @@
-import { assert } from '../lib/assert.ts'
+import { assert, unreachable } from '../lib/assert.ts'
 import type { UnixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
 import { type OperatorKey, type SignedAct, verifyAct } from './approval.ts'
@@ -63,12 +63,51 @@ export type LimitRefusal =
   | { readonly kind: 'per destination'; readonly destination: string; readonly limit: Sats }
   | { readonly kind: 'not allowed'; readonly destination: string }
 
-/** What the rules say of a batch with the acts that stand on it. */
-export type SpendVerdict =
+/** A batch with what was said of it. */
+export type BatchWithActs = { readonly manifest: Manifest; readonly acts: readonly SignedAct[] }
+
+/** What the acts on a batch come to. */
+export type ApprovalVerdict =
   | { readonly kind: 'approved'; readonly by: 'operators' | 'pool' }
   | { readonly kind: 'waits'; readonly approvals: number; readonly needed: number }
   | { readonly kind: 'rejected' }
+
+/** What the rules say of a batch with the acts that stand on it. */
+export type SpendVerdict =
+  | ApprovalVerdict
   | { readonly kind: 'refused'; readonly why: LimitRefusal }
+
+/** A verdict in words: what a waiting batch says of itself. Empty where nothing holds it back. */
+export function verdictText(verdict: SpendVerdict): string {
+  switch (verdict.kind) {
+    case 'approved':
+      return ''
+    case 'waits':
+      return `it has ${verdict.approvals} of the ${verdict.needed} approvals it needs`
+    case 'rejected':
+      return 'an approver rejected it'
+    case 'refused':
+      return refusalText(verdict.why)
+    default:
+      return unreachable(verdict)
+  }
+}
+
+/** A ceiling that holds a batch back, in words. */
+export function refusalText(why: LimitRefusal): string {
+  switch (why.kind) {
+    case 'per batch':
+      return `it may cost ${why.would} sat, and a batch at most ${why.limit}`
+    case 'per day':
+      return `with it ${why.would} sat would leave within a day, and ${why.limit} may`
+    case 'per destination':
+      return `${why.destination} would get more than ${why.limit} sat within a day`
+    case 'not allowed':
+      return `${why.destination} is not on the list of destinations`
+    default:
+      return unreachable(why)
+  }
+}
 
 /** The most that a batch can cost us: what it pays and its largest fee. */
 export function largestSpend(manifest: Manifest): Sats {
@@ -113,13 +152,25 @@ export function limitRefusal(
  */
 export function judgeSpend(
   policy: SpendPolicy,
-  batch: { readonly manifest: Manifest; readonly acts: readonly SignedAct[] },
+  batch: BatchWithActs,
   spent: Spent,
   now: UnixMs,
 ): SpendVerdict {
-  const { manifest, acts } = batch
-  const refusal = limitRefusal(policy, manifest, spent)
+  const refusal = limitRefusal(policy, batch.manifest, spent)
   if (refusal !== null) return { kind: 'refused', why: refusal }
+  return judgeApprovals(policy, batch, spent, now)
+}
+
+/**
+ * What the acts on a batch come to, the ceilings of the day apart: those are only known when it
+ * leaves, and hold it back then without another act.
+ */
+export function judgeApprovals(
+  policy: SpendPolicy,
+  { manifest, acts }: BatchWithActs,
+  spent: Spent,
+  now: UnixMs,
+): ApprovalVerdict {
   const hash = manifestHash(encodeManifest(manifest))
   const valid = acts.filter(act => act.manifestHash === hash && verifyAct(act))
   const rejects = ({ act, operator }: SignedAct) =>
@@ -147,6 +198,8 @@ export function isWithinAuto({ auto }: SpendPolicy, manifest: Manifest, spent: S
 
 /** The approver whose key this is, if it is still good. */
 export function approverOf(policy: SpendPolicy, key: OperatorKey, now: UnixMs): Operator | null {
+  // The pool's own key lies on a machine, so it is no person's, whoever wrote it to a list.
+  if (key === policy.auto?.poolKey) return null
   const operator = operatorWith(policy, key, now)
   return operator?.roles.includes('approver') ? operator : null
 }

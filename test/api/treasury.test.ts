@@ -94,7 +94,9 @@ const refusals: readonly (readonly [Decision, number, string])[] = [
   [{ kind: 'refused', reason: 'repeated' }, 409, 'already-acted'],
   [{ kind: 'refused', reason: 'expired' }, 409, 'batch-expired'],
   [{ kind: 'refused', reason: 'already decided' }, 409, 'batch-decided'],
-  [{ kind: 'refused', reason: 'reason too long' }, 400, 'invalid-request'],
+  [{ kind: 'refused', reason: 'not an approver' }, 403, 'not-an-approver'],
+  [{ kind: 'refused', reason: 'own batch' }, 403, 'own-batch'],
+  [{ kind: 'refused', reason: 'bad reason' }, 400, 'invalid-request'],
 ]
 for (const [decision, status, code] of refusals) {
   test(`a decision ${JSON.stringify(decision)} is answered by ${status} ${code}`, async () => {

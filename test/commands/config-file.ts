@@ -22,6 +22,7 @@ export async function configFile({ appUrl, ownerUrl }: TestDatabase) {
   }
   config.node.password = await secret('node', 'unused')
   config.api.treasuryTokenSha256 = await secret('token', '00'.repeat(32))
+  config.treasury.poolKey = await secret('pool', '06'.repeat(32))
   const path = join(dir, 'config.json')
   await writeFile(path, JSON.stringify(config))
   return { path, dir, remove: () => rm(dir, { recursive: true, force: true }) }

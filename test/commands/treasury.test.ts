@@ -12,14 +12,20 @@ import { auditChain, balancesOf, chartAccount } from '../../src/ledger/index.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { batchId, digest, unixMs } from '../../src/lib/ids.ts'
 import { decideBatch, L1_BOOKS } from '../../src/payouts/index.ts'
-import { operatorKeyOf, parseOperatorKey } from '../../src/treasury/index.ts'
+import { type Operator, operatorKeyOf, parseOperatorKey } from '../../src/treasury/index.ts'
 import { partsOn } from '../api/parts.ts'
 import { tokenOfTests } from '../api/seed.ts'
+import { POLICY } from '../payouts/l1-world.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { runCommand } from './child.ts'
 import { configFile } from './config-file.ts'
 import { OPERATOR_SECRET, START_MS, writeHistory } from './history.ts'
 
+const APPROVER: Operator = {
+  alias: 'one',
+  roles: ['approver'],
+  keys: [{ key: operatorKeyOf(OPERATOR_SECRET), notAfter: unixMs(START_MS * 2) }],
+}
 const clock = { now: () => unixMs(START_MS + 400_000) }
 let dir: string
 let keyFile: string
@@ -40,8 +46,7 @@ async function withPool(act: (url: string, database: TestDatabase) => Promise<vo
   let app: FastifyInstance | null = null
   try {
     await writeHistory(database.db)
-    const operators = [{ name: 'one', key: operatorKeyOf(OPERATOR_SECRET) }]
-    const policy = { version: 1, threshold: 1, operators }
+    const policy = { ...POLICY, operators: [APPROVER], bands: [{ upTo: null, approvals: 1 }] }
     app = await buildApi(
       partsOn(database.db, {
         decide: async ({ batch, act: given, operatorKey, manifestHash, signature }) => {

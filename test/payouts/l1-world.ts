@@ -15,16 +15,17 @@ import {
 import { createLog } from '../../src/lib/log.ts'
 import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-client.ts'
+import { decideBatch } from '../../src/payouts/decide-store.ts'
 import { payoutJobs } from '../../src/payouts/jobs.ts'
-import { decideBatch } from '../../src/payouts/payout-store.ts'
 import type { Rail } from '../../src/payouts/rail.ts'
 import { L1_BOOKS, type L1Options, l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
 import type { Scheme } from '../../src/payouts/scheme.ts'
 import {
   type Act,
   type ActVerdict,
-  type Policy,
+  operatorKeyOf,
   type SignedAct,
+  type SpendPolicy,
   signAct,
 } from '../../src/treasury/index.ts'
 import type { TestNode } from '../support/bitcoind.ts'
@@ -35,15 +36,18 @@ export const FINALITY = 3
 export const HOUR_MS = 3_600_000
 
 export const OPERATORS = [1, 2, 3].map(n => fromHex(n.toString(16).padStart(64, '0')))
-const [ALICE, BOB, CAROL] = OPERATORS.map(key =>
-  signAct(key, { kind: 'approve' }, digest('0'.repeat(64))),
-)
-export const POLICY: Policy = {
+/** Three approvers, of whom two are enough for any amount. */
+export const POLICY: SpendPolicy = {
   version: 1,
-  threshold: 2,
-  operators: [ALICE, BOB, CAROL].flatMap((act, index) =>
-    act ? [{ name: `operator ${index}`, key: act.operator }] : [],
-  ),
+  operators: OPERATORS.map((secret, index) => ({
+    alias: ['alice', 'bob', 'carol'][index] ?? '',
+    roles: ['approver'],
+    keys: [{ key: operatorKeyOf(secret), notAfter: unixMs(Number.MAX_SAFE_INTEGER) }],
+  })),
+  bands: [{ upTo: null, approvals: 2 }],
+  auto: null,
+  limits: { perBatch: null, perDay: null, perDestinationPerDay: null },
+  allowList: null,
 }
 
 const NO_LIMITS = { perBatch: null, perDay: null, perDestinationPerDay: null }
@@ -108,10 +112,10 @@ export function railOn(
   world: {
     readonly clock: World['clock']
     readonly options?: L1Options
-    readonly policy?: () => Policy
+    readonly policy?: () => Promise<SpendPolicy>
   },
 ): Rail {
-  const { clock, options = OPTIONS, policy = () => POLICY } = world
+  const { clock, options = OPTIONS, policy = async () => POLICY } = world
   return l1Rail({ db, node, clock, policy, options })
 }
 

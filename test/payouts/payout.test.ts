@@ -41,7 +41,7 @@ const EVENTS: readonly BatchEvent[] = [
 const NO = null
 const TABLE: Readonly<Record<BatchState, readonly (BatchState | null)[]>> = {
   planned: ['approved', 'released', 'released', NO, NO, NO, NO, NO],
-  approved: [NO, NO, 'released', 'prepared', NO, NO, NO, 'released'],
+  approved: [NO, 'released', 'released', 'prepared', NO, NO, NO, 'released'],
   prepared: [NO, NO, NO, NO, 'sent', 'uncertain', 'settled', 'released'],
   sent: [NO, NO, NO, NO, 'sent', 'uncertain', 'settled', 'released'],
   uncertain: [NO, NO, NO, NO, 'sent', 'uncertain', 'settled', 'released'],
@@ -128,6 +128,7 @@ test('settling books the fee of the version that paid', () => {
 for (const [state, kind] of [
   ['planned', 'rejected'],
   ['planned', 'expired'],
+  ['approved', 'rejected'],
   ['approved', 'expired'],
   ['approved', 'dead'],
 ] as const)

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { sql } from 'kysely'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { batchId, unixMs } from '../../src/lib/ids.ts'
 import { lockSpending, spentInLastDay } from '../../src/payouts/spent-store.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
@@ -98,6 +99,16 @@ test('a payout counts where it was planned to go, not where its payee is paid ot
   expect((await spent(1)).byDestination).toEqual(new Map([['elsewhere', 8n]]))
 })
 
+/** How many wait for an advisory lock of this database. */
+async function waiters(): Promise<number> {
+  const { rows } = await sql`
+    select from pg_locks where locktype = 'advisory' and not granted
+       and database = (select oid from pg_database where datname = current_database())`.execute(
+    database.db,
+  )
+  return rows.length
+}
+
 test('who holds the lock is waited for, so the second sees what the first took', async () => {
   const { db } = database
   const order: string[] = []
@@ -108,6 +119,7 @@ test('who holds the lock is waited for, so the second sees what the first took',
       await lockSpending(other)
       order.push(`second sees ${(await spentInLastDay(other, AT, null)).day}`)
     })
+    await vi.waitFor(async () => expect(await waiters()).toBe(1), { timeout: 5000 })
     await addBatchRow(tx, { number: 1 })
     order.push('first is done')
   })

@@ -20,7 +20,8 @@ import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import { migrateQueue } from '../../src/lib/queue.ts'
 import { systemRandom } from '../../src/lib/random.ts'
 import { systemClock } from '../../src/lib/time.ts'
-import { operatorKeyOf } from '../../src/treasury/index.ts'
+import { type OperatorKey, operatorKeyOf } from '../../src/treasury/index.ts'
+import { addPerson } from '../treasury/people.ts'
 import { type PoolProcess, poolProcess } from './pool-process.ts'
 
 /** A log line of the stratum role when its ports are open. */
@@ -69,6 +70,7 @@ export async function poolScene(
   const apiPort = await freePort()
   await bookCapital(appUrl, devnet.capitalSats)
   const operatorSecret = systemRandom.bytes(32)
+  await addApprover(appUrl, operatorKeyOf(operatorSecret))
   const poolNodeUrl = (await nodeUrl?.(devnet)) ?? devnet.poolNodeUrl
   const config = regtestConfig({
     ...rest,
@@ -103,6 +105,12 @@ export async function poolScene(
 }
 
 /** The wallet's coins of the start, as the operator's `treasury capital` would book them. */
+/** Makes the scene's operator an approver, as if an admin had said so. */
+async function addApprover(appUrl: string, key: OperatorKey): Promise<void> {
+  const db = openDatabase(appUrl, { max: 1 })
+  await addPerson(db, 'scene-operator', ['approver'], [key]).finally(() => db.destroy())
+}
+
 async function bookCapital(appUrl: string, amountSats: bigint): Promise<void> {
   const amount = msatsFromSats(sats(amountSats))
   const entry = {

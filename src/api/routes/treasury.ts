@@ -131,6 +131,10 @@ function refusal(decision: Exclude<Decision, { kind: 'accepted' }>): Problem {
       return new Problem('outdated-manifest')
     case 'unknown operator':
       return new Problem('unknown-operator')
+    case 'not an approver':
+      return new Problem('not-an-approver')
+    case 'own batch':
+      return new Problem('own-batch')
     case 'bad signature':
       return new Problem('bad-signature')
     case 'repeated':
@@ -139,8 +143,8 @@ function refusal(decision: Exclude<Decision, { kind: 'accepted' }>): Problem {
       return new Problem('batch-expired')
     case 'already decided':
       return new Problem('batch-decided')
-    case 'reason too long':
-      return new Problem('invalid-request', decision.reason)
+    case 'bad reason':
+      return new Problem('invalid-request', 'a reason is plain words, not too many')
     default:
       return unreachable(decision.reason)
   }

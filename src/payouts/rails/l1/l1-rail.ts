@@ -7,14 +7,8 @@ import type { BatchId } from '../../../lib/ids.ts'
 import { type Sats, sats } from '../../../lib/money.ts'
 import type { NodeRpc } from '../../../lib/nodes/bitcoin-core-client.ts'
 import type { Clock } from '../../../lib/time.ts'
-import {
-  actsOn,
-  encodeManifest,
-  isApproved,
-  type Manifest,
-  manifestHash,
-  type Policy,
-} from '../../../treasury/index.ts'
+import { type Manifest, type SpendPolicy, verdictText } from '../../../treasury/index.ts'
+import { judgeBatch } from '../../decide-store.ts'
 import { manifestOf, moveBatch, NotPosted } from '../../payout-store.ts'
 import type {
   CheckOutcome,
@@ -65,7 +59,8 @@ export type L1Parts = {
   readonly db: Kysely<Database>
   readonly node: NodeRpc
   readonly clock: Clock
-  readonly policy: () => Policy
+  /** The rules with the people of this moment. */
+  readonly policy: () => Promise<SpendPolicy>
   readonly options: L1Options
 }
 
@@ -171,13 +166,11 @@ async function prepare(parts: Parts, lease: Lease): Promise<PrepareOutcome> {
 }
 
 /** Checks what the wallet, which signs anything, does not: who approved, and what. */
-async function refusal({ db, policy, options, wallet }: Parts, manifest: Manifest) {
+async function refusal({ db, clock, policy, options, wallet }: Parts, manifest: Manifest) {
   if (manifest.network !== options.network || manifest.rail !== 'l1')
     return 'it is not for this rail'
-  const acts = await db.transaction().execute(tx => actsOn(tx, manifest.batch))
-  if (!isApproved(manifestHash(encodeManifest(manifest)), policy(), acts)) {
-    return 'its approvals do not meet the policy'
-  }
+  const verdict = await judgeBatch(db, await policy(), manifest.batch, clock.now())
+  if (verdict.kind !== 'approved') return verdictText(verdict)
   return (await wallet.isOurs(manifest.change))
     ? null
     : 'its change is not an address of the wallet'

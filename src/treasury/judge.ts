@@ -1,0 +1,95 @@
+import type { Digest, UnixMs } from '../lib/ids.ts'
+import { type SignedAct, verifyAct } from './approval.ts'
+import { isPlainReason } from './freeze.ts'
+import type { Manifest } from './manifest.ts'
+import { approverOf, judgeApprovals, operatorWith, type SpendPolicy, type Spent } from './policy.ts'
+
+/** What a batch looks like to an act. */
+export type BatchBeforeAct = {
+  readonly manifest: Manifest
+  readonly manifestHash: Digest
+  /** Nothing of it was given to be signed yet, and it has not ended. Afterwards it is decided. */
+  readonly isOpen: boolean
+  /** All that was said of it, in any order. */
+  readonly acts: readonly SignedAct[]
+}
+
+/** Why an act does not count, whatever it is about; nothing is written then, nor locked. */
+export type ActorRefusal =
+  /** No operator has this key, or it has expired. */
+  | 'unknown operator'
+  | 'not an approver'
+  | 'bad signature'
+  /** Empty, too long, or not plain text. */
+  | 'bad reason'
+
+/** Why an act does not count on its batch; nothing is written then. */
+export type ActRefusal =
+  | ActorRefusal
+  /** It is about other bytes: an older, edited or foreign manifest. */
+  | 'other manifest'
+  /** The operator asked for the batch, or changed one of its destinations. */
+  | 'own batch'
+  /** This person said so before, with whatever key. */
+  | 'repeated'
+  | 'expired'
+  | 'already decided'
+
+/** What an act does to its batch. */
+export type ActVerdict =
+  | { readonly kind: 'accepted'; readonly batch: 'waits' | 'approved' | 'rejected' }
+  | { readonly kind: 'refused'; readonly reason: ActRefusal }
+
+/**
+ * Whether an act is an approver's at all. It needs nothing of the batch, so that whoever has no key
+ * of ours is turned away before anything is read or locked.
+ */
+export function actorRefusal(
+  policy: SpendPolicy,
+  given: SignedAct,
+  now: UnixMs,
+): ActorRefusal | null {
+  if (given.act.kind === 'reject' && !isPlainReason(given.act.reason)) return 'bad reason'
+  if (operatorWith(policy, given.operator, now) === null) return 'unknown operator'
+  if (approverOf(policy, given.operator, now) === null) return 'not an approver'
+  return verifyAct(given) ? null : 'bad signature'
+}
+
+/**
+ * Decides what an act does. One rejection ends a batch, also after its approver's own approval and
+ * after the batch is approved, as long as nothing of it was given to be signed. An approval counts
+ * while the batch has not enough of them, which can be so again when an approver has left.
+ */
+export function judgeAct(
+  policy: SpendPolicy,
+  batch: BatchBeforeAct,
+  given: SignedAct,
+  { spent, now }: { readonly spent: Spent; readonly now: UnixMs },
+): ActVerdict {
+  const refusal = actorRefusal(policy, given, now) ?? batchRefusal(policy, batch, given, now)
+  if (refusal !== null) return { kind: 'refused', reason: refusal }
+  const { kind: before } = judgeApprovals(policy, batch, spent, now)
+  if (before === 'rejected' || (before === 'approved' && given.act.kind === 'approve'))
+    return { kind: 'refused', reason: 'already decided' }
+  const after = { ...batch, acts: [...batch.acts, given] }
+  return { kind: 'accepted', batch: judgeApprovals(policy, after, spent, now).kind }
+}
+
+function batchRefusal(
+  policy: SpendPolicy,
+  batch: BatchBeforeAct,
+  { operator, act, manifestHash }: SignedAct,
+  now: UnixMs,
+): ActRefusal | null {
+  if (manifestHash !== batch.manifestHash) return 'other manifest'
+  const person = approverOf(policy, operator, now)
+  const isApproval = act.kind === 'approve'
+  if (isApproval && person && batch.manifest.excluded.includes(person.alias)) return 'own batch'
+  const isRepeated = batch.acts.some(
+    each =>
+      each.act.kind === act.kind && approverOf(policy, each.operator, now)?.alias === person?.alias,
+  )
+  if (isRepeated) return 'repeated'
+  if (!batch.isOpen) return 'already decided'
+  return now >= batch.manifest.expiresAt ? 'expired' : null
+}
