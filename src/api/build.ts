@@ -12,6 +12,8 @@ import { Problem, problemOf, sendProblem } from './errors.ts'
 import { addPages } from './pages/pages.ts'
 import type { ApiParts } from './rooms.ts'
 import { addHealthRoute } from './routes/health.ts'
+import { addPayoutRoutes } from './routes/miner-payouts.ts'
+import { addSettingsRoutes } from './routes/miner-settings.ts'
 import { addMinerRoutes } from './routes/miners.ts'
 import { addPoolRoutes } from './routes/pool.ts'
 import { addStatementRoutes } from './routes/statements.ts'
@@ -63,6 +65,8 @@ export async function buildApi(parts: ApiParts): Promise<FastifyInstance> {
       addPoolRoutes(api, parts)
       addStatementRoutes(api, parts)
       addMinerRoutes(api, parts)
+      addPayoutRoutes(api, parts)
+      addSettingsRoutes(api, parts)
       addTreasuryRoutes(api, parts)
       api.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
     },

@@ -8,16 +8,16 @@ import { z } from 'zod'
 export const LIST_MAX = 100
 const LIST_DEFAULT = 25
 
-const whole = z.string().regex(/^(0|[1-9]\d*)$/)
-const hash = z.string().regex(/^[0-9a-f]{64}$/)
-const millis = z.int().min(0)
-const height = z.int().min(0)
+export const whole = z.string().regex(/^(0|[1-9]\d*)$/)
+export const hash = z.string().regex(/^[0-9a-f]{64}$/)
+export const millis = z.int().min(0)
+export const height = z.int().min(0)
 const count = z.int().min(0)
-const rowNumber = z.string().regex(/^[1-9]\d{0,17}$/, 'a whole number from 1')
+export const rowNumber = z.string().regex(/^[1-9]\d{0,17}$/, 'a whole number from 1')
 const decimalHashes = whole.describe('expected hashes')
 
 /** A reply that is a list: `nextCursor` asks for what follows, null means that this was all. */
-function listOf<Item extends z.ZodType>(item: Item) {
+export function listOf<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item).max(LIST_MAX), nextCursor: z.string().nullable() })
 }
 
@@ -92,6 +92,7 @@ export const schemesReply = z.object({
       rails: z.array(z.string()),
       minimumSats: whole,
       feeBasisPoints: count,
+      feePaidBy: z.enum(['pool', 'payees']).describe('who bears the network fee of a payout'),
       difficultyLog2: z.object({ start: z.int(), minimum: z.int(), maximum: z.int() }),
     }),
   ),
@@ -125,7 +126,7 @@ export const statementReply = z.object({
 
 export const payeeParams = z.strictObject({ payee: z.string().min(1).max(320) })
 const sides = { pendingMsat: whole, payableMsat: whole, inflightMsat: whole }
-const nextPayment = z.discriminatedUnion('kind', [
+export const nextPayment = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('height'), height }),
   z.object({ kind: z.literal('time'), atMs: millis }),
 ])
@@ -138,6 +139,15 @@ export const minerReply = z.object({
       ...sides,
       minimumSats: whole.nullable().describe('null where the scheme is no longer offered'),
       nextPayment: nextPayment.nullable().describe('the earliest; null before the first credit'),
+      waiting: z
+        .object({
+          kind: z.string(),
+          detail: z.string().describe('for people'),
+          batch: whole.nullable(),
+          expected: nextPayment.nullable().describe('when this reason ends, where that is known'),
+        })
+        .nullable()
+        .describe('why it has not been paid yet; null before the first credit'),
     }),
   ),
   hashrate: hashrate.nullable(),
@@ -168,7 +178,8 @@ export const earningsReply = listOf(
     creditedMs: millis,
   }),
 )
-const state = z.enum([
+/** How far a payout and its batch are. */
+export const state = z.enum([
   'planned',
   'approved',
   'prepared',
@@ -177,20 +188,6 @@ const state = z.enum([
   'settled',
   'released',
 ])
-export const payoutsReply = listOf(
-  z.object({
-    payout: whole,
-    scheme: z.string(),
-    amountSats: whole,
-    state,
-    batch: whole,
-    rail: z.string(),
-    txid: hash.nullable(),
-    plannedMs: millis,
-    plannedHeight: height,
-    endedMs: millis.nullable(),
-  }),
-)
 
 const batchShape = {
   batch: whole,

@@ -4,6 +4,7 @@ import type { AccountId, BatchId, Digest } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Millisats, Sats } from '../lib/money.ts'
 import type { Clock } from '../lib/time.ts'
+import type { Destinations, Waiting } from '../payouts/index.ts'
 
 /** A port's promise, as the configuration has it. */
 export type SchemeInfo = {
@@ -17,6 +18,7 @@ export type SchemeInfo = {
   readonly rails: readonly string[]
   readonly minimum: Sats
   readonly feeBasisPoints: number
+  readonly feePaidBy: 'pool' | 'payees'
   readonly difficultyLog2: {
     readonly start: number
     readonly minimum: number
@@ -96,6 +98,12 @@ export type ApiParts = {
   readonly nextPayments: (
     accounts: readonly AccountId[],
   ) => Promise<ReadonlyMap<AccountId, NextPayment>>
+  /** Why each has not been paid yet. An account that it does not name has no credit yet. */
+  readonly whyWaiting: (accounts: readonly AccountId[]) => Promise<ReadonlyMap<AccountId, Waiting>>
+  /** How each rail reads where a payee wants to be paid. */
+  readonly destinations: Destinations
+  /** How long after a change of destination nothing is paid. */
+  readonly coolOffMs: number
   readonly decide: (act: GivenAct) => Promise<Decision>
   readonly audit: () => Promise<Audit>
   /** By the name that /health shows. One that throws or takes too long is not well. */

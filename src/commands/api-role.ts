@@ -4,13 +4,20 @@ import { owedTo } from '../ledger/index.ts'
 import { fromHex } from '../lib/bytes.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
-import { decideBatch, L1_BOOKS, nextPaymentsOf } from '../payouts/index.ts'
+import {
+  decideBatch,
+  L1_BOOKS,
+  nextPaymentsOf,
+  parseL1Destination,
+  whyWaiting,
+} from '../payouts/index.ts'
 import { lastTemplateAt } from '../pool/index.ts'
 import { parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
 import { auditMoney } from './audit-checks.ts'
 import { enforcedRules, type Role, type Setting, schemesOf } from './role.ts'
 
 const REQUESTS_PER_MINUTE_MAX = 1200
+const MS_PER_HOUR = 3_600_000
 /** Work is renewed every half minute; after this the miners work on something old. */
 const TEMPLATE_AGE_MS_MAX = 120_000
 
@@ -49,9 +56,20 @@ function schemeNamed({ schemes }: Setting['config'], name: string) {
 function moneyParts(
   { config, db, clock }: Setting,
   rules: SpendRules,
-): Pick<ApiParts, 'owedTo' | 'nextPayments' | 'decide' | 'audit'> {
+): Pick<
+  ApiParts,
+  'owedTo' | 'nextPayments' | 'whyWaiting' | 'destinations' | 'coolOffMs' | 'decide' | 'audit'
+> {
   const schemes = schemesOf(config)
+  const l1 = (text: string) => parseL1Destination(text, config.network)
+  const rails = [{ name: 'l1', parseDestination: l1 }]
   return {
+    destinations: new Map([['l1', l1]]),
+    coolOffMs: rules.coolOffHours * MS_PER_HOUR,
+    whyWaiting: accounts => {
+      const circumstances = { rails, frozen: new Map(), feeRates: new Map() }
+      return whyWaiting(db, schemes, circumstances, { accounts, now: clock.now() })
+    },
     owedTo: async accounts => {
       const owed = await owedTo(db, accounts)
       return [...owed].map(([account, sides]) => ({ account, ...sides }))

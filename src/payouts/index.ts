@@ -21,6 +21,7 @@ export { nextPaymentsOf } from './next-payment-store.ts'
 export { parseUsername, type UsernameOutcome } from './payee.ts'
 export { createPayees, type Payees, type PayeesDeps } from './payee-store.ts'
 export { auditBatches, auditInflight, auditVersions } from './payout-audit-store.ts'
+export { parseDestination as parseL1Destination } from './rails/l1/destination.ts'
 export { L1_BOOKS, type L1Options, l1Rail } from './rails/l1/l1-rail.ts'
 export {
   destinationsOf,
@@ -52,6 +53,7 @@ export {
   grantWishes,
   type PayoutSettings,
   type PayoutWishes,
+  RAILS_MAX,
   type RailSetting,
   settingsText,
 } from './settings.ts'
@@ -70,3 +72,5 @@ export {
   type TracedPayout,
   type TracedReward,
 } from './trace-store.ts'
+export type { RailRules, Waiting } from './waiting.ts'
+export { whyWaiting } from './waiting-store.ts'

@@ -11,7 +11,9 @@ import {
   digest,
   type EpochId,
   epochId,
+  type PayeeId,
   type PayoutId,
+  payeeId,
   payoutId,
   type Txid,
   txid,
@@ -27,6 +29,7 @@ const ACCOUNTS_MAX = 100
 
 /** A payout destination and its accounts, one for each scheme it ever mined under. */
 export type PayeeReport = {
+  readonly id: PayeeId
   readonly destination: string
   readonly kind: 'bitcoin' | 'thunder' | 'lightning'
   readonly accounts: readonly { readonly account: AccountId; readonly scheme: string }[]
@@ -40,16 +43,17 @@ export async function payeeOf(
   const rows = await db
     .selectFrom('payees')
     .innerJoin('accounts', 'accounts.payee_id', 'payees.id')
-    .select(['payees.kind', 'accounts.id', 'accounts.scheme'])
+    .select(['payees.kind', 'payee_id', 'accounts.id', 'accounts.scheme'])
     .where('destination', '=', destination)
     .orderBy('accounts.id')
     .limit(ACCOUNTS_MAX)
     .execute()
-  const kind = rows[0]?.kind
-  if (!kind) return null
+  const [row] = rows
+  if (!row) return null
   return {
+    id: payeeId(row.payee_id),
     destination,
-    kind,
+    kind: row.kind,
     accounts: rows.map(row => ({ account: accountId(row.id), scheme: row.scheme })),
   }
 }
@@ -138,7 +142,11 @@ export type PayoutReport = {
   readonly payout: PayoutId
   readonly account: AccountId
   readonly scheme: string
+  /** What the destination gets. */
   readonly amount: Sats
+  /** The payee's part of the network fee, where its scheme says so. */
+  readonly fee: Sats
+  readonly destination: string
   readonly state: BatchState
   readonly batch: BatchId
   readonly rail: string
@@ -166,6 +174,8 @@ export async function listPayouts(
     account: bigint
     scheme: string
     amount: bigint
+    fee: bigint
+    destination: string
     state: BatchState
     batch: bigint
     rail: string
@@ -175,7 +185,9 @@ export async function listPayouts(
     endedMs: bigint | null
   }>`
     select payout.id, payout.account_id as account, accounts.scheme,
-           payout.amount_sats as amount, payout.state, payout.batch_id as batch, batches.rail,
+           payout.amount_sats as amount, payout.fee_sats as fee, payout.state,
+           coalesce(payout.destination, payees.destination) as destination,
+           payout.batch_id as batch, batches.rail,
            (select txid from batch_versions
              where batch_id = payout.batch_id and raw is not null
              order by version desc limit 1) as txid,
@@ -187,12 +199,15 @@ export async function listPayouts(
         order by id desc limit ${limit}) payout
       join batches on batches.id = payout.batch_id
       join accounts on accounts.id = payout.account_id
+      join payees on payees.id = accounts.payee_id
      order by payout.id desc limit ${limit}`.execute(db)
   return rows.map(row => ({
     payout: payoutId(row.id),
     account: accountId(row.account),
     scheme: row.scheme,
     amount: sats(row.amount),
+    fee: sats(row.fee),
+    destination: row.destination,
     state: row.state,
     batch: batchId(row.batch),
     rail: row.rail,

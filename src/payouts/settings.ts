@@ -42,7 +42,7 @@ export type WishesOutcome =
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** A payee names no more rails. */
-export const RAILS_MAX = 10
+export const RAILS_MAX = 5
 /** Nobody changes settings more often: a further change has to wait. */
 export const CHANGES_A_DAY_MAX = 10
 

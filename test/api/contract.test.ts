@@ -36,7 +36,7 @@ test('OpenAPI and docs/api.md list every route of the router, and no other', asy
   const routes = routesOfRouter().sort()
   expect(routes.length).toBeGreaterThan(18)
   expect(documented.sort()).toEqual(routes)
-  const inDocs = [...docs.matchAll(/^\| `((?:GET|POST) \S+)` \|/gm)].map(match => match[1])
+  const inDocs = [...docs.matchAll(/^\| `((?:GET|POST|PUT) \S+)` \|/gm)].map(match => match[1])
   expect(inDocs.sort()).toEqual(routes)
 })
 

@@ -18,6 +18,12 @@ test('a miner has an account for each scheme, with what is owed and when it is d
         inflightMsat: '0',
         minimumSats: '500000',
         nextPayment: { kind: 'height', height: 260 },
+        waiting: {
+          kind: 'below minimum',
+          detail: 'less than 500000 sat is payable',
+          batch: null,
+          expected: null,
+        },
       },
       {
         scheme: 'pps',
@@ -26,6 +32,7 @@ test('a miner has an account for each scheme, with what is owed and when it is d
         inflightMsat: '9999',
         minimumSats: null,
         nextPayment: null,
+        waiting: null,
       },
     ],
     hashrate: { hashesPerSecond: rate, overMs: EPOCHS * EPOCH_MS },
@@ -77,7 +84,10 @@ test('payouts show their batch, their state and the transaction once one may hav
   const { items } = await api.walk(`${at}/payouts`, 1)
   expect(items).toMatchObject([
     { state: 'planned', batch: '2', txid: null, amountSats: '400000', endedMs: null },
-    { state: 'settled', batch: '1', txid: sha256Hex('transaction'), rail: 'l1' },
+    {
+      ...{ state: 'settled', batch: '1', txid: sha256Hex('transaction'), rail: 'l1' },
+      ...{ destination: MINER, feeSats: '0', approvedBy: ['pool'] },
+    },
   ])
 })
 

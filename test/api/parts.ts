@@ -5,6 +5,7 @@ import type { Database } from '../../src/lib/db/schema.ts'
 import { type AccountId, unixMs } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
+import { parseL1Destination } from '../../src/payouts/index.ts'
 import { NOW_MS, sha256Hex, tokenOfTests } from './seed.ts'
 
 /** What the API is handed in tests: the real reports, a fixed time, and settable answers. */
@@ -24,12 +25,21 @@ export function partsOn(db: Kysely<Database>, changed: Partial<ApiParts> = {}): 
         rails: ['l1'],
         minimum: sats(500_000n),
         feeBasisPoints: 100,
+        feePaidBy: 'pool',
         difficultyLog2: { start: 13, minimum: -10, maximum: 40 },
       },
     ],
     owedTo: accounts => owedFromBalances(db, accounts),
     nextPayments: async accounts =>
       new Map(accounts.slice(0, 1).map(account => [account, { kind: 'height', height: 260 }])),
+    whyWaiting: async accounts =>
+      new Map(
+        accounts
+          .slice(0, 1)
+          .map(account => [account, { kind: 'below minimum', minimum: sats(500_000n) }]),
+      ),
+    destinations: new Map([['l1', text => parseL1Destination(text, 'regtest')]]),
+    coolOffMs: 48 * 3_600_000,
     decide: async () => ({ kind: 'accepted', batch: 'waits' }),
     audit: async () => ({ ok: true, entries: 12n, head: null, complaints: [] }),
     health: { database: async () => ({ ok: true, detail: 'answers' }) },

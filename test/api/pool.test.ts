@@ -57,6 +57,7 @@ test('schemes are what the configuration promises', async () => {
       rails: ['l1'],
       minimumSats: '500000',
       feeBasisPoints: 100,
+      feePaidBy: 'pool',
       difficultyLog2: { start: 13, minimum: -10, maximum: 40 },
     },
   ])

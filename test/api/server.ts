@@ -25,6 +25,8 @@ export function apiForTests() {
   const get = (url: string, headers: Record<string, string> = {}) => app.inject({ url, headers })
   return {
     app: () => app,
+    /** As its owner, for what a test must add to the history. */
+    db: () => database.ownerDb,
     get,
     post: (url: string, body: unknown): Promise<LightMyRequestResponse> =>
       app.inject({ method: 'POST', url, payload: JSON.stringify(body), headers: JSON_TYPE }),

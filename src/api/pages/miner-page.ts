@@ -1,6 +1,7 @@
 import type { PayeeReport } from '../../payouts/index.ts'
 import type { ApiParts } from '../rooms.ts'
-import { earnings, miner, payouts, workers } from '../routes/miners.ts'
+import { payouts } from '../routes/miner-payouts.ts'
+import { earnings, miner, workers } from '../routes/miners.ts'
 import { stateBadge } from './first-page.ts'
 import {
   btcOfMsat,

@@ -1,12 +1,11 @@
 import type { z } from 'zod'
-import { type AccountId, accountId, payoutId, unixMs, workerId } from '../../lib/ids.ts'
+import { type AccountId, accountId, unixMs, workerId } from '../../lib/ids.ts'
 import {
   type EarningReport,
   listEarnings,
-  listPayouts,
   type PayeeReport,
-  type PayoutReport,
   payeeOf,
+  type Waiting,
 } from '../../payouts/index.ts'
 import { listWorkers, recentWork, type WorkerReport } from '../../pool/index.ts'
 import type { Api } from '../app.ts'
@@ -15,10 +14,11 @@ import { decodeCursor, encodeCursor, numberKey, page } from '../cursor.ts'
 import { Problem } from '../errors.ts'
 import { HASHRATE_WINDOW_MS, hashesPerSecond, hashrateOf } from '../hashrate.ts'
 import type { ApiParts, Owed } from '../rooms.ts'
+import { waitingJson } from './waiting.ts'
 
 type ListQuery = z.infer<typeof contract.listQuery>
 
-/** What belongs to one payee. Public, as the chain is; nothing here can be changed. */
+/** What a payee has earned. Public, as the chain is; nothing here can be changed. */
 export function addMinerRoutes(api: Api, parts: ApiParts): void {
   const schemaOf = <Reply extends z.ZodType>(summary: string, reply: Reply) => ({
     tags: ['miner'],
@@ -49,11 +49,6 @@ export function addMinerRoutes(api: Api, parts: ApiParts): void {
     listOf('Lines of reward statements, newest first', contract.earningsReply),
     async ({ params, query }) => earnings(parts, await requirePayee(parts, params.payee), query),
   )
-  api.get(
-    '/miners/:payee/payouts',
-    listOf('Payouts, newest first', contract.payoutsReply),
-    async ({ params, query }) => payouts(parts, await requirePayee(parts, params.payee), query),
-  )
 }
 
 /** @throws Problem `unknown-resource` where nobody has mined to it */
@@ -63,7 +58,8 @@ export async function requirePayee({ db }: ApiParts, text: string): Promise<Paye
   return payee
 }
 
-const idsOf = (payee: PayeeReport) => payee.accounts.map(({ account }) => account)
+/** Its accounts, one for each scheme it ever mined under. */
+export const accountsOf = (payee: PayeeReport) => payee.accounts.map(({ account }) => account)
 
 function recent({ db, clock }: ApiParts, accounts: readonly AccountId[] | null) {
   return recentWork(db, unixMs(Math.max(0, clock.now() - HASHRATE_WINDOW_MS)), accounts)
@@ -81,10 +77,11 @@ function sidesJson(owed: readonly Owed[]) {
 
 /** The payee's accounts, with what is owed and when it is paid at the earliest. */
 export async function miner(parts: ApiParts, payee: PayeeReport) {
-  const accounts = idsOf(payee)
-  const [owed, next, work] = await Promise.all([
+  const accounts = accountsOf(payee)
+  const [owed, next, waiting, work] = await Promise.all([
     parts.owedTo(accounts),
     parts.nextPayments(accounts),
+    parts.whyWaiting(accounts),
     recent(parts, accounts),
   ])
   return {
@@ -95,13 +92,18 @@ export async function miner(parts: ApiParts, payee: PayeeReport) {
       ...sidesJson(owed.filter(each => each.account === account)),
       minimumSats: parts.schemes.find(({ name }) => name === scheme)?.minimum.toString() ?? null,
       nextPayment: next.get(account) ?? null,
+      waiting: jsonOf(waiting.get(account)),
     })),
     hashrate: hashrateOf(work),
   }
 }
 
+function jsonOf(waiting: Waiting | undefined) {
+  return waiting === undefined ? null : waitingJson(waiting)
+}
+
 async function balances({ owedTo }: ApiParts, payee: PayeeReport) {
-  const owed = await owedTo(idsOf(payee))
+  const owed = await owedTo(accountsOf(payee))
   return {
     ...sidesJson(owed),
     accounts: payee.accounts.map(({ account, scheme }) => ({
@@ -118,7 +120,7 @@ export async function workers(parts: ApiParts, payee: PayeeReport, query: ListQu
   const after = keys && workerId(numberKey(keys[0]))
   const work = await recent(parts, null)
   const epochs = work && { first: work.firstEpoch, last: work.lastEpoch }
-  const rows = await listWorkers(parts.db, { accounts: idsOf(payee), after, limit, epochs })
+  const rows = await listWorkers(parts.db, { accounts: accountsOf(payee), after, limit, epochs })
   const item = (row: WorkerReport) => ({
     name: row.name,
     scheme: schemeOf(payee, row.account),
@@ -144,7 +146,7 @@ export async function earnings({ db }: ApiParts, payee: PayeeReport, query: List
     statement: numberKey(keys[0]),
     account: accountId(numberKey(keys[1])),
   }
-  const rows = await listEarnings(db, { accounts: idsOf(payee), before, limit })
+  const rows = await listEarnings(db, { accounts: accountsOf(payee), before, limit })
   const item = (row: EarningReport) => ({
     reward: row.statement.toString(),
     scheme: row.scheme,
@@ -156,25 +158,4 @@ export async function earnings({ db }: ApiParts, payee: PayeeReport, query: List
     creditedMs: row.creditedAt,
   })
   return page(rows, limit, item, last => encodeCursor('earnings', [last.statement, last.account]))
-}
-
-/** Payouts of all the payee's accounts. */
-export async function payouts({ db }: ApiParts, payee: PayeeReport, query: ListQuery) {
-  const limit = Number(query.limit)
-  const keys = query.cursor === undefined ? null : decodeCursor('payouts', query.cursor, 1)
-  const before = keys && payoutId(numberKey(keys[0]))
-  const rows = await listPayouts(db, { accounts: idsOf(payee), before, limit })
-  const item = (row: PayoutReport) => ({
-    payout: row.payout.toString(),
-    scheme: row.scheme,
-    amountSats: row.amount.toString(),
-    state: row.state,
-    batch: row.batch.toString(),
-    rail: row.rail,
-    txid: row.txid,
-    plannedMs: row.plannedAt,
-    plannedHeight: row.plannedHeight,
-    endedMs: row.endedAt,
-  })
-  return page(rows, limit, item, last => encodeCursor('payouts', [last.payout]))
 }
