@@ -4,9 +4,17 @@ import { openDoorbell } from '../lib/db/doorbell.ts'
 import { sats } from '../lib/money.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { openQueue } from '../lib/queue.ts'
-import { creditJobs, type L1Options, l1Rail, payoutJobs, rewardMethods } from '../payouts/index.ts'
+import {
+  autoApprove,
+  creditJobs,
+  L1_BOOKS,
+  type L1Options,
+  l1Rail,
+  payoutJobs,
+  rewardMethods,
+} from '../payouts/index.ts'
 import { fatesAfter, lastTip, workBack } from '../pool/index.ts'
-import { policyNow } from '../treasury/index.ts'
+import { frozen, policyNow } from '../treasury/index.ts'
 import { enforcedRules, feeOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
 
 const MS_PER_HOUR = 3_600_000
@@ -43,7 +51,12 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
       schemes: schemesOf(config),
       rails: [rail],
       rules: () => rules,
-      frozen: async () => null,
+      approvePlanned: async () => {
+        const { poolKey } = config.treasury
+        if (poolKey === undefined) return []
+        return autoApprove(db, await policy(), poolKey, { books: L1_BOOKS, clock })
+      },
+      frozen: rail => frozen(db, rail),
       expiresAfterMs: config.treasury.approvalExpiryHours * MS_PER_HOUR,
       owner: `${hostname()}:${process.pid}`,
     }),

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { unreachable } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
+import type { BatchId } from '../lib/ids.ts'
 import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
 import type { Clock } from '../lib/time.ts'
@@ -33,6 +34,8 @@ export type PayoutJobsParts = {
   readonly schemes: readonly Scheme[]
   readonly rails: readonly Rail[]
   readonly rules: () => SpendRules
+  /** Gives planned batches the pool's own approval where the rules allow it, and says to which. */
+  readonly approvePlanned: () => Promise<readonly BatchId[]>
   /** Why a rail moves nothing now, or null. */
   readonly frozen: (rail: string) => Promise<string | null>
   /** How long operators have to approve a batch. */
@@ -65,6 +68,8 @@ async function plan(parts: PayoutJobsParts): Promise<void> {
     if (batches.length > 0) log.info({ rail, batches: batches.map(String) }, 'batches planned')
     if (waits !== null) log.warn({ rail, reason: waits }, 'not all who are due are planned')
   }
+  for (const batch of await parts.approvePlanned())
+    log.info({ batch: String(batch) }, 'batch approved by the pool alone')
 }
 
 /** A batch that fails holds up no other; the first failure is told when all had their turn. */

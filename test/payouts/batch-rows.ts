@@ -135,3 +135,11 @@ async function accountOf(db: Kysely<Database>, destination: string, number: numb
     .executeTakeFirstOrThrow()
   return id
 }
+
+/** How many wait for an advisory lock of this database. */
+export async function lockWaiters(db: Kysely<Database>): Promise<number> {
+  const { rows } = await sql`
+    select from pg_locks where locktype = 'advisory' and not granted
+       and database = (select oid from pg_database where datname = current_database())`.execute(db)
+  return rows.length
+}

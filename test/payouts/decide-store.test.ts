@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import {
   chartAccount,
   type Leg,
@@ -10,6 +10,7 @@ import { accountId, type BatchId, type Digest, journalKey, unixMs } from '../../
 import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import { autoApprove, decideBatch, judgeBatch } from '../../src/payouts/decide-store.ts'
 import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-rail.ts'
+import { lockSpending } from '../../src/payouts/spent-store.ts'
 import type { Act } from '../../src/treasury/approval.ts'
 import { approversOf } from '../../src/treasury/approval-store.ts'
 import { eventsAfter, verifyEvents } from '../../src/treasury/audit-event-store.ts'
@@ -17,7 +18,14 @@ import { type SpendPolicy, verdictText } from '../../src/treasury/policy.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { APPROVE, POLICY, POOL_KEY, person, REJECT, signedBy } from '../treasury/approvers.ts'
 import { addPerson, keyOf, secretOf } from '../treasury/people.ts'
-import { addBatchRow, addVersionRow, type BatchRow, DAY_MS, NOW_MS } from './batch-rows.ts'
+import {
+  addBatchRow,
+  addVersionRow,
+  type BatchRow,
+  DAY_MS,
+  lockWaiters,
+  NOW_MS,
+} from './batch-rows.ts'
 
 let database: TestDatabase
 beforeEach(async () => {
@@ -209,6 +217,20 @@ test('runs at once approve each batch once, and together no more than the day of
   const rows = await database.db.selectFrom('batches').select(['id', 'auto_approved']).execute()
   expect(rows.filter(row => row.auto_approved)).toHaveLength(2)
   expect(await events()).toHaveLength(2)
+})
+
+test('what a planner takes of the day meanwhile is seen before the pool approves', async () => {
+  const batch = await plan()
+  const policy = { ...AUTO_POLICY, limits: { ...POLICY.limits, perDay: sats(20_000n) } }
+  let run: Promise<readonly BatchId[]> = Promise.resolve([])
+  await database.db.transaction().execute(async tx => {
+    await lockSpending(tx)
+    run = auto(policy)
+    await vi.waitFor(async () => expect(await lockWaiters(tx)).toBe(1), { timeout: 5000 })
+    await addBatchRow(tx, { number: 2 })
+  })
+  expect(await run).toEqual([])
+  expect(await rowOf(batch)).toMatchObject({ state: 'planned' })
 })
 
 test("people approve what is above the pool's day, and one of them ends what it approved", async () => {

@@ -104,7 +104,11 @@ export type World = {
   readonly creditAgain: () => Promise<void>
 }
 
-type JobsFrom = { readonly rail: Rail; readonly db: Kysely<Database> }
+type JobsFrom = {
+  readonly rail: Rail
+  readonly db: Kysely<Database>
+  readonly approvePlanned: () => Promise<readonly BatchId[]>
+}
 
 export function railOn(
   db: Kysely<Database>,
@@ -141,6 +145,7 @@ export async function createWorld(node: TestNode, payees: readonly string[]): Pr
       schemes: [SCHEME],
       rails: [from.rail ?? rail],
       rules: () => ({ version: POLICY.version, limits: NO_LIMITS, allowList: null }),
+      approvePlanned: from.approvePlanned ?? (async () => []),
       frozen: async () => null,
       expiresAfterMs: HOUR_MS,
       owner: 'test',

@@ -1,9 +1,8 @@
-import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { batchId, unixMs } from '../../src/lib/ids.ts'
 import { lockSpending, spentInLastDay } from '../../src/payouts/spent-store.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
-import { addBatchRow, type BatchRow, DAY_MS, NOW_MS } from './batch-rows.ts'
+import { addBatchRow, type BatchRow, DAY_MS, lockWaiters, NOW_MS } from './batch-rows.ts'
 
 let database: TestDatabase
 beforeEach(async () => {
@@ -99,16 +98,6 @@ test('a payout counts where it was planned to go, not where its payee is paid ot
   expect((await spent(1)).byDestination).toEqual(new Map([['elsewhere', 8n]]))
 })
 
-/** How many wait for an advisory lock of this database. */
-async function waiters(): Promise<number> {
-  const { rows } = await sql`
-    select from pg_locks where locktype = 'advisory' and not granted
-       and database = (select oid from pg_database where datname = current_database())`.execute(
-    database.db,
-  )
-  return rows.length
-}
-
 test('who holds the lock is waited for, so the second sees what the first took', async () => {
   const { db } = database
   const order: string[] = []
@@ -119,7 +108,7 @@ test('who holds the lock is waited for, so the second sees what the first took',
       await lockSpending(other)
       order.push(`second sees ${(await spentInLastDay(other, AT, null)).day}`)
     })
-    await vi.waitFor(async () => expect(await waiters()).toBe(1), { timeout: 5000 })
+    await vi.waitFor(async () => expect(await lockWaiters(db)).toBe(1), { timeout: 5000 })
     await addBatchRow(tx, { number: 1 })
     order.push('first is done')
   })
