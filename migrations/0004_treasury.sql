@@ -258,6 +258,23 @@ create trigger written_once before update or delete on operator_acts
   for each row execute function refuse_change();
 create trigger never_emptied before truncate on operator_acts
   for each statement execute function refuse_change();
+create table journal_unchained (
+  journal_id bigint primary key references journal
+);
+comment on table journal_unchained is
+  'Entries without a place in the hash chain yet, so that the chain''s writer finds them however
+   long the journal is. A row comes with its entry and goes with its place.';
+insert into journal_unchained
+  select id from journal where not exists (select from journal_chain where journal_id = id);
+
+create function entry_waits_for_its_place() returns trigger language plpgsql as $$
+begin
+  insert into journal_unchained select id from added;
+  return null;
+end $$;
+create trigger waits_for_its_place after insert on journal
+  referencing new table as added for each statement execute function entry_waits_for_its_place();
+
 create trigger written_once before update or delete on freeze_acts
   for each row execute function refuse_change();
 create trigger never_emptied before truncate on freeze_acts
@@ -285,4 +302,5 @@ grant select, insert on operators, operator_keys, operator_acts, access_tokens,
   payout_settings, payout_requests to sidepool_app;
 grant update on operators, operator_keys, access_tokens, first_admin_tokens, auth_failures,
   payout_requests to sidepool_app;
+grant select, insert, delete on journal_unchained to sidepool_app;
 grant delete on auth_failures to sidepool_app;

@@ -238,6 +238,7 @@ export const actReply = z.object({ batch: whole, state: z.enum(['waits', 'approv
 export const auditReply = z.object({
   ok: z.boolean(),
   entries: whole,
+  checkedAfter: whole.describe('the place of the chain behind which this look checked it'),
   head: hash.nullable().describe('the hash of the newest chained entry'),
   complaints: z.array(z.string()),
 })

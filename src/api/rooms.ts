@@ -72,6 +72,8 @@ export type Decision =
 export type Audit = {
   readonly ok: boolean
   readonly entries: bigint
+  /** The place of the chain behind which it was checked; what is before was checked earlier. */
+  readonly checkedAfter: bigint
   readonly head: Digest | null
   /** Empty where all is well. */
   readonly complaints: readonly string[]

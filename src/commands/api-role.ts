@@ -13,7 +13,7 @@ import {
 } from '../payouts/index.ts'
 import { lastTemplateAt } from '../pool/index.ts'
 import { parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
-import { auditMoney } from './audit-checks.ts'
+import { moneyAudit } from './audit-checks.ts'
 import { enforcedRules, type Role, type Setting, schemesOf } from './role.ts'
 
 const REQUESTS_PER_MINUTE_MAX = 1200
@@ -93,7 +93,7 @@ function moneyParts(
       await sql`select pg_notify('decisions', ${String(batch)})`.execute(db)
       return verdict
     },
-    audit: () => auditMoney(db),
+    audit: moneyAudit(db),
   }
 }
 

@@ -7,8 +7,11 @@ export {
   type MinerSide,
   minerAccount,
 } from './account.ts'
+export { type Audit, auditChain, auditSince } from './audit-store.ts'
 export { type Books, EMPTY_BOOKS, mayHold, postAll } from './balance.ts'
-export { type Audit, auditChain, type ChainHead, extendChain, type Finding } from './chain-store.ts'
+export { extendChain } from './chain-store.ts'
+export type { ChainHead } from './entry-store.ts'
+export { type Finding, findingText } from './finding.ts'
 export { ledgerJobs } from './jobs.ts'
 export {
   CHAIN_START,

@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concat, fromHex, toHex, utf8 } from '../lib/bytes.ts'
+import { fromHex, toHex, utf8 } from '../lib/bytes.ts'
 import { type Digest, digest, type JournalKey, type UnixMs } from '../lib/ids.ts'
 import { type Millisats, millisats } from '../lib/money.ts'
 import type { LedgerAccount } from './account.ts'
@@ -67,11 +67,12 @@ export function entryComplaint(entry: Entry): string | null {
 }
 
 /**
- * What an entry asks for, hashed. A repeat of it is told from another entry under the same key.
- * The time is not part of it, since a repeat comes later.
+ * What an entry asks for, hashed: sha256 of key, event and each leg (`account amount`), joined by
+ * line feeds; in a legal entry none of them has one. A repeat of it is told from another entry
+ * under the same key. The time is not part of it, since a repeat comes later.
  */
 export function requestHash(entry: Entry): Digest {
-  return digest(toHex(sha256(utf8(canonicalText(entry)))))
+  return hashesOf(CHAIN_START, entry).request
 }
 
 /**
@@ -81,12 +82,42 @@ export function requestHash(entry: Entry): Digest {
  * @param before the hash of the entry before, or CHAIN_START
  */
 export function chainHash(before: Digest, entry: Entry): Digest {
-  const bytes = utf8(`${entry.at}\n${canonicalText(entry)}`)
-  return digest(toHex(sha256(concat(fromHex(before), bytes))))
+  return hashesOf(before, entry).chain
 }
 
-/** Key, event and each leg on a line of its own; in a legal entry none of them has a line feed. */
-function canonicalText(entry: Entry): string {
-  const legs = entry.legs.map(({ account, amount }) => `${account} ${amount}`)
-  return [entry.key, entry.event, ...legs].join('\n')
+/** Both hashes of an entry: what was asked for, and its place behind the entry before. */
+export type EntryHashes = { readonly request: Digest; readonly chain: Digest }
+
+/** Takes an entry's legs in parts, since one entry can have as many as there are miners. */
+export type EntryHasher = {
+  /** @param lines one or more whole legs, each `account amount`, joined by line feeds */
+  readonly add: (lines: string) => void
+  readonly end: () => EntryHashes
+}
+
+/** Begins both hashes of an entry; equal to {@link requestHash} and {@link chainHash}. */
+export function entryHasher(before: Digest, head: Omit<Entry, 'legs'>): EntryHasher {
+  const opening = `${head.key}\n${head.event}`
+  const request = sha256.create().update(utf8(opening))
+  const chain = sha256
+    .create()
+    .update(fromHex(before))
+    .update(utf8(`${head.at}\n${opening}`))
+  return {
+    add: lines => {
+      const bytes = utf8(`\n${lines}`)
+      request.update(bytes)
+      chain.update(bytes)
+    },
+    end: () => ({
+      request: digest(toHex(request.digest())),
+      chain: digest(toHex(chain.digest())),
+    }),
+  }
+}
+
+function hashesOf(before: Digest, entry: Entry): EntryHashes {
+  const hasher = entryHasher(before, entry)
+  for (const { account, amount } of entry.legs) hasher.add(`${account} ${amount}`)
+  return hasher.end()
 }

@@ -25,7 +25,7 @@ export async function auditInflight(db: Kysely<Database>): Promise<readonly stri
       from (select split_part(name, ':', 2) as account, -amount_msat as held
               from ledger_balances join ledger_accounts on id = ledger_balances.account_id
              where name like 'miner:%:inflight') as ledger
-      full join (select account_id::text as account, sum(amount_sats) * 1000 as asked
+      full join (select account_id::text as account, sum(amount_sats + fee_sats) * 1000 as asked
                    from payouts where state not in ('settled', 'released')
                   group by account_id) as live using (account)
      where coalesce(held, 0) <> coalesce(asked, 0)
@@ -39,10 +39,15 @@ export async function auditInflight(db: Kysely<Database>): Promise<readonly stri
 /**
  * Whether each batch is what its manifest says: hash, columns, payees and payouts; whether its
  * payouts share its state; and whether every act on it is signed and about this manifest.
+ *
+ * @param newest how many of the newest batches are looked at
  */
-export async function auditBatches(db: Kysely<Database>): Promise<readonly string[]> {
+export async function auditBatches(
+  db: Kysely<Database>,
+  newest: number | 'all',
+): Promise<readonly string[]> {
   const complaints: string[] = []
-  let last = 0n
+  let last = await batchBefore(db, newest)
   while (complaints.length < COMPLAINTS_MAX) {
     const row = await db
       .selectFrom('batches')
@@ -68,9 +73,24 @@ export async function auditBatches(db: Kysely<Database>): Promise<readonly strin
   return complaints.slice(0, COMPLAINTS_MAX)
 }
 
+/** The batch behind which the newest ones begin; 0 before the first. */
+async function batchBefore(db: Kysely<Database>, newest: number | 'all'): Promise<bigint> {
+  if (newest === 'all') return 0n
+  const row = await db
+    .selectFrom('batches')
+    .select('id')
+    .orderBy('id', 'desc')
+    .offset(newest)
+    .limit(1)
+    .executeTakeFirst()
+  return row?.id ?? 0n
+}
+
 type BatchRow = {
   readonly id: bigint
   readonly rail: string
+  readonly purpose: string
+  readonly wallet: string
   readonly anchor_txid: string
   readonly anchor_vout: number
   readonly total_sats: bigint
@@ -82,6 +102,8 @@ function isOfRow(manifest: Manifest, row: BatchRow): boolean {
   return (
     manifest.batch === row.id &&
     manifest.rail === row.rail &&
+    manifest.purpose === row.purpose &&
+    manifest.wallet === row.wallet &&
     manifest.anchor.txid === row.anchor_txid &&
     manifest.anchor.vout === row.anchor_vout &&
     manifestTotal(manifest) === row.total_sats &&
@@ -99,11 +121,19 @@ async function checkPayouts(
     .selectFrom('payouts')
     .innerJoin('accounts', 'accounts.id', 'payouts.account_id')
     .innerJoin('payees', 'payees.id', 'accounts.payee_id')
-    .select(['payouts.id', 'amount_sats', 'state', 'destination'])
+    .select(({ fn }) => [
+      'payouts.id',
+      'amount_sats',
+      'state',
+      // Older payouts went to the payee's own destination.
+      fn.coalesce('payouts.destination', 'payees.destination').as('destination'),
+    ])
     .where('batch_id', '=', manifest.batch)
     .execute()
   const byId = new Map(rows.map(row => [row.id, row]))
-  const wrong = manifest.payees.filter(({ destination, amount, payouts }) => {
+  // Who is paid for no payout, as by a transfer to a wallet of ours, is the manifest's word alone.
+  const paid = manifest.purpose === 'payout' ? manifest.payees : []
+  const wrong = paid.filter(({ destination, amount, payouts }) => {
     const own = payouts.map(id => byId.get(id))
     const sum = own.reduce((total, row) => total + (row?.amount_sats ?? 0n), 0n)
     return sum !== amount || own.some(row => row?.destination !== destination)
@@ -135,29 +165,35 @@ async function checkActs(
 /**
  * Whether every settled payout was paid by bytes that are stored, and whether stored bytes are the
  * transaction whose id stands beside them.
+ *
+ * @param newest how many of the newest batches are looked at
  */
-export async function auditVersions(db: Kysely<Database>): Promise<readonly string[]> {
+export async function auditVersions(
+  db: Kysely<Database>,
+  newest: number | 'all',
+): Promise<readonly string[]> {
+  const from = await batchBefore(db, newest)
   const { rows } = await sql<{ id: bigint; batch: bigint }>`
     select id, batch_id as batch from payouts
-     where state = 'settled' and not exists (
+     where state = 'settled' and batch_id > ${from} and not exists (
        select from batch_versions as version
         where version.batch_id = payouts.batch_id and raw is not null)
      order by id limit ${COMPLAINTS_MAX}`.execute(db)
   const unpaid = rows.map(
     ({ id, batch }) => `payout ${id} is settled, but batch ${batch} has no signed bytes`,
   )
-  return [...unpaid, ...(await findForeignBytes(db))].slice(0, COMPLAINTS_MAX)
+  return [...unpaid, ...(await findForeignBytes(db, from))].slice(0, COMPLAINTS_MAX)
 }
 
-async function findForeignBytes(db: Kysely<Database>): Promise<readonly string[]> {
+async function findForeignBytes(db: Kysely<Database>, from: bigint): Promise<readonly string[]> {
   const complaints: string[] = []
-  let last = { batch: 0n, version: 0 }
+  let last = { batch: from, version: Number.MAX_SAFE_INTEGER }
   while (complaints.length < COMPLAINTS_MAX) {
     const row = await db
       .selectFrom('batch_versions')
       .select(['batch_id', 'version', 'txid', 'raw'])
       .where('raw', 'is not', null)
-      .where(sql<boolean>`(batch_id, version) > (${last.batch}::bigint, ${last.version}::integer)`)
+      .where(sql<boolean>`(batch_id, version) > (${last.batch}::bigint, ${last.version}::bigint)`)
       .orderBy('batch_id')
       .orderBy('version')
       .limit(1)

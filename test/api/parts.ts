@@ -41,7 +41,7 @@ export function partsOn(db: Kysely<Database>, changed: Partial<ApiParts> = {}): 
     destinations: new Map([['l1', text => parseL1Destination(text, 'regtest')]]),
     coolOffMs: 48 * 3_600_000,
     decide: async () => ({ kind: 'accepted', batch: 'waits' }),
-    audit: async () => ({ ok: true, entries: 12n, head: null, complaints: [] }),
+    audit: async () => ({ ok: true, entries: 12n, checkedAfter: 0n, head: null, complaints: [] }),
     health: { database: async () => ({ ok: true, detail: 'answers' }) },
     treasuryTokenDigest: fromHex(sha256Hex(tokenOfTests)),
     requestsPerMinuteMax: 100_000,

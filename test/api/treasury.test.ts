@@ -52,6 +52,7 @@ test('the audit says whether the ledger is whole', async () => {
   const audit = async () => ({
     ok: false,
     entries: 3n,
+    checkedAfter: 1n,
     head: null,
     complaints: ['entry 2 changed'],
   })
@@ -60,6 +61,7 @@ test('the audit says whether the ledger is whole', async () => {
   expect(reply.json()).toEqual({
     ok: false,
     entries: '3',
+    checkedAfter: '1',
     head: null,
     complaints: ['entry 2 changed'],
   })

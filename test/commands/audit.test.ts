@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { auditChecks, auditMoney, runCheck } from '../../src/commands/audit-checks.ts'
+import { auditChecks, moneyAudit, runCheck } from '../../src/commands/audit-checks.ts'
 import type { Database } from '../../src/lib/db/schema.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { runCommand } from './child.ts'
@@ -44,7 +44,7 @@ async function afterTampering(
 
 test('a history as the rooms write it has nothing to complain of', async () => {
   expect(await complaints(database.db)).toEqual([])
-  expect(await auditMoney(database.db)).toMatchObject({ ok: true, entries: 7n, complaints: [] })
+  expect(await moneyAudit(database.db)()).toMatchObject({ ok: true, entries: 7n, complaints: [] })
 })
 
 /** What was done to the rows, and the beginning of a complaint that must follow. */

@@ -1,8 +1,11 @@
 import { type Kysely, sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { findWrongBalances } from '../../src/ledger/balance-audit-store.ts'
 import {
   auditChain,
+  auditSince,
   CHAIN_START,
+  type ChainHead,
   chainHash,
   chartAccount,
   type Entry,
@@ -12,7 +15,7 @@ import {
 } from '../../src/ledger/index.ts'
 import type { Database } from '../../src/lib/db/schema.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
-import { entryOf } from './entries.ts'
+import { entryOf, miner } from './entries.ts'
 
 let database: TestDatabase
 beforeEach(async () => {
@@ -53,12 +56,16 @@ test('each entry is hashed onto the one before', async () => {
     expect(rows[index]?.hash).toBe(hash)
   }
   expect(rows.map(row => row.position)).toEqual([1n, 2n, 3n])
-  expect(await auditChain(database.db)).toEqual({ head: { position: 3n, hash }, findings: [] })
+  expect(await auditChain(database.db)).toEqual({
+    head: { position: 3n, hash },
+    after: 0n,
+    findings: [],
+  })
 })
 
 test('an empty ledger has no head and no findings', async () => {
   expect(await extendChain(database.db)).toBe(0)
-  expect(await auditChain(database.db)).toEqual({ head: null, findings: [] })
+  expect(await auditChain(database.db)).toEqual({ head: null, after: 0n, findings: [] })
 })
 
 test('several writers at once give each entry one place', async () => {
@@ -206,4 +213,99 @@ test('an entry that was never chained and does not balance is found', async () =
   await post([capital(1)])
   await tamper(db => sql`update legs set amount_msat = amount_msat + 1 where leg = 0`.execute(db))
   expect(await audit()).toContainEqual({ kind: 'unbalanced', key: 'capital:1', sumMsat: 1n })
+})
+
+test('an entry with more legs than are read at a time is hashed and summed whole', async () => {
+  const miners = Array.from({ length: 45_000 }, (_, nth) => miner(BigInt(nth + 1), 'payable'))
+  const legs = miners.map(account => [account, -1n] as const)
+  const large = entryOf('large', [...legs, [chartAccount('ppsCost'), BigInt(miners.length)]])
+  await post([capital(1), large, capital(2)])
+  expect(await extendChain(database.db)).toBe(3)
+  const { head, findings } = await auditChain(database.db)
+  expect(findings).toEqual([])
+  const before = chainHash(CHAIN_START, capital(1))
+  expect(head?.hash).toBe(chainHash(chainHash(before, large), capital(2)))
+  await tamper(db =>
+    sql`update legs set amount_msat = -2 where journal_id = 2 and leg = 44000`.execute(db),
+  )
+  expect(await audit()).toContainEqual({ kind: 'unbalanced', key: 'large', sumMsat: -1n })
+})
+
+test('a balance of more legs than are summed at a time is their sum', async () => {
+  await post([capital(1)])
+  await tamper(async db => {
+    await sql`
+      insert into journal (id, key, request_hash, event, posted_ms) overriding system value
+      select n, 'many:' || n, ${'0'.repeat(64)}, 'test', 0
+        from generate_series(10, 100020) as n`.execute(db)
+    await sql`
+      insert into legs select n, leg, account, amount
+        from generate_series(10, 100020) as n,
+             (values (0, 1, 2), (1, 2, -2)) as leg (leg, account, amount)`.execute(db)
+    await sql`update ledger_balances
+                 set amount_msat = amount_msat + 200022 * sign(amount_msat)::bigint`.execute(db)
+  })
+  const wrong = async () => (await findWrongBalances(database.db)).length
+  expect(await wrong()).toBe(0)
+  await tamper(db =>
+    sql`update legs set amount_msat = -3 where journal_id = 100020 and leg = 1`.execute(db),
+  )
+  expect(await wrong()).toBe(1)
+})
+
+test('an entry that was hidden from the chain is found', async () => {
+  await post(someCapital(2))
+  await tamper(db => sql`delete from journal_unchained where journal_id = 1`.execute(db))
+  expect(await extendChain(database.db)).toBe(1)
+  expect(await audit()).toEqual([{ kind: 'never chained', key: 'capital:1' }])
+})
+
+/** A look at the chain from an earlier one on. */
+const look = (since: ChainHead | null, entriesMax = 100n) =>
+  auditSince(database.db, since, { entriesMax })
+
+test('a later look walks only what has come since', async () => {
+  await post(someCapital(3))
+  await extendChain(database.db)
+  const first = await look(null)
+  expect(first).toMatchObject({ after: 0n, findings: [] })
+  await post([capital(4)])
+  await extendChain(database.db)
+  await tamper(db => sql`update journal set posted_ms = 0 where id = 2`.execute(db))
+  expect(await look(first.head)).toMatchObject({ after: 3n, findings: [] })
+  await tamper(db => sql`update journal set posted_ms = 0 where id = 4`.execute(db))
+  expect(await look(first.head)).toMatchObject({
+    findings: [{ kind: 'broken link', position: 4n, key: 'capital:4' }],
+  })
+})
+
+test('a first look begins so many entries before the end', async () => {
+  await post(someCapital(5))
+  await extendChain(database.db)
+  await tamper(db => sql`update journal set posted_ms = 0 where id = 2`.execute(db))
+  expect(await look(null, 2n)).toMatchObject({ after: 3n, findings: [] })
+  expect((await look(null, 4n)).findings).toHaveLength(1)
+})
+
+test('a place that was seen and has another hash, or is gone, is found', async () => {
+  await post(someCapital(3))
+  await extendChain(database.db)
+  const { head } = await look(null)
+  if (head === null) throw new Error('three entries are chained')
+  await tamper(db => sql`delete from journal_chain where position = 3`.execute(db))
+  const rewritten = { kind: 'rewritten', position: 3n, hash: head.hash }
+  expect((await look(head)).findings).toEqual([rewritten])
+  await extendChain(database.db)
+  await post([capital(9)])
+  await extendChain(database.db)
+  expect((await look(head)).findings).toContainEqual(rewritten)
+})
+
+test('balances that do not come to nothing together are found by a look', async () => {
+  await post([capital(1)])
+  await extendChain(database.db)
+  await tamper(db =>
+    sql`update ledger_balances set amount_msat = amount_msat + 5 where amount_msat > 0`.execute(db),
+  )
+  expect((await look(null)).findings).toEqual([{ kind: 'unequal books', sumMsat: 5n }])
 })

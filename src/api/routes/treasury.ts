@@ -66,8 +66,13 @@ export function addTreasuryRoutes(api: Api, parts: ApiParts): void {
       },
     },
     async () => {
-      const { ok, entries, head, complaints } = await parts.audit()
-      return { ok, entries: entries.toString(), head, complaints: [...complaints] }
+      const { entries, checkedAfter, complaints, ...rest } = await parts.audit()
+      return {
+        ...rest,
+        entries: entries.toString(),
+        checkedAfter: checkedAfter.toString(),
+        complaints: [...complaints],
+      }
     },
   )
   addActRoutes(api, parts, tags)

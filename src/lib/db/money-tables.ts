@@ -18,6 +18,7 @@ export type MoneyTables = {
   }
   legs: { journal_id: bigint; leg: number; account_id: bigint; amount_msat: bigint }
   ledger_balances: { account_id: bigint; kind: string; amount_msat: bigint }
+  journal_unchained: { journal_id: bigint }
   journal_chain: { position: bigint; journal_id: bigint; hash: string }
   reward_statements: {
     number: bigint
