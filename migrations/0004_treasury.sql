@@ -139,10 +139,13 @@ alter table batches
     check (purpose in ('payout', 'transfer', 'consolidation', 'cpfp')),
   add column wallet text not null default 'hot' check (wallet in ('hot', 'cold')),
   add column parent_id bigint references batches,
+  add column paid_version integer,
   add column watched_until_height integer,
   add column auto_approved boolean not null default false,
   add check (total_sats >= 0 and (total_sats > 0) = (purpose in ('payout', 'transfer'))),
   add check ((parent_id is not null) = (purpose = 'cpfp'));
+comment on column batches.paid_version is
+  'The version that the chain has; another one only where a reorganisation after settlement chose it.';
 comment on column batches.watched_until_height is
   'A settled batch is looked at until the chain is this high, since a deep reorganisation could
    still undo it.';
@@ -188,6 +191,21 @@ create table version_coins (
 comment on table version_coins is
   'The coins that each version spends, input 0 the anchor: a later version may leave one out that is
    gone, or add one, but never the anchor.';
+
+-- Two versions of one batch that spent no common coin could both confirm.
+create function version_spends_its_anchor() returns trigger language plpgsql as $$
+begin
+  if not exists (
+    select from version_coins c join batches b on b.id = c.batch_id
+     where c.batch_id = new.batch_id and c.version = new.version and c.input = 0
+       and c.txid = b.anchor_txid and c.vout = b.anchor_vout) then
+    raise exception 'version % of batch % does not spend its anchor', new.version, new.batch_id
+      using errcode = 'check_violation';
+  end if;
+  return null;
+end $$;
+create constraint trigger spends_its_anchor after insert on batch_versions
+  deferrable initially deferred for each row execute function version_spends_its_anchor();
 
 create table version_signatures (
   batch_id bigint not null,

@@ -140,6 +140,7 @@ function configSchema(sources: SecretSources) {
         feeCeilingSatPerKvb: satoshis,
         confirmationTarget: z.int().min(1).max(1008),
         finalityDepth: z.int().min(1).max(100),
+        bumpAfterBlocks: z.int().min(1).max(1008),
       }),
     }),
     treasury: z.strictObject({

@@ -10,11 +10,12 @@ import {
   L1_BOOKS,
   type L1Options,
   l1Rail,
+  nodeSigner,
   payoutJobs,
   rewardMethods,
 } from '../payouts/index.ts'
 import { fatesAfter, lastTip, workBack } from '../pool/index.ts'
-import { frozen, policyNow } from '../treasury/index.ts'
+import { freezeByPool, frozen, policyNow } from '../treasury/index.ts'
 import { enforcedRules, feeOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
 
 const MS_PER_HOUR = 3_600_000
@@ -25,16 +26,18 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
   const { l1 } = config.rails
   const options: L1Options = {
     network: config.network,
-    wallet: l1.wallet,
     feeRateMin: sats(l1.feeFloorSatPerKvb),
     feeRateMax: sats(l1.feeCeilingSatPerKvb),
     confirmWithin: l1.confirmationTarget,
     finality: l1.finalityDepth,
+    bumpAfterBlocks: l1.bumpAfterBlocks,
     floatCap: l1.floatCapSats,
   }
   const rules = await enforcedRules(setting)
   const policy = () => policyNow(db, rules)
-  const rail = l1Rail({ db, node: connectNode(config.node), clock, policy, options })
+  const node = connectNode(config.node)
+  const hot = { name: l1.wallet, signer: nodeSigner(node, l1.wallet) }
+  const rail = l1Rail({ ...{ db, node, clock, options, hot, policy }, cold: null })
   const jobs = [
     ...creditJobs({
       ...{ db, clock, log, network: config.network },
@@ -56,7 +59,11 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
         if (poolKey === undefined) return []
         return autoApprove(db, await policy(), poolKey, { books: L1_BOOKS, clock })
       },
-      frozen: rail => frozen(db, rail),
+      frozen: scope => frozen(db, scope),
+      freeze: async (scope, reason) => {
+        const words = { network: config.network, scope, reason, at: clock.now() }
+        await db.transaction().execute(tx => freezeByPool(tx, words))
+      },
       expiresAfterMs: config.treasury.approvalExpiryHours * MS_PER_HOUR,
       owner: `${hostname()}:${process.pid}`,
     }),

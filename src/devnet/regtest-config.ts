@@ -70,6 +70,7 @@ export function regtestConfig(choices: RegtestChoices): object {
         feeCeilingSatPerKvb: '50000',
         confirmationTarget: 6,
         finalityDepth: 1,
+        bumpAfterBlocks: 6,
       },
     },
     treasury: {

@@ -21,8 +21,19 @@ export { nextPaymentsOf } from './next-payment-store.ts'
 export { parseUsername, type UsernameOutcome } from './payee.ts'
 export { createPayees, type Payees, type PayeesDeps } from './payee-store.ts'
 export { auditBatches, auditInflight, auditVersions } from './payout-audit-store.ts'
+export {
+  type AddOutcome,
+  addSignatures,
+  cosigners,
+  signersTogether,
+  type VersionToSign,
+  versionToSign,
+} from './rails/l1/cosigner-store.ts'
 export { parseDestination as parseL1Destination } from './rails/l1/destination.ts'
-export { L1_BOOKS, type L1Options, l1Rail } from './rails/l1/l1-rail.ts'
+export { L1_BOOKS, type L1Options, type L1Parts } from './rails/l1/l1-parts.ts'
+export { l1Rail } from './rails/l1/l1-rail.ts'
+export { nodeSigner } from './rails/l1/node-signer-client.ts'
+export type { L1Signer, SigningOutcome, SigningRequest } from './rails/l1/signer.ts'
 export {
   destinationsOf,
   type EarningReport,

@@ -20,9 +20,11 @@ import type { SpendRules } from './plan-limits.ts'
 import { planPayouts } from './plan-store.ts'
 import type { CheckOutcome, Lease, PrepareOutcome, Rail } from './rail.ts'
 import type { Scheme } from './scheme.ts'
+import { keepSettled, watchedBatches } from './settled-store.ts'
 
 const PLAN_EVERY_MS = 15_000
 const ADVANCE_EVERY_MS = 5000
+const WATCH_EVERY_MS = 60_000
 /** Steps that one batch takes in one run; the next run goes on where it stopped. */
 const STEPS_A_RUN_MAX = 4
 
@@ -38,6 +40,8 @@ export type PayoutJobsParts = {
   readonly approvePlanned: () => Promise<readonly BatchId[]>
   /** Why a rail moves nothing now, or null. */
   readonly frozen: (rail: string) => Promise<string | null>
+  /** Stops a rail until operators have looked: something was found that must not be. */
+  readonly freeze: (rail: string, reason: string) => Promise<void>
   /** How long operators have to approve a batch. */
   readonly expiresAfterMs: number
   /** Names this process in leases, for people. */
@@ -45,8 +49,9 @@ export type PayoutJobsParts = {
 }
 
 /**
- * The jobs that turn what is due into money that has left: one plan for all, and one job that
- * takes every live batch further. Each reads what is due and commits each step, so that running it
+ * The jobs that turn what is due into money that has left: one plan for all, one that takes every
+ * live batch further, and one that looks after settled ones. A frozen rail plans, signs and sends
+ * nothing, and is looked at as before. Each reads what is due and commits each step, so that running it
  * twice, at once, late or never changes no balance.
  */
 export function payoutJobs(parts: PayoutJobsParts): readonly Job[] {
@@ -56,7 +61,12 @@ export function payoutJobs(parts: PayoutJobsParts): readonly Job[] {
     everyMs: ADVANCE_EVERY_MS,
     run: () => advanceAll(parts),
   }
-  return [plans, advance]
+  const watch = {
+    name: 'watch-settled',
+    everyMs: WATCH_EVERY_MS,
+    run: () => watchSettled(parts),
+  }
+  return [plans, advance, watch]
 }
 
 async function plan(parts: PayoutJobsParts): Promise<void> {
@@ -127,15 +137,12 @@ async function step(
       if (parts.clock.now() < expiresAt) return STAYS
       return move({ kind: 'expired' }, 'nobody approved it in time')
     case 'approved':
-      return afterPrepare(await rail.prepare(lease), move)
-    case 'prepared': {
-      const sent = await rail.send(lease.batch)
-      if (sent.kind === 'sent') return move({ kind: 'seen' })
-      return { ...(await move({ kind: 'lost' }, sent.reason)), again: false }
-    }
+      return unlessFrozen(parts, rail, async () => afterPrepare(await rail.prepare(lease), move))
+    case 'prepared':
+      return unlessFrozen(parts, rail, () => send(rail, lease.batch, move))
     case 'sent':
     case 'uncertain':
-      return afterCheck(rail, lease, await rail.check(lease.batch), { state, move })
+      return afterCheck(parts, rail, { lease, state, move })
     case 'settled':
     case 'released':
       return STAYS
@@ -145,6 +152,22 @@ async function step(
 }
 
 type Mover = (event: BatchEvent, note?: string) => Promise<StepResult>
+
+/** What moves money is not done on a frozen rail; what only looks is never asked this. */
+async function unlessFrozen(
+  { frozen }: PayoutJobsParts,
+  rail: Rail,
+  work: () => Promise<StepResult>,
+): Promise<StepResult> {
+  const reason = await frozen(rail.name)
+  return reason === null ? work() : waits(reason)
+}
+
+async function send(rail: Rail, batch: BatchId, move: Mover): Promise<StepResult> {
+  const sent = await rail.send(batch)
+  if (sent.kind === 'sent') return move({ kind: 'seen' })
+  return { ...(await move({ kind: 'lost' }, sent.reason)), again: false }
+}
 
 async function afterPrepare(outcome: PrepareOutcome, move: Mover): Promise<StepResult> {
   switch (outcome.kind) {
@@ -164,23 +187,27 @@ async function afterPrepare(outcome: PrepareOutcome, move: Mover): Promise<StepR
 }
 
 async function afterCheck(
+  parts: PayoutJobsParts,
   rail: Rail,
-  { batch }: Lease,
-  outcome: CheckOutcome,
-  { state, move }: { readonly state: 'sent' | 'uncertain'; readonly move: Mover },
+  { lease, state, move }: { lease: Lease; state: 'sent' | 'uncertain'; move: Mover },
 ): Promise<StepResult> {
+  const outcome: CheckOutcome = await rail.check(lease.batch)
   const seen = async () =>
     state === 'sent' ? STAYS : { ...(await move({ kind: 'seen' })), again: false }
   switch (outcome.kind) {
     case 'settled':
-      return move({ kind: 'settled', fee: outcome.fee })
-    case 'waiting':
-      return seen()
-    case 'missing': {
-      const sent = await rail.send(batch)
-      if (sent.kind === 'sent') return seen()
-      return { ...(await move({ kind: 'lost' }, sent.reason)), again: false }
+      return move({ kind: 'settled', fee: outcome.fee, version: outcome.version })
+    case 'waiting': {
+      const result = await seen()
+      return outcome.confirmations > 0 ? result : bumped(parts, rail, lease, result)
     }
+    case 'missing':
+      return unlessFrozen(parts, rail, async () => {
+        const sent = await rail.send(lease.batch)
+        if (sent.kind === 'sent') return bumped(parts, rail, lease, await seen())
+        const lost = { ...(await move({ kind: 'lost' }, sent.reason)), again: false }
+        return bumped(parts, rail, lease, { ...lost, note: sent.reason })
+      })
     case 'dead':
       return move({ kind: 'dead' }, outcome.reason)
     case 'unknown':
@@ -188,6 +215,31 @@ async function afterCheck(
     default:
       return unreachable(outcome)
   }
+}
+
+/** What is on its way may be too slow; a further version is sent in the next step. */
+async function bumped(
+  parts: PayoutJobsParts,
+  rail: Rail,
+  lease: Lease,
+  otherwise: StepResult,
+): Promise<StepResult> {
+  return unlessFrozen(parts, rail, async () => {
+    const outcome = await rail.bump(lease)
+    switch (outcome.kind) {
+      case 'bumped':
+        parts.log.info({ batch: String(lease.batch) }, 'batch replaced by a dearer version')
+        return { note: '', again: true }
+      case 'waits':
+        return waits(outcome.reason)
+      case 'stays':
+        return otherwise
+      case 'fenced':
+        return STAYS
+      default:
+        return unreachable(outcome)
+    }
+  })
 }
 
 async function moveLeased(
@@ -204,4 +256,35 @@ async function moveLeased(
   if (moved.kind !== 'moved') return STAYS
   log.info({ batch: String(lease.batch), state: moved.state, event: event.kind }, 'batch moved')
   return { note, again: true }
+}
+
+/**
+ * A deep reorganisation can undo what was settled. The same bytes are then sent again; nothing is
+ * ever paid anew. Where the anchor has gone elsewhere for good, people must look.
+ */
+async function watchSettled(parts: PayoutJobsParts): Promise<void> {
+  for (const rail of parts.rails) {
+    for (const batch of await watchedBatches(parts.db, rail.name)) {
+      const outcome = await rail.check(batch)
+      switch (outcome.kind) {
+        case 'settled': {
+          const at = parts.clock.now()
+          await keepSettled(parts.db, { batch, ...outcome }, { books: rail.books, at })
+          break
+        }
+        case 'missing':
+          parts.log.warn({ batch: String(batch) }, 'a settled batch is gone, and is sent again')
+          if ((await parts.frozen(rail.name)) === null) await rail.send(batch)
+          break
+        case 'dead':
+          await parts.freeze(rail.name, `settled batch ${batch}: ${outcome.reason}`)
+          break
+        case 'waiting':
+        case 'unknown':
+          break
+        default:
+          unreachable(outcome)
+      }
+    }
+  }
 }

@@ -2,14 +2,16 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { type Entry, postEntries } from '../ledger/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { BatchState, Database } from '../lib/db/schema.ts'
-import { accountId, type BatchId, batchId, type UnixMs, unixMs } from '../lib/ids.ts'
-import { sats } from '../lib/money.ts'
+import { type BatchId, batchId, type UnixMs, unixMs } from '../lib/ids.ts'
 import { decodeManifest, type Manifest } from '../treasury/index.ts'
-import { type BatchEvent, type BatchFacts, next } from './payout.ts'
+import { factsOf } from './facts-store.ts'
+import { type BatchEvent, next } from './payout.ts'
 import type { Lease, RailBooks } from './rail.ts'
 
 /** Batches read at once; the others come with the next page of the same run. */
 const BATCHES_A_PAGE_MAX = 100
+/** So many blocks on top of a settled batch's, and no reorganisation is looked for any more. */
+const WATCHED_BLOCKS = 100
 const NOTE_CHARACTERS_MAX = 500
 /** A worker that has not ended by then counts as dead, and another may take its batch. */
 const LEASE_SECONDS = 120
@@ -163,7 +165,12 @@ export async function applyEvent(
   const ended =
     move.state === 'settled' || move.state === 'released' ? { ended_ms: BigInt(at) } : {}
   const change = { state: move.state, ...ended }
-  await tx.updateTable('batches').set(change).where('id', '=', batch).execute()
+  const paid = event.kind === 'settled' ? await paidColumns(tx, event.version) : {}
+  await tx
+    .updateTable('batches')
+    .set({ ...change, ...paid })
+    .where('id', '=', batch)
+    .execute()
   await tx.updateTable('payouts').set(change).where('batch_id', '=', batch).execute()
   // The coins of a settled batch stay its own: a reorganisation could bring them back.
   if (move.state === 'released') {
@@ -176,6 +183,15 @@ export async function applyEvent(
   return { kind: 'moved', state: move.state }
 }
 
+async function paidColumns(tx: Transaction<Database>, version: number) {
+  const tip = await tx
+    .selectFrom('tips')
+    .select(eb => eb.fn.max('height').as('height'))
+    .executeTakeFirst()
+  const height: number = tip?.height ?? 0
+  return { paid_version: version, watched_until_height: height + WATCHED_BLOCKS }
+}
+
 /** @throws NotPosted unless the ledger holds the entry afterwards */
 export async function post(tx: Transaction<Database>, entry: Entry): Promise<void> {
   const [outcome] = await postEntries(tx, [entry])
@@ -183,33 +199,4 @@ export async function post(tx: Transaction<Database>, entry: Entry): Promise<voi
   if (outcome.kind === 'posted' || outcome.kind === 'repeated') return
   const what = outcome.kind === 'overdrawn' ? `${outcome.account} is too small` : 'the key is taken'
   throw new NotPosted(`${entry.key}: ${what}`)
-}
-
-async function factsOf(
-  tx: Transaction<Database>,
-  batch: BatchId,
-  books: RailBooks,
-): Promise<BatchFacts> {
-  const payouts = await tx
-    .selectFrom('payouts')
-    .select(['account_id', 'amount_sats'])
-    .where('batch_id', '=', batch)
-    .orderBy('account_id')
-    .execute()
-  const booked = await tx
-    .selectFrom('batch_versions')
-    .select(eb => eb.fn.max('fee_sats').as('fee'))
-    .where('batch_id', '=', batch)
-    .where('raw', 'is not', null)
-    .executeTakeFirst()
-  const fee: bigint | null = booked?.fee ?? null
-  return {
-    batch,
-    books,
-    payouts: payouts.map(row => ({
-      account: accountId(row.account_id),
-      amount: sats(row.amount_sats),
-    })),
-    feeBooked: fee === null ? null : sats(fee),
-  }
 }

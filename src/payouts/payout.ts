@@ -1,8 +1,15 @@
-import { type Entry, type Leg, mergeLegs, minerAccount } from '../ledger/index.ts'
+import {
+  chartAccount,
+  type Entry,
+  type LedgerAccount,
+  type Leg,
+  mergeLegs,
+  minerAccount,
+} from '../ledger/index.ts'
 import { assert, unreachable } from '../lib/assert.ts'
-import type { BatchState } from '../lib/db/schema.ts'
+import type { BatchState, Wallet } from '../lib/db/schema.ts'
 import { type AccountId, type BatchId, journalKey, type UnixMs } from '../lib/ids.ts'
-import { type Millisats, millisats, msatsFromSats, type Sats } from '../lib/money.ts'
+import { type Millisats, millisats, msatsFromSats, type Sats, sats } from '../lib/money.ts'
 import type { RailBooks } from './rail.ts'
 
 /** Accounts in one batch; planning stops there, and the rest is due in the next one. */
@@ -15,11 +22,14 @@ export type BatchEvent =
   | { readonly kind: 'rejected' | 'expired' }
   /** The signed bytes are stored, with this fee. */
   | { readonly kind: 'prepared'; readonly fee: Sats }
+  /** A further version is signed and stored, with this higher fee. */
+  | { readonly kind: 'bumped'; readonly fee: Sats; readonly version: number }
   /** The network has it. */
   | { readonly kind: 'seen' }
   /** A reply was lost, or nobody has it now. */
   | { readonly kind: 'lost' }
-  | { readonly kind: 'settled'; readonly fee: Sats }
+  /** This version paid, with this fee. */
+  | { readonly kind: 'settled'; readonly fee: Sats; readonly version: number }
   /** Proven: no version of it can ever confirm. */
   | { readonly kind: 'dead' }
 
@@ -27,9 +37,23 @@ export type BatchEvent =
 export type BatchFacts = {
   readonly batch: BatchId
   readonly books: RailBooks
-  readonly payouts: readonly { readonly account: AccountId; readonly amount: Sats }[]
-  /** The fee booked when the signed bytes were stored; null before. */
+  /** Whose coins it spends. */
+  readonly wallet: Wallet
+  /** Empty unless miners are paid. */
+  readonly payouts: readonly PayoutFacts[]
+  /** What goes to our other wallet. */
+  readonly transferred: Sats
+  /** The fee booked when the newest signed bytes were stored; null before. */
   readonly feeBooked: Sats | null
+}
+
+/** What is reserved, and no longer owed once settled, is both together. */
+export type PayoutFacts = {
+  readonly account: AccountId
+  /** What the destination gets. */
+  readonly amount: Sats
+  /** The payee's part of the fee, fixed when planned; nothing where the pool pays. */
+  readonly charge: Sats
 }
 
 export type Move =
@@ -43,12 +67,12 @@ type Rule = Readonly<Partial<Record<BatchEvent['kind'], BatchState>>>
  * leads to moves nothing.
  *
  * ```
- *            approved  rejected  expired   prepared  seen  lost       settled  dead
+ *            approved  rejected  expired   prepared  bumped    seen  lost       settled  dead
  * planned    approved  released  released
- * approved             released  released  prepared                            released
- * prepared                                           sent  uncertain  settled  released
- * sent                                               sent  uncertain  settled  released
- * uncertain                                          sent  uncertain  settled  released
+ * approved             released  released  prepared                                      released
+ * prepared                                                     sent  uncertain  settled  released
+ * sent                                               prepared  sent  uncertain  settled  released
+ * uncertain                                          prepared  sent  uncertain  settled  released
  * settled
  * released
  * ```
@@ -62,8 +86,8 @@ const RULES: Readonly<Record<BatchState, Rule>> = {
   planned: { approved: 'approved', rejected: 'released', expired: 'released' },
   approved: { rejected: 'released', expired: 'released', prepared: 'prepared', dead: 'released' },
   prepared: LEFT,
-  sent: LEFT,
-  uncertain: LEFT,
+  sent: { ...LEFT, bumped: 'prepared' },
+  uncertain: { ...LEFT, bumped: 'prepared' },
   settled: {},
   released: {},
 }
@@ -75,9 +99,43 @@ export function next(state: BatchState, event: BatchEvent, facts: BatchFacts, at
   return { kind: 'moved', state: to, entry: entryOf(event, facts, at) }
 }
 
-/** The entry of planning: what was payable is reserved. */
-export function plannedEntry(facts: BatchFacts, at: UnixMs): Entry {
+/**
+ * The entry of planning: what was payable is reserved. Null where nobody is paid but ourselves.
+ *
+ * The entries of a batch, with what a payout takes from a miner as `gross` = `amount` + `charge`:
+ *
+ * ```
+ *           payout                                transfer                consolidation, cpfp
+ * planned   payable gross → inflight gross
+ * sent      float → out: amounts + fee            float → out: sum + fee  float → out: fee
+ * bumped    float → out: the fee's rise           likewise                likewise
+ * settled   inflight gross → out, fee, charges    out → other float, fee  out → fee
+ * released  both back                             back                    back
+ * ```
+ *
+ * At settlement the fee of the version that paid is booked, whichever it is: where another one was
+ * booked as sent, the float makes up the difference.
+ */
+export function plannedEntry(facts: BatchFacts, at: UnixMs): Entry | null {
   return entry(facts, 'planned', payeesLegs(facts, 'payable', 'inflight'), at)
+}
+
+/**
+ * Where a reorganisation after settlement let another version of the batch pay: the difference of
+ * the fees. Null where there is none.
+ */
+export function resettledEntry(
+  facts: BatchFacts,
+  { from, to, version }: { readonly from: Sats; readonly to: Sats; readonly version: number },
+  at: UnixMs,
+): Entry | null {
+  const more = millisats(msatsFromSats(to) - msatsFromSats(from))
+  const legs = [
+    { account: facts.books.fee, amount: more },
+    { account: floatOf(facts), amount: negated(more) },
+  ]
+  // It may come and go more than once, so the time tells one change from the next.
+  return entry(facts, `resettled:${version}:${at}`, legs, at)
 }
 
 function entryOf(event: BatchEvent, facts: BatchFacts, at: UnixMs): Entry | null {
@@ -88,6 +146,8 @@ function entryOf(event: BatchEvent, facts: BatchFacts, at: UnixMs): Entry | null
       return null
     case 'prepared':
       return entry(facts, 'sent', sentLegs(facts, event.fee), at)
+    case 'bumped':
+      return entry(facts, `bumped:${event.version}`, bumpedLegs(facts, event.fee), at)
     case 'settled':
       return entry(facts, 'settled', settledLegs(facts, event.fee), at)
     case 'rejected':
@@ -99,22 +159,37 @@ function entryOf(event: BatchEvent, facts: BatchFacts, at: UnixMs): Entry | null
   }
 }
 
-function entry(facts: BatchFacts, what: string, legs: readonly Leg[], at: UnixMs): Entry {
+function entry(facts: BatchFacts, what: string, legs: readonly Leg[], at: UnixMs): Entry | null {
   assert(
     legs.reduce((sum, leg) => sum + leg.amount, 0n) === 0n,
     'the legs of an entry of a batch sum to zero',
   )
+  const merged = mergeLegs(legs)
+  if (merged.length === 0) return null
   return {
     key: journalKey(`batch:${facts.batch}:${what}`),
-    event: `payout ${what}`,
-    legs: mergeLegs(legs),
+    event: `payout ${what.replace(/:.*/, '')}`,
+    legs: merged,
     at,
   }
 }
 
-function totalOf({ payouts }: BatchFacts): bigint {
-  assert(payouts.length > 0 && payouts.length <= PAYOUTS_MAX, 'a batch pays somebody')
-  return payouts.reduce((sum, payout) => sum + msatsFromSats(payout.amount), 0n)
+function totalOf({ payouts, transferred }: BatchFacts): bigint {
+  assert(payouts.length <= PAYOUTS_MAX, 'a batch pays no more than one transaction carries')
+  assert(payouts.length === 0 || transferred === 0n, 'a batch pays miners or ourselves')
+  const paid = payouts.reduce((sum, payout) => sum + payout.amount, 0n) + transferred
+  return msatsFromSats(sats(paid))
+}
+
+function floatOf({ books, wallet }: BatchFacts): LedgerAccount {
+  if (wallet === 'hot') return books.float
+  assert(books.cold !== null, 'a rail with a cold wallet books it')
+  return books.cold
+}
+
+/** Where a transfer goes: from the one wallet to the other. */
+function otherFloatOf(facts: BatchFacts): LedgerAccount {
+  return floatOf({ ...facts, wallet: facts.wallet === 'hot' ? 'cold' : 'hot' })
 }
 
 /** Debits one side of each miner and credits the other: what we owe only changes its name. */
@@ -123,46 +198,58 @@ function payeesLegs(
   from: 'payable' | 'inflight',
   to: 'payable' | 'inflight',
 ): Leg[] {
-  return payouts.flatMap(({ account, amount }) => [
-    { account: minerAccount(account, from), amount: msatsFromSats(amount) },
-    { account: minerAccount(account, to), amount: negated(msatsFromSats(amount)) },
+  return payouts.flatMap(payout => [
+    { account: minerAccount(payout.account, from), amount: grossOf(payout) },
+    { account: minerAccount(payout.account, to), amount: negated(grossOf(payout)) },
   ])
 }
 
+function grossOf({ amount, charge }: PayoutFacts): Millisats {
+  return msatsFromSats(sats(amount + charge))
+}
+
 function sentLegs(facts: BatchFacts, fee: Sats): Leg[] {
-  const left = millisats(totalOf(facts) + msatsFromSats(fee))
+  return movedOut(facts, totalOf(facts) + msatsFromSats(fee))
+}
+
+function bumpedLegs(facts: BatchFacts, fee: Sats): Leg[] {
+  const { feeBooked } = facts
+  assert(feeBooked !== null && fee > feeBooked, 'a replacement pays more than what it replaces')
+  return movedOut(facts, msatsFromSats(fee) - msatsFromSats(feeBooked))
+}
+
+function movedOut(facts: BatchFacts, amount: bigint): Leg[] {
+  const left = millisats(amount)
   return [
     { account: facts.books.out, amount: left },
-    { account: facts.books.float, amount: negated(left) },
+    { account: floatOf(facts), amount: negated(left) },
   ]
 }
 
-/** With the fee of the version that paid; where another fee was booked, the float makes it up. */
 function settledLegs(facts: BatchFacts, fee: Sats): Leg[] {
   assert(facts.feeBooked !== null, 'only what was booked as sent can settle')
   const booked = msatsFromSats(facts.feeBooked)
-  return [
-    ...facts.payouts.map(({ account, amount }) => ({
-      account: minerAccount(account, 'inflight'),
-      amount: msatsFromSats(amount),
-    })),
-    { account: facts.books.fee, amount: msatsFromSats(fee) },
-    { account: facts.books.float, amount: millisats(booked - msatsFromSats(fee)) },
-    { account: facts.books.out, amount: millisats(-(totalOf(facts) + booked)) },
-  ]
+  const charged = sats(facts.payouts.reduce((sum, { charge }) => sum + charge, 0n))
+  const legs: Leg[] = facts.payouts.map(payout => ({
+    account: minerAccount(payout.account, 'inflight'),
+    amount: grossOf(payout),
+  }))
+  legs.push({ account: facts.books.fee, amount: msatsFromSats(fee) })
+  legs.push({ account: floatOf(facts), amount: millisats(booked - msatsFromSats(fee)) })
+  legs.push({ account: facts.books.out, amount: millisats(-(totalOf(facts) + booked)) })
+  if (charged > 0n)
+    legs.push({ account: chartAccount('payoutFees'), amount: negated(msatsFromSats(charged)) })
+  if (facts.transferred > 0n)
+    legs.push({ account: otherFloatOf(facts), amount: msatsFromSats(facts.transferred) })
+  return legs
 }
 
 /** We owe it again, and what was booked as sent is back in the float. */
 function releasedLegs(facts: BatchFacts): Leg[] {
   const legs = payeesLegs(facts, 'inflight', 'payable')
   if (facts.feeBooked === null) return legs
-  return [
-    ...legs,
-    ...sentLegs(facts, facts.feeBooked).map(({ account, amount }) => ({
-      account,
-      amount: negated(amount),
-    })),
-  ]
+  const back = sentLegs(facts, facts.feeBooked)
+  return [...legs, ...back.map(({ account, amount }) => ({ account, amount: negated(amount) }))]
 }
 
 function negated(amount: Millisats): Millisats {

@@ -2,6 +2,7 @@ import { sql, type Transaction } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type BatchId, batchId, type PayoutId, payoutId, unixMs } from '../lib/ids.ts'
+import { sats } from '../lib/money.ts'
 import type { Spent } from '../treasury/index.ts'
 import {
   encodeManifest,
@@ -58,8 +59,15 @@ export async function storePlan(tx: Transaction<Database>, made: Made): Promise<
   await insertPayouts(tx, batch, payouts, made.now)
   await insertReservations(tx, batch, made.plan)
   await endRequests(tx, payouts, made.now)
-  const facts = { batch, books: made.rail.books, payouts, feeBooked: null }
-  await post(tx, plannedEntry(facts, made.now.at))
+  const planned = plannedEntry(
+    {
+      ...{ batch, books: made.rail.books, wallet: 'hot', payouts },
+      ...{ transferred: sats(0n), feeBooked: null },
+    },
+    made.now.at,
+  )
+  assert(planned !== null, 'a plan pays somebody')
+  await post(tx, planned)
   return manifest
 }
 

@@ -58,7 +58,11 @@ export type Coin = {
 
 /** Where a rail's money stands in the ledger. */
 export type RailBooks = {
+  /** What pays miners. */
   readonly float: LedgerAccount
+  /** The store that fills it up; null where there is none. */
+  readonly cold: LedgerAccount | null
+  /** What has left and is not settled. */
   readonly out: LedgerAccount
   readonly fee: LedgerAccount
 }

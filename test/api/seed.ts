@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { utf8 } from '../../src/lib/bytes.ts'
 import type { Database } from '../../src/lib/db/schema.ts'
+import { insertVersion } from '../support/version.ts'
 
 /** An address of the regtest network, and a worker's name that would like to be a script. */
 export const MINER = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
@@ -196,18 +197,15 @@ async function seedBatches(db: Kysely<Database>) {
       ])
       .execute()
   }
-  await db
-    .insertInto('batch_versions')
-    .values({
-      batch_id: 1n,
-      version: 1,
-      txid: sha256Hex('transaction'),
-      unsigned_psbt: utf8('psbt'),
-      raw: utf8('raw'),
-      fee_sats: 1_234n,
-      created_ms: BigInt(NOW_MS),
-    })
-    .execute()
+  await insertVersion(db, {
+    batch_id: 1n,
+    version: 1,
+    txid: sha256Hex('transaction'),
+    unsigned_psbt: utf8('psbt'),
+    raw: utf8('raw'),
+    fee_sats: 1_234n,
+    created_ms: BigInt(NOW_MS),
+  })
   const act = { batch_id: 1n, operator_key: sha256Hex('operator'), act: 'approve' as const }
   const said = { manifest_hash: sha256Hex('x'), reason: '', signature: new Uint8Array(64) }
   await db

@@ -31,6 +31,7 @@ import { fatesAfter, lastTip, workBack } from '../../src/pool/index.ts'
 import { writeNextStatement } from '../../src/pool/statement-store.ts'
 import { encodeManifest, type Manifest, manifestHash, signAct } from '../../src/treasury/index.ts'
 import { addBlock, addMiner, commitShares, type Miner } from '../pool/mining-rows.ts'
+import { insertVersion } from '../support/version.ts'
 
 export const OPERATOR_SECRET = fromHex('07'.repeat(32))
 export const START_MS = 1_800_000_000_000
@@ -247,18 +248,15 @@ async function settle(db: Kysely<Database>, number: bigint, account: AccountId, 
   transaction.addInput(fromHex(hashOf('anchor 1')), 0)
   transaction.addOutput(fromHex(`0014${'00'.repeat(20)}`), PAID)
   const paid = transaction.getId()
-  await db
-    .insertInto('batch_versions')
-    .values({
-      batch_id: number,
-      version: 1,
-      txid: paid,
-      unsigned_psbt: utf8('psbt'),
-      raw: new Uint8Array(transaction.toBuffer()),
-      fee_sats: 1_000n,
-      created_ms: BigInt(START_MS + 320_000),
-    })
-    .execute()
+  await insertVersion(db, {
+    batch_id: number,
+    version: 1,
+    txid: paid,
+    unsigned_psbt: utf8('psbt'),
+    raw: new Uint8Array(transaction.toBuffer()),
+    fee_sats: 1_000n,
+    created_ms: BigInt(START_MS + 320_000),
+  })
   await post(db, `batch:${number}:settled`, 'payout settled', [
     { account: minerAccount(account, 'inflight'), amount: msatsFromSats(PAID) },
     { account: chartAccount('feeL1'), amount: millisats(1_000_000n) },

@@ -16,6 +16,7 @@ import {
   manifestHash,
   type Purpose,
 } from '../../src/treasury/index.ts'
+import { insertVersion } from '../support/version.ts'
 
 export const NOW_MS = 1_800_000_000_000
 export const DAY_MS = 86_400_000
@@ -102,16 +103,13 @@ export async function addBatchRow(
 
 /** The first transaction of a batch was stored at this time. */
 export async function addVersionRow(db: Kysely<Database>, batch: BatchId, at: UnixMs) {
-  await db
-    .insertInto('batch_versions')
-    .values({
-      ...{ batch_id: batch, version: 1, txid: batch.toString(16).padStart(64, 'f') },
-      unsigned_psbt: new Uint8Array([1]),
-      raw: new Uint8Array([1]),
-      fee_sats: 1n,
-      created_ms: BigInt(at),
-    })
-    .execute()
+  await insertVersion(db, {
+    ...{ batch_id: batch, version: 1, txid: batch.toString(16).padStart(64, 'f') },
+    unsigned_psbt: new Uint8Array([1]),
+    raw: new Uint8Array([1]),
+    fee_sats: 1n,
+    created_ms: BigInt(at),
+  })
 }
 
 /** An account of its own for each batch, since an account is in one live batch only. */

@@ -9,7 +9,7 @@ import {
 import { accountId, type BatchId, type Digest, journalKey, unixMs } from '../../src/lib/ids.ts'
 import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import { autoApprove, decideBatch, judgeBatch } from '../../src/payouts/decide-store.ts'
-import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-rail.ts'
+import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { lockSpending } from '../../src/payouts/spent-store.ts'
 import type { Act } from '../../src/treasury/approval.ts'
 import { approversOf } from '../../src/treasury/approval-store.ts'

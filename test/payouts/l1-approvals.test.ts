@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { sats } from '../../src/lib/money.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { autoApprove } from '../../src/payouts/decide-store.ts'
-import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-rail.ts'
+import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { approversOf, type SpendPolicy } from '../../src/treasury/index.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { keyOf, secretOf } from '../treasury/people.ts'

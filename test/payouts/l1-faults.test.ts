@@ -286,10 +286,10 @@ for (const state of ['approved', 'sent'] as const) {
 test('a batch begun before its operators left ends with its anchor, not with its time', async () => {
   const { world, batch } = await approved()
   const mute: NodeRpc = {
-    call: (method, ...rest) =>
-      method === 'walletprocesspsbt'
+    call: (method, params, ...rest) =>
+      method === 'walletprocesspsbt' && params?.[1] === true
         ? Promise.reject(new NodeUnreachable('the wallet gives no answer'))
-        : connectNode(node.rpc).call(method, ...rest),
+        : connectNode(node.rpc).call(method, params, ...rest),
   }
   await world.advance({ rail: railOn(world.db, mute, { clock: world.clock }) })
   const versions = world.db.selectFrom('batch_versions').selectAll()

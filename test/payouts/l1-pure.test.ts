@@ -19,6 +19,7 @@ import {
   type Order,
   outputWeight,
   transactionComplaint,
+  weightOf,
 } from '../../src/payouts/rails/l1/transaction.ts'
 
 const OURS = txid('aa'.repeat(32))
@@ -43,12 +44,15 @@ const VIEW: ChainView = {
   blocks: 100,
   headers: 100,
   isSyncing: false,
+  tipAgeMs: 600_000,
   highest: { height: 100, fate: 'on chain' },
 }
 const views: readonly [string, Partial<ChainView>, boolean][] = [
   ['its tip is the highest', {}, true],
   ['nothing was seen before', { highest: null }, true],
   ['it is on another chain', { chain: 'test' }, false],
+  ['its newest block is three hours old', { tipAgeMs: 3 * 3_600_000 }, false],
+  ['our clock is behind its newest block', { tipAgeMs: -60_000 }, true],
   ['it is syncing', { isSyncing: true }, false],
   ['it knows headers beyond its blocks', { headers: 101 }, false],
   ['a higher tip is gone', { highest: { height: 101, fate: 'gone' } }, false],
@@ -113,9 +117,10 @@ const ORDER: Order = {
 }
 
 function built(order = ORDER, rate = 2000n) {
-  const outcome = buildTransaction(order, sats(rate))
+  const fee = feeFor(weightOf(order), sats(rate))
+  const outcome = buildTransaction(order, fee)
   if (outcome.kind !== 'built') throw new Error('it is affordable')
-  return { ...outcome, transaction: unsignedOf(outcome.psbt) }
+  return { ...outcome, fee, transaction: unsignedOf(outcome.psbt) }
 }
 
 function unsignedOf(psbt: Uint8Array): Transaction {
@@ -136,7 +141,9 @@ test('the anchor comes first, the change last, and nothing is left to chance', (
 test('the fee is that of the weight, and never above what was approved', () => {
   const weight = 50 + 2 * 272 + 3 * 124
   expect(built().fee).toBe(feeFor(weight, sats(2000n)))
-  expect(buildTransaction(ORDER, sats(9000n))).toMatchObject({ kind: 'too dear' })
+  expect(buildTransaction(ORDER, sats(ORDER.feeMax + 1n))).toEqual({ kind: 'too dear' })
+  const poor = { ...ORDER, coins: ORDER.coins.slice(0, 1) }
+  expect(buildTransaction(poor, ORDER.feeMax)).toEqual({ kind: 'too poor' })
 })
 
 test('the largest fee of the parts bounds the fee of the whole', () => {

@@ -10,6 +10,7 @@ import {
   batchId,
   digest,
   journalKey,
+  type UnixMs,
   unixMs,
 } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -18,11 +19,15 @@ import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-clie
 import { decideBatch } from '../../src/payouts/decide-store.ts'
 import { payoutJobs } from '../../src/payouts/jobs.ts'
 import type { Rail } from '../../src/payouts/rail.ts'
-import { L1_BOOKS, type L1Options, l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
+import { L1_BOOKS, type L1Options } from '../../src/payouts/rails/l1/l1-parts.ts'
+import { l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
+import { nodeSigner } from '../../src/payouts/rails/l1/node-signer-client.ts'
 import type { Scheme } from '../../src/payouts/scheme.ts'
 import {
   type Act,
   type ActVerdict,
+  freezeByPool,
+  frozen,
   operatorKeyOf,
   type SignedAct,
   type SpendPolicy,
@@ -64,11 +69,11 @@ export const SCHEME: Scheme = {
 
 export const OPTIONS: L1Options = {
   network: 'regtest',
-  wallet: WALLET,
   feeRateMin: sats(2000n),
   feeRateMax: sats(50_000n),
   confirmWithin: 6,
   finality: FINALITY,
+  bumpAfterBlocks: 2,
   floatCap: null,
 }
 
@@ -93,6 +98,10 @@ export type World = {
   /** One run of a job, on another rail or database where told. */
   readonly plan: (parts?: Partial<JobsFrom>) => Promise<void>
   readonly advance: (parts?: Partial<JobsFrom>) => Promise<void>
+  /** Looks after settled batches. */
+  readonly watch: () => Promise<void>
+  /** As the pool freezes the rail by itself. */
+  readonly freeze: (reason: string) => Promise<void>
   readonly act: (batch: BatchId, operator: number, act: Act) => Promise<ActVerdict | null>
   readonly give: (batch: BatchId, act: SignedAct) => Promise<ActVerdict | null>
   readonly approve: (batch: BatchId) => Promise<void>
@@ -120,7 +129,8 @@ export function railOn(
   },
 ): Rail {
   const { clock, options = OPTIONS, policy = async () => POLICY } = world
-  return l1Rail({ db, node, clock, policy, options })
+  const hot = { name: WALLET, signer: nodeSigner(node, WALLET) }
+  return l1Rail({ db, node, clock, policy, options, hot, cold: null })
 }
 
 export async function createWorld(node: TestNode, payees: readonly string[]): Promise<World> {
@@ -146,7 +156,8 @@ export async function createWorld(node: TestNode, payees: readonly string[]): Pr
       rails: [from.rail ?? rail],
       rules: () => ({ version: POLICY.version, limits: NO_LIMITS, allowList: null }),
       approvePlanned: from.approvePlanned ?? (async () => []),
-      frozen: async () => null,
+      frozen: scope => frozen(db, scope),
+      freeze: (scope, reason) => freeze(db, { scope, reason, at: unixMs(now) }),
       expiresAfterMs: HOUR_MS,
       owner: 'test',
     })
@@ -180,6 +191,8 @@ export async function createWorld(node: TestNode, payees: readonly string[]): Pr
     clock,
     plan,
     advance: from => run('advance-batches', from),
+    watch: () => run('watch-settled'),
+    freeze: reason => freeze(db, { scope: 'l1', reason, at: unixMs(now) }),
     act,
     give,
     approve: async batch => {
@@ -199,6 +212,13 @@ export async function createWorld(node: TestNode, payees: readonly string[]): Pr
       await credit(db, accounts, now)
     },
   }
+}
+
+async function freeze(
+  db: Kysely<Database>,
+  words: { readonly scope: string; readonly reason: string; readonly at: UnixMs },
+): Promise<void> {
+  await db.transaction().execute(tx => freezeByPool(tx, { network: 'regtest', ...words }))
 }
 
 async function balancesByName(db: Kysely<Database>): Promise<Record<string, bigint>> {

@@ -11,7 +11,7 @@ import { type AccountId, accountId, journalKey, txid, unixMs } from '../../src/l
 import { millisats, sats } from '../../src/lib/money.ts'
 import { type Planning, planPayouts } from '../../src/payouts/plan-store.ts'
 import type { Coin, Rail } from '../../src/payouts/rail.ts'
-import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-rail.ts'
+import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-parts.ts'
 import type { Scheme } from '../../src/payouts/scheme.ts'
 import { BLOCKS, FEES, MINUTES, NO_RULES } from './due.ts'
 

@@ -49,6 +49,7 @@ export type MoneyTables = {
     purpose: Generated<'payout' | 'transfer' | 'consolidation' | 'cpfp'>
     wallet: Generated<Wallet>
     parent_id: bigint | null
+    paid_version: number | null
     watched_until_height: number | null
     auto_approved: Generated<boolean>
     note: Generated<string>

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../../../lib/db/schema.ts'
-import type { BlockHash, Txid } from '../../../lib/ids.ts'
+import type { BlockHash } from '../../../lib/ids.ts'
+import type { Clock } from '../../../lib/time.ts'
 import { type AnchorEvidence, chainComplaint, type VersionEvidence } from './evidence.ts'
 import { highestTip, type Version } from './version-store.ts'
 import type { Outpoint, WalletClient } from './wallet-client.ts'
@@ -12,7 +13,11 @@ import type { Outpoint, WalletClient } from './wallet-client.ts'
  * @param expected what the node calls the pool's network
  * @returns a question whose answer is why it decides nothing, or null
  */
-export function chainWatch(db: Kysely<Database>, wallet: WalletClient, expected: string) {
+export function chainWatch(
+  { db, clock }: { readonly db: Kysely<Database>; readonly clock: Clock },
+  wallet: WalletClient,
+  expected: string,
+) {
   let seen: { readonly height: number; readonly hash: BlockHash } | null = null
   return async (): Promise<string | null> => {
     const info = await wallet.chain()
@@ -26,6 +31,7 @@ export function chainWatch(db: Kysely<Database>, wallet: WalletClient, expected:
         blocks: info.blocks,
         headers: info.headers,
         isSyncing: info.initialblockdownload,
+        tipAgeMs: clock.now() - info.time * 1000,
         highest: highest && { height: highest.height, fate },
       },
       expected,
@@ -47,27 +53,30 @@ export function versionEvidence(
       version,
       txid,
       fee,
-      confirmations: await depthOf(wallet, txid),
+      confirmations: await wallet.depthOf(txid),
     })),
   )
 }
 
-/** Who spends the anchor, on the chain or else in the mempool. */
+/**
+ * Who spends the anchor, on the chain or else in the mempool. A child's anchor is its parent's
+ * change: where another version of the parent is on the chain instead, it can never be, which is
+ * as if that version had spent it.
+ *
+ * @param siblings the other versions of the batch that makes the anchor; none but for a child
+ */
 export async function anchorEvidence(
   wallet: WalletClient,
   anchor: Outpoint,
+  siblings: readonly VersionEvidence[],
 ): Promise<AnchorEvidence> {
-  if (await wallet.isUnspent(anchor)) {
-    return { kind: 'unspent', inMempool: await wallet.mempoolSpender(anchor) }
-  }
+  const sibling = siblings.find(({ confirmations }) => confirmations > 0)
+  if (sibling) return { kind: 'spent', by: sibling.txid, confirmations: sibling.confirmations }
+  if (await wallet.isInMempoolOrChain(anchor)) return { kind: 'unspent', inMempool: null }
+  const inMempool = await wallet.mempoolSpender(anchor)
+  if (inMempool !== null || (await wallet.isUnspent(anchor))) return { kind: 'unspent', inMempool }
   const by = await wallet.spenderOf(anchor)
-  if (by === null) return { kind: 'spent by something' }
-  return { kind: 'spent', by, confirmations: await depthOf(wallet, by) }
-}
-
-/** Depth on the best chain; 0 where no block of it has the transaction. */
-async function depthOf(wallet: WalletClient, id: Txid): Promise<number> {
-  const block = (await wallet.transaction(id))?.block ?? null
-  const confirmations = block === null ? null : await wallet.confirmationsOf(block)
-  return confirmations !== null && confirmations > 0 ? confirmations : 0
+  if (by !== null) return { kind: 'spent', by, confirmations: await wallet.depthOf(by) }
+  const isFunded = (await wallet.depthOf(anchor.txid)) > 0
+  return isFunded ? { kind: 'spent by something' } : { kind: 'not there' }
 }

@@ -39,12 +39,19 @@ export type ChainView = {
   readonly blocks: number
   readonly headers: number
   readonly isSyncing: boolean
+  /** By our clock, since the newest block says that it was made; negative where that is ahead. */
+  readonly tipAgeMs: number
   /** The highest tip we have ever seen, and what the node says of it now. */
   readonly highest: {
     readonly height: number
     readonly fate: 'on chain' | 'forked' | 'gone'
   } | null
 }
+
+/** Two hours without a block come about once a year; a node that is cut off looks like that. */
+const TIP_AGE_MS_MAX = 2 * 3_600_000
+/** Its blocks come when somebody asks for them, and its clock is whatever a test says. */
+const TEST_CHAIN = 'regtest'
 
 /**
  * Why a node's view decides nothing at present, or null where it can be believed. After a crash a
@@ -54,6 +61,8 @@ export type ChainView = {
 export function chainComplaint(view: ChainView, chain: string): string | null {
   if (view.chain !== chain) return `the node is on ${view.chain}, not on ${chain}`
   if (view.isSyncing || view.headers > view.blocks) return 'the node is still syncing'
+  if (chain !== TEST_CHAIN && view.tipAgeMs > TIP_AGE_MS_MAX)
+    return 'the newest block of the node is hours old'
   if (view.highest === null || view.highest.fate === 'on chain') return null
   if (view.highest.height <= view.blocks) return null
   return view.highest.fate === 'forked' ? null : 'the node is behind a tip that it has shown before'
@@ -74,6 +83,8 @@ export type AnchorEvidence =
   | { readonly kind: 'spent'; readonly by: Txid; readonly confirmations: number }
   /** Spent on the chain, and nobody knows by what. */
   | { readonly kind: 'spent by something' }
+  /** What makes it is in no block and no mempool; it may come, or come back. */
+  | { readonly kind: 'not there' }
 
 /**
  * Decides from evidence alone. Whichever version is deep enough has paid; nothing is dead before
@@ -106,6 +117,8 @@ export function judgeEvidence(
       return { kind: 'dead', reason: `${anchor.by} has spent the anchor` }
     case 'spent by something':
       return { kind: 'unknown', reason: 'the anchor is spent, and the wallet knows not by what' }
+    case 'not there':
+      return { kind: 'missing' }
     default:
       return unreachable(anchor)
   }

@@ -15,6 +15,8 @@ const BASE_WEIGHT = 50
 const P2WPKH_INPUT_WEIGHT = 272
 /** Outpoint, empty script, sequence; then a signature of at most 65 bytes. */
 const P2TR_INPUT_WEIGHT = 231
+/** No script of ours asks for more before a node relays an output to it. Source: payouts of dust. */
+const CHANGE_DUST = 330n
 /** Change goes to a script of at most 34 bytes. */
 const CHANGE_SCRIPT_BYTES_MAX = 34
 
@@ -36,10 +38,11 @@ export type BuildOutcome =
       readonly psbt: Uint8Array
       /** Holds for the signed transaction too, since its inputs are native segwit. */
       readonly txid: Txid
-      readonly fee: Sats
     }
-  /** At this fee rate it would cost more than was approved. */
-  | { readonly kind: 'too dear'; readonly fee: Sats }
+  /** The fee is more than was approved. */
+  | { readonly kind: 'too dear' }
+  /** Its coins do not pay it, or leave less than can be change. */
+  | { readonly kind: 'too poor' }
 
 /** @returns null for a coin that we do not spend: only native segwit keeps a txid when signed */
 export function inputWeight(script: Uint8Array): number | null {
@@ -65,14 +68,14 @@ export function feeFor(weight: number, feeRateSatPerKvb: Sats): Sats {
 
 /**
  * Builds a version of a batch: the anchor first, the payments in their order, our change last.
- * Nothing here depends on chance, so the same order at the same rate is the same transaction.
+ * Nothing here depends on chance, so the same order with the same fee is the same transaction.
  */
-export function buildTransaction(order: Order, feeRateSatPerKvb: Sats): BuildOutcome {
+export function buildTransaction(order: Order, fee: Sats): BuildOutcome {
   const { coins, payments, changeScript } = order
-  const weight = weightOf(order)
-  assert(weight <= WEIGHT_MAX, 'planning keeps a batch small')
-  const fee = feeFor(weight, feeRateSatPerKvb)
-  if (fee > order.feeMax) return { kind: 'too dear', fee }
+  assert(weightOf(order) <= WEIGHT_MAX, 'planning keeps a batch small')
+  if (fee > order.feeMax) return { kind: 'too dear' }
+  const change = valueOfCoins(coins) - paidBy(payments) - fee
+  if (change < CHANGE_DUST) return { kind: 'too poor' }
   const psbt = new Psbt()
   psbt.setVersion(2).setLocktime(0)
   for (const { txid, vout, value, script } of coins) {
@@ -80,12 +83,9 @@ export function buildTransaction(order: Order, feeRateSatPerKvb: Sats): BuildOut
     psbt.addInput({ hash: txid, index: vout, sequence: SEQUENCE, witnessUtxo })
   }
   for (const { script, amount } of payments) psbt.addOutput({ script, value: amount })
-  psbt.addOutput({
-    script: changeScript,
-    value: sats(valueOfCoins(coins) - paidBy(payments) - fee),
-  })
+  psbt.addOutput({ script: changeScript, value: sats(change) })
   const unsigned = Transaction.fromBuffer(psbt.data.getTransaction())
-  return { kind: 'built', psbt: psbt.toBuffer(), txid: txid(unsigned.getId()), fee }
+  return { kind: 'built', psbt: psbt.toBuffer(), txid: txid(unsigned.getId()) }
 }
 
 /**
@@ -126,11 +126,6 @@ export function feeRateOf(raw: Uint8Array, fee: Sats): Sats {
   return sats(ceilDiv(fee * 1000n, vsize))
 }
 
-/** A signer's PSBT without signatures of its own: what was stored before it was asked. */
-export function psbtBase64(psbt: Uint8Array): string {
-  return Psbt.fromBuffer(psbt).toBase64()
-}
-
 /** @returns null where the text is not plain hex of a transaction */
 export function parseRaw(hex: string): Uint8Array | null {
   if (!/^(?:[0-9a-f]{2})+$/.test(hex)) return null
@@ -138,7 +133,8 @@ export function parseRaw(hex: string): Uint8Array | null {
   return parse(raw) === null ? null : raw
 }
 
-function weightOf({ coins, payments, changeScript }: Order): number {
+/** What a version weighs at most once it is signed. */
+export function weightOf({ coins, payments, changeScript }: Order): number {
   const inputs = coins.map(({ script }) => {
     const weight = inputWeight(script)
     assert(weight !== null, 'only native segwit coins are reserved')

@@ -1,19 +1,22 @@
 import type { Kysely, Transaction } from 'kysely'
 import { assert } from '../../../lib/assert.ts'
-import type { Database } from '../../../lib/db/schema.ts'
+import type { BatchState, Database } from '../../../lib/db/schema.ts'
 import {
   type BatchId,
   type BlockHash,
+  batchId,
   blockHash,
   type Txid,
   txid,
   type UnixMs,
+  unixMs,
 } from '../../../lib/ids.ts'
 import { type Sats, sats } from '../../../lib/money.ts'
 import type { Coin, Lease } from '../../rail.ts'
+import type { Outpoint } from './wallet-client.ts'
 
-/** Versions of one batch; a further one is refused. */
-const VERSIONS_MAX = 50
+/** Versions of one batch; one that would be more waits instead. */
+export const VERSIONS_MAX = 50
 
 /** One exact transaction of a batch. */
 export type Version = {
@@ -21,6 +24,9 @@ export type Version = {
   readonly txid: Txid
   readonly fee: Sats
   readonly psbt: Uint8Array
+  /** What it spends, the anchor first. */
+  readonly coins: readonly Outpoint[]
+  readonly createdAt: UnixMs
   /** The signed bytes; null while only the intent is stored. */
   readonly raw: Uint8Array | null
 }
@@ -34,13 +40,52 @@ export async function versionsOf(db: Kysely<Database>, batch: BatchId): Promise<
     .orderBy('version', 'desc')
     .limit(VERSIONS_MAX)
     .execute()
+  const coins = await db
+    .selectFrom('version_coins')
+    .select(['version', 'txid', 'vout'])
+    .where('batch_id', '=', batch)
+    .orderBy('version')
+    .orderBy('input')
+    .execute()
+  const spent = Map.groupBy(coins, coin => coin.version)
   return rows.map(row => ({
     version: row.version,
     txid: txid(row.txid),
     fee: sats(row.fee_sats),
     psbt: new Uint8Array(row.unsigned_psbt),
+    coins: (spent.get(row.version) ?? []).map(coin => ({ ...coin, txid: txid(coin.txid) })),
+    createdAt: unixMs(Number(row.created_ms)),
     raw: row.raw === null ? null : new Uint8Array(row.raw),
   }))
+}
+
+/**
+ * For a child that pays for its parent: the parent's versions other than the one whose change it
+ * spends. Where one of them is on the chain, the child can never be.
+ */
+export async function siblingsOf(
+  db: Kysely<Database>,
+  batch: BatchId,
+  anchor: Txid,
+): Promise<Version[]> {
+  const row = await db
+    .selectFrom('batches')
+    .select('parent_id')
+    .where('id', '=', batch)
+    .executeTakeFirst()
+  if (row?.parent_id == null) return []
+  const versions = await versionsOf(db, batchId(row.parent_id))
+  return versions.filter(version => version.txid !== anchor)
+}
+
+/** Blocks that the pool has seen since a version was made. */
+export async function blocksSince(db: Kysely<Database>, at: UnixMs): Promise<number> {
+  const row = await db
+    .selectFrom('tips')
+    .select(eb => eb.fn.countAll<bigint>().as('count'))
+    .where('seen_ms', '>', BigInt(at))
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
 }
 
 /**
@@ -52,8 +97,9 @@ export async function storeIntent(
   db: Kysely<Database>,
   lease: Lease,
   version: Omit<Version, 'raw'>,
-  at: UnixMs,
+  from: readonly BatchState[],
 ): Promise<boolean> {
+  assert(version.version <= VERSIONS_MAX, 'whoever makes a version counts them first')
   return db.transaction().execute(async tx => {
     const row = await tx
       .selectFrom('batches')
@@ -61,7 +107,7 @@ export async function storeIntent(
       .where('id', '=', lease.batch)
       .forUpdate()
       .executeTakeFirst()
-    if (row?.fence !== lease.fence || row.state !== 'approved') return false
+    if (row?.fence !== lease.fence || !from.includes(row.state)) return false
     await tx
       .insertInto('batch_versions')
       .values({
@@ -71,8 +117,17 @@ export async function storeIntent(
         unsigned_psbt: version.psbt,
         raw: null,
         fee_sats: version.fee,
-        created_ms: BigInt(at),
+        created_ms: BigInt(version.createdAt),
       })
+      .execute()
+    await tx
+      .insertInto('version_coins')
+      .values(
+        version.coins.map(({ txid, vout }, input) => ({
+          ...{ batch_id: lease.batch, version: version.version },
+          ...{ input, txid, vout },
+        })),
+      )
       .execute()
     return true
   })

@@ -30,6 +30,7 @@ const chainSchema = z.object({
   headers: z.int(),
   bestblockhash: hash.transform(blockHash),
   initialblockdownload: z.boolean(),
+  time: z.int(),
 })
 const unspentSchema = z.array(
   outpoint.extend({
@@ -67,6 +68,12 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
   const askWallet = (method: string, ...params: readonly unknown[]) =>
     call(method, params, { wallet })
 
+  const process = async (psbt: Uint8Array, { sign }: { readonly sign: boolean }) => {
+    const params = [toBase64(psbt), sign, 'DEFAULT', true, false] as const
+    const reply = await askWallet('walletprocesspsbt', ...params)
+    return fromBase64(z.object({ psbt: z.base64() }).parse(reply).psbt)
+  }
+
   const transaction = async (id: Txid): Promise<WalletTransaction | null> => {
     const reply = await orNull(askWallet('gettransaction', id, true, true))
     if (reply === null) return null
@@ -74,21 +81,33 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
     return { confirmations, block: blockhash ?? null, spends: decoded?.vin ?? [] }
   }
 
+  const confirmationsOf = async (block: BlockHash): Promise<number | null> => {
+    const reply = await orNull(ask('getblockheader', block))
+    return reply === null ? null : z.object({ confirmations: z.int() }).parse(reply).confirmations
+  }
+
   return {
     chain: async () => chainSchema.parse(await ask('getblockchaininfo')),
 
     /** Blocks on top of it, itself included; −1 off the best chain, null where unknown. */
-    confirmationsOf: async (block: BlockHash): Promise<number | null> => {
-      const reply = await orNull(ask('getblockheader', block))
-      return reply === null ? null : z.object({ confirmations: z.int() }).parse(reply).confirmations
+    confirmationsOf,
+
+    /** Depth of a wallet's transaction on the best chain; 0 where no block of it has it. */
+    depthOf: async (id: Txid): Promise<number> => {
+      const block = (await transaction(id))?.block ?? null
+      const confirmations = block === null ? null : await confirmationsOf(block)
+      return confirmations !== null && confirmations > 0 ? confirmations : 0
     },
 
-    /** Confirmed native segwit coins that the wallet can sign for; immature ones are not listed. */
-    coins: async (): Promise<Coin[]> => {
-      const listed = await askWallet('listunspent', 1, CONFIRMATIONS_MAX, [], false)
+    /**
+     * Native segwit coins as deep as asked for that the wallet can sign for, or would if it had its
+     * keys; immature ones are not listed.
+     */
+    coins: async (depth: number): Promise<Coin[]> => {
+      const listed = await askWallet('listunspent', depth, CONFIRMATIONS_MAX, [], false)
       return unspentSchema.parse(listed).flatMap(unspent => {
         const script = new Uint8Array(Buffer.from(unspent.scriptPubKey, 'hex'))
-        const ours = unspent.spendable && unspent.safe && unspent.confirmations >= 1
+        const ours = unspent.spendable && unspent.safe && unspent.confirmations >= depth
         if (!ours || inputWeight(script) === null || unspent.amount === 0n) return []
         return [{ txid: txid(unspent.txid), vout: unspent.vout, value: unspent.amount, script }]
       })
@@ -106,18 +125,34 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
       return reply.parse(await ask('estimatesmartfee', blocks)).feerate ?? null
     },
 
-    /** What its mempool takes at least now. */
-    mempoolFeeRate: async (): Promise<Sats> =>
-      z.object({ mempoolminfee: amount }).parse(await ask('getmempoolinfo')).mempoolminfee,
+    /** What its mempool takes at least now, and what a replacement adds at least. */
+    mempoolRates: async (): Promise<{ readonly floor: Sats; readonly increment: Sats }> => {
+      const reply = z.object({ mempoolminfee: amount, incrementalrelayfee: amount })
+      const { mempoolminfee, incrementalrelayfee } = reply.parse(await ask('getmempoolinfo'))
+      return { floor: mempoolminfee, increment: incrementalrelayfee }
+    },
 
-    /** @returns the final transaction's hex, or null where the wallet could not sign all of it */
-    sign: async (psbtBase64: string): Promise<string | null> => {
-      const signed = z
-        .object({ psbt: z.string(), complete: z.boolean() })
-        .parse(await askWallet('walletprocesspsbt', psbtBase64, true, 'ALL'))
-      if (!signed.complete) return null
+    /** The fees of a transaction and all that spends it there; null where it is not in the mempool. */
+    mempoolFees: async (id: Txid): Promise<Sats | null> => {
+      const reply = await orNull(ask('getmempoolentry', id))
+      const entry = z.object({ fees: z.object({ descendant: amount }) })
+      return reply === null ? null : entry.parse(reply).fees.descendant
+    },
+
+    /** The same PSBT with all that the wallet knows of its inputs and change, and no signature. */
+    describe: async (psbt: Uint8Array): Promise<Uint8Array> => process(psbt, { sign: false }),
+
+    /** The same PSBT with the wallet's own signatures, nothing finalised. */
+    sign: async (psbt: Uint8Array): Promise<Uint8Array> => process(psbt, { sign: true }),
+
+    /**
+     * The node finalises: it knows which signatures a script needs, and leaves out one too many.
+     *
+     * @returns the final transaction's hex, or null where signatures are missing
+     */
+    finalise: async (psbt: Uint8Array): Promise<string | null> => {
       const final = z.object({ hex: z.string().optional(), complete: z.boolean() })
-      return final.parse(await ask('finalizepsbt', signed.psbt)).hex ?? null
+      return final.parse(await ask('finalizepsbt', toBase64(psbt))).hex ?? null
     },
 
     /** @returns why the mempool would refuse it, or null */
@@ -148,6 +183,10 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
     isUnspent: async ({ txid, vout }: Outpoint): Promise<boolean> =>
       (await ask('gettxout', txid, vout, false)) !== null,
 
+    /** Whether the chain with the mempool on top of it has the coin, and unspent. */
+    isInMempoolOrChain: async ({ txid, vout }: Outpoint): Promise<boolean> =>
+      (await ask('gettxout', txid, vout, true)) !== null,
+
     mempoolSpender: async (coin: Outpoint): Promise<Txid | null> => {
       const reply = await ask('gettxspendingprevout', [{ txid: coin.txid, vout: coin.vout }])
       const spender = z.object({ spendingtxid: hash.transform(txid).optional() })
@@ -176,6 +215,14 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
       return null
     },
   }
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
+}
+
+function fromBase64(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'base64'))
 }
 
 async function orNull(reply: Promise<unknown>): Promise<unknown> {

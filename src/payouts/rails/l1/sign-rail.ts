@@ -1,0 +1,78 @@
+import type { Manifest, SignedAct } from '../../../treasury/index.ts'
+import type { BatchEvent } from '../../payout.ts'
+import { moveBatch, NotPosted } from '../../payout-store.ts'
+import type { Lease } from '../../rail.ts'
+import { signaturesIn } from './cosign.ts'
+import { L1_BOOKS, type Parts, walletOf } from './l1-parts.ts'
+import { feeRateOf, type Order, parseRaw, transactionComplaint, txidOf } from './transaction.ts'
+import { storeSigned, type Version } from './version-store.ts'
+
+/** A batch as its approvers saw it, and what a version of it must be. */
+export type Approved = {
+  readonly manifest: Manifest
+  readonly acts: readonly SignedAct[]
+  readonly order: Order
+}
+
+export type SignOutcome =
+  /** The signed bytes are stored, and the batch has moved in the same commit. */
+  | { readonly kind: 'prepared' }
+  | { readonly kind: 'waits'; readonly reason: string }
+  /** It is signed, and the mempool would not take it: evidence may say that its anchor is gone. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'fenced' }
+
+/** `prepared` is of what has never left, `bumped` replaces what has. */
+type ToSign = Approved & { readonly as: 'prepared' | 'bumped' }
+
+/**
+ * Has a stored version signed, and stores what came back only when it is the order and nothing
+ * else; the batch moves to `prepared`, and is booked, in the same commit.
+ */
+export async function signVersion(
+  parts: Parts,
+  lease: Lease,
+  { manifest, acts, order, as }: ToSign,
+  version: Version,
+): Promise<SignOutcome> {
+  const { client, signer } = walletOf(parts, manifest)
+  const signed = await signer.sign({ manifest, acts, psbt: version.psbt })
+  if (signed.kind === 'waits') return signed
+  const hex = await client.finalise(signed.psbt)
+  const raw = hex === null ? null : parseRaw(hex)
+  if (raw === null) {
+    const reason = `signed in full by ${signaturesIn(signed.psbt)}, and it needs more`
+    return { kind: 'waits', reason }
+  }
+  const wrong = transactionComplaint(raw, order)
+  if (wrong !== null || txidOf(raw) !== version.txid) {
+    return { kind: 'waits', reason: wrong ?? 'another transaction was signed' }
+  }
+  const refused = await client.mempoolComplaint(raw, feeRateOf(raw, version.fee))
+  if (refused !== null)
+    return { kind: 'refused', reason: `the mempool would refuse it: ${refused}` }
+  return storeMoved(parts, lease, version, { raw, as })
+}
+
+async function storeMoved(
+  { db, clock }: Parts,
+  lease: Lease,
+  { version, fee }: Version,
+  { raw, as }: { readonly raw: Uint8Array; readonly as: 'prepared' | 'bumped' },
+): Promise<SignOutcome> {
+  const lost = new Error('fenced')
+  const event: BatchEvent =
+    as === 'prepared' ? { kind: 'prepared', fee } : { kind: 'bumped', fee, version }
+  try {
+    await db.transaction().execute(async tx => {
+      const moved = await moveBatch(tx, lease, event, { books: L1_BOOKS, at: clock.now() })
+      if (moved.kind !== 'moved') throw lost
+      await storeSigned(tx, lease.batch, version, raw)
+    })
+    return { kind: 'prepared' }
+  } catch (error) {
+    if (error === lost) return { kind: 'fenced' }
+    if (error instanceof NotPosted) return { kind: 'waits', reason: error.message }
+    throw error
+  }
+}
