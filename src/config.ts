@@ -148,6 +148,9 @@ function configSchema(sources: SecretSources) {
       poolKey: secret.pipe(secretKey).optional(),
       approvalExpiryHours: z.int().min(1).max(720),
     }),
+    signer: z
+      .strictObject({ host: z.string().min(1), port, keyFile: z.string().min(1) })
+      .optional(),
     stratum: z.strictObject({ host: z.string(), processes: z.int().min(1).max(256) }),
     api: z.strictObject({ host: z.string(), port, treasuryTokenSha256: secret.pipe(hex32) }),
   })

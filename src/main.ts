@@ -4,6 +4,7 @@ import { checkConfigCommand } from './commands/check-config.ts'
 import type { Command } from './commands/command.ts'
 import { demoCommand } from './commands/demo.ts'
 import { migrateCommand } from './commands/migrate.ts'
+import { signerCommand } from './commands/signer.ts'
 import { startCommand } from './commands/start.ts'
 import { traceCommand } from './commands/trace.ts'
 import { treasuryCommand } from './commands/treasury.ts'
@@ -18,6 +19,7 @@ const COMMANDS: readonly Command[] = [
   auditCommand,
   traceCommand,
   treasuryCommand,
+  signerCommand,
   benchCommand,
 ]
 

@@ -12,11 +12,13 @@ import {
   l1Rail,
   nodeSigner,
   payoutJobs,
+  relayFreezes,
   rewardMethods,
 } from '../payouts/index.ts'
 import { fatesAfter, lastTip, workBack } from '../pool/index.ts'
 import { freezeByPool, frozen, policyNow } from '../treasury/index.ts'
 import { enforcedRules, feeOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
+import { signerClientOf } from './signer-access.ts'
 
 const MS_PER_HOUR = 3_600_000
 
@@ -38,6 +40,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
   const node = connectNode(config.node)
   const hot = { name: l1.wallet, signer: nodeSigner(node, l1.wallet) }
   const rail = l1Rail({ ...{ db, node, clock, options, hot, policy }, cold: null })
+  const signer = await signerClientOf(config)
   const jobs = [
     ...creditJobs({
       ...{ db, clock, log, network: config.network },
@@ -68,6 +71,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
       owner: `${hostname()}:${process.pid}`,
     }),
     ...ledgerJobs(db),
+    ...(signer ? [relayFreezes({ db, client: signer, network: config.network, clock })] : []),
   ]
   const queue = openQueue({ name: 'payouts', store: queueStoreOf(setting), log, clock })
   await queue.start(jobs)

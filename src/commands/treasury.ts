@@ -15,6 +15,7 @@ import { makeOperatorKey, readOperatorSecret } from './operator-key.ts'
 import { askOnTerminal, giveAct, listBatches, showBatch } from './treasury-acts.ts'
 import { bookCapital } from './treasury-capital.ts'
 import { type TreasuryClient, treasuryClient } from './treasury-client.ts'
+import { runWatch } from './treasury-watch.ts'
 import { withDatabase } from './with-database.ts'
 
 const HELP = `treasury keygen --out FILE
@@ -22,7 +23,8 @@ treasury list --api URL --token-file FILE
 treasury show BATCH --api URL --token-file FILE
 treasury approve BATCH --key FILE --api URL --token-file FILE [--yes]
 treasury reject BATCH --reason TEXT --key FILE --api URL --token-file FILE [--yes]
-treasury capital --sats AMOUNT --id NAME --config FILE`
+treasury capital --sats AMOUNT --id NAME --config FILE
+treasury watch --wallet NAME --descriptor D --config FILE`
 
 type Verb = (args: readonly string[]) => Promise<number>
 
@@ -33,6 +35,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   approve: args => runAct(args, () => ({ kind: 'approve' })),
   reject: args => runAct(args, reason => ({ kind: 'reject', reason: parseReason(reason) })),
   capital: runCapital,
+  watch: runWatch,
 }
 
 /** What a treasury operator does: on a machine of its own, but for `capital`. */

@@ -30,6 +30,7 @@ export {
   versionToSign,
 } from './rails/l1/cosigner-store.ts'
 export { parseDestination as parseL1Destination } from './rails/l1/destination.ts'
+export { type HostSignerParts, hostSigner } from './rails/l1/host-signer-client.ts'
 export { L1_BOOKS, type L1Options, type L1Parts } from './rails/l1/l1-parts.ts'
 export { l1Rail } from './rails/l1/l1-rail.ts'
 export { nodeSigner } from './rails/l1/node-signer-client.ts'
@@ -76,6 +77,14 @@ export {
 } from './settings-change-store.ts'
 export type { Proof } from './settings-proof.ts'
 export { type SettingsChange, settingsHistory, settingsOf } from './settings-store.ts'
+export {
+  type SignerAccess,
+  type SignerAnswer,
+  type SignerClient,
+  signerClient,
+} from './signer-client.ts'
+export { newestHead, storeHead } from './signer-head-store.ts'
+export { relayFreezes } from './signer-relay-client.ts'
 export { spentInLastDay } from './spent-store.ts'
 export {
   payoutsSince,

@@ -129,13 +129,35 @@ export {
 } from './rules.ts'
 export { type SettingsAct, settingsActHash, verifySettingsAct } from './settings-act.ts'
 export {
+  confirmHeads,
+  type HeadConfirmation,
+  type HeadPair,
+  NO_HEAD,
+  verifyConfirmation,
+} from './signer-head.ts'
+export {
+  confirmRequestJson,
+  confirmRequestSchema,
+  FREEZE_ACTS_MAX,
+  freezeRequestJson,
+  freezeRequestSchema,
+  type RelayReply,
+  relayReplySchema,
   SIGNER_MESSAGE_BYTES_MAX,
+  SIGNER_PATHS,
   type SignerHead,
   type SignReply,
   type SignRequest,
+  type StatusReply,
+  type StatusRequest,
+  signReplyJson,
   signReplySchema,
+  signRequestJson,
   signRequestSchema,
+  statusReplySchema,
+  statusRequestSchema,
 } from './signer-messages.ts'
+export { taggedHash } from './tagged-hash.ts'
 export {
   type LoginRefusal,
   type SignedLogin,

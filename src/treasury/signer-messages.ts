@@ -1,7 +1,9 @@
 import { z } from 'zod'
-import { fromHex } from '../lib/bytes.ts'
-import { digest } from '../lib/ids.ts'
+import { fromHex, toHex } from '../lib/bytes.ts'
+import { digest, unixMs } from '../lib/ids.ts'
 import { type OperatorKey, parseOperatorKey, type SignedAct } from './approval.ts'
+import type { SignedFreezeAct } from './freeze.ts'
+import type { HeadConfirmation } from './signer-head.ts'
 
 /**
  * What the pool and the signer host say to each other: JSON over one channel that both ends
@@ -16,7 +18,10 @@ const hash = z
   .string()
   .regex(/^[0-9a-f]{64}$/)
   .transform(digest)
-const base64 = z.base64().max(SIGNER_MESSAGE_BYTES_MAX)
+const base64 = z
+  .base64()
+  .max(SIGNER_MESSAGE_BYTES_MAX)
+  .transform((text): Uint8Array => new Uint8Array(Buffer.from(text, 'base64')))
 const key = z.string().transform((text, context): OperatorKey => {
   const parsed = parseOperatorKey(text)
   if (parsed !== null) return parsed
@@ -29,10 +34,10 @@ const signature = z
   .transform(fromHex)
 
 /** A place in the signer's hash-chained memory; position 0 is before its first entry. */
-export const headSchema = z.strictObject({ position: z.int().min(0), hash })
+const headSchema = z.strictObject({ position: z.int().min(0), hash })
 export type SignerHead = z.infer<typeof headSchema>
 
-export const actSchema = z
+const actSchema = z
   .strictObject({
     operator: key,
     act: z.discriminatedUnion('kind', [
@@ -59,6 +64,16 @@ export const signRequestSchema = z.discriminatedUnion('rail', [
 ])
 export type SignRequest = z.infer<typeof signRequestSchema>
 
+/** The JSON of a request, as its schema reads it. */
+export function signRequestJson({ acts, manifest, psbt, ...rest }: SignRequest): string {
+  return JSON.stringify({
+    ...rest,
+    manifest: toBase64(manifest),
+    psbt: toBase64(psbt),
+    acts: acts.map(({ signature, ...act }) => ({ ...act, signature: toHex(signature) })),
+  })
+}
+
 /** What a signer answers. Whatever it refused it also wrote nowhere, and may be asked again. */
 export const signReplySchema = z.discriminatedUnion('kind', [
   /** The PSBT with this signer's signatures added, complete or not. */
@@ -66,3 +81,90 @@ export const signReplySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('refused'), reason: z.string().max(1000), head: headSchema }),
 ])
 export type SignReply = z.infer<typeof signReplySchema>
+
+/** The JSON of a reply, as its schema reads it. */
+export function signReplyJson(reply: SignReply): string {
+  return JSON.stringify(reply.kind === 'signed' ? { ...reply, psbt: toBase64(reply.psbt) } : reply)
+}
+
+/** Asks where the signer stands; the head as in a request for signatures. */
+export const statusRequestSchema = z.strictObject({ head: headSchema.nullable() })
+export type StatusRequest = z.infer<typeof statusRequestSchema>
+
+/** Where the signer stands, and whether it would sign for a pool with that head on record. */
+export const statusReplySchema = z.strictObject({
+  network: z.string().max(20),
+  head: headSchema,
+  /** Why it signs nothing at present; null when it would. */
+  refuses: z.string().max(1000).nullable(),
+})
+export type StatusReply = z.infer<typeof statusReplySchema>
+
+/** An approver's word that lets a signer go on whose memory does not hold the pool's head. */
+export const confirmRequestSchema = z
+  .strictObject({ signer: headSchema, pool: headSchema, operator: key, signature })
+  .transform((confirmation): HeadConfirmation => confirmation)
+
+/** The JSON of a confirmation, as its schema reads it. */
+export function confirmRequestJson(confirmation: HeadConfirmation): string {
+  return JSON.stringify({ ...confirmation, signature: toHex(confirmation.signature) })
+}
+
+/** Acts relayed at once; the rest comes with the next request. */
+export const FREEZE_ACTS_MAX = 100
+const reason = z.string().max(500)
+const time = z.int().min(0).transform(unixMs)
+
+/** Freezes and unfreezes of operators, oldest first. What the signer has already is passed over. */
+export const freezeRequestSchema = z.strictObject({
+  acts: z
+    .array(
+      z
+        .strictObject({
+          act: z.discriminatedUnion('kind', [
+            z.strictObject({
+              kind: z.literal('freeze'),
+              ...{
+                network: z.string().max(20),
+                scope: z.string().max(40),
+                reason,
+                at: time,
+                by: key,
+              },
+            }),
+            z.strictObject({
+              kind: z.literal('unfreeze'),
+              ...{ network: z.string().max(20), freeze: hash, reason, at: time, by: key },
+            }),
+          ]),
+          signature,
+        })
+        .transform((act): SignedFreezeAct => act),
+    )
+    .max(FREEZE_ACTS_MAX),
+})
+
+/** The JSON of freezes and unfreezes, as its schema reads it. */
+export function freezeRequestJson(acts: readonly SignedFreezeAct[]): string {
+  const written = acts.map(({ act, signature }) => ({ act, signature: toHex(signature) }))
+  return JSON.stringify({ acts: written })
+}
+
+/** What became of an act that the pool relayed. */
+export const relayReplySchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('taken'), head: headSchema }),
+  z.strictObject({ kind: z.literal('refused'), reason: z.string().max(1000), head: headSchema }),
+])
+export type RelayReply = z.infer<typeof relayReplySchema>
+
+/** The questions that a signer answers, each the path of a POST with a JSON body. */
+export const SIGNER_PATHS = {
+  sign: '/sign',
+  status: '/status',
+  confirm: '/confirm',
+  freeze: '/freeze',
+} as const
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
+}

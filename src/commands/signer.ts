@@ -1,0 +1,34 @@
+import { type Command, CommandError, orExplain } from './command.ts'
+import { runSigner } from './signer-run.ts'
+import { runConfirm, runInit, runKeygen, runRelay, runStatus } from './signer-verbs.ts'
+
+/** How the signer's verbs are called. */
+export const SIGNER_HELP = `signer --config FILE
+signer keygen --network NAME --out FILE
+signer init --config FILE
+signer status --config POOL_FILE
+signer confirm --signer POSITION:HASH --pool POSITION:HASH --key FILE --out ACT_FILE
+signer relay --act ACT_FILE --config POOL_FILE`
+
+const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  keygen: runKeygen,
+  init: runInit,
+  status: runStatus,
+  confirm: runConfirm,
+  relay: runRelay,
+}
+
+/** The one program that can spend, on a host of its own, and what an operator does about it. */
+export const signerCommand: Command = {
+  name: 'signer',
+  usage: 'signer --config FILE | keygen|init|status|confirm|relay …',
+  summary: 'run the one program that can spend, on its own host, or look after it',
+  run: args =>
+    orExplain(async () => {
+      const [name = ''] = args
+      if (name.startsWith('--')) return runSigner(args)
+      const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
+      if (!verb) throw new CommandError(SIGNER_HELP)
+      return verb(args.slice(1))
+    }),
+}

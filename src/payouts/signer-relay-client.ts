@@ -1,0 +1,38 @@
+import type { Kysely } from 'kysely'
+import type { Database } from '../lib/db/schema.ts'
+import type { Job } from '../lib/queue.ts'
+import type { Clock } from '../lib/time.ts'
+import { FREEZE_ACTS_MAX, freezeActsAfter } from '../treasury/index.ts'
+import type { SignerClient } from './signer-client.ts'
+import { storeHead } from './signer-head-store.ts'
+
+const EVERY_MS = 10_000
+
+/**
+ * Brings operators' freezes to the signer host, which keeps its own mind about them: once there,
+ * they hold whatever becomes of the pool. After a start all are brought again, since what the
+ * signer has already it passes over.
+ */
+export function relayFreezes(parts: {
+  readonly db: Kysely<Database>
+  readonly client: SignerClient
+  readonly network: string
+  readonly clock: Clock
+}): Job {
+  const { db, client, network, clock } = parts
+  let after = 0n
+  return {
+    name: 'relay-freezes',
+    everyMs: EVERY_MS,
+    run: async () => {
+      const acts = await freezeActsAfter(db, network, { after, limit: FREEZE_ACTS_MAX })
+      const last = acts.at(-1)
+      if (last === undefined) return
+      const answer = await client.freeze(acts.map(({ act, signature }) => ({ act, signature })))
+      // Without an answer they are brought again with the next run.
+      if (answer.kind === 'no answer') return
+      await storeHead(db, answer.value.head, clock.now())
+      after = last.id
+    },
+  }
+}

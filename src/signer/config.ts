@@ -1,0 +1,144 @@
+import { z } from 'zod'
+import { type UnixMs, unixMs } from '../lib/ids.ts'
+import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
+import { type OperatorKey, parseOperatorKey, type SpendPolicy } from '../treasury/index.ts'
+import { type Descriptor, readDescriptor } from './descriptor.ts'
+
+const OPERATORS_MAX = 50
+const KEYS_MAX = 10
+const BANDS_MAX = 10
+const ALLOWED_MAX = 10_000
+
+const alias = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes')
+const path = z.string().min(1)
+const satoshis = z
+  .string()
+  .regex(/^\d{1,16}$/, 'whole satoshis as a decimal string')
+  .transform(BigInt)
+  .refine(amount => amount <= MAX_MONEY_SATS, 'more than all bitcoin')
+  .transform(sats)
+const key = z.string().transform((text, context): OperatorKey => {
+  const parsed = parseOperatorKey(text)
+  if (parsed !== null) return parsed
+  context.addIssue({ code: 'custom', message: 'no public key of BIP 340' })
+  return z.NEVER
+})
+const instant = z.iso.datetime().transform((text): UnixMs => unixMs(Date.parse(text)))
+const wallet = z.strictObject({ descriptor: z.string().max(5000), seedFile: path })
+
+const policySchema = z.strictObject({
+  version: z.int().min(1),
+  operators: z
+    .array(
+      z.strictObject({
+        alias,
+        roles: z.array(z.enum(['viewer', 'operator', 'approver', 'admin'])).min(1),
+        keys: z.array(z.strictObject({ key, notAfter: instant })).max(KEYS_MAX),
+      }),
+    )
+    .max(OPERATORS_MAX),
+  bands: z
+    .array(z.strictObject({ upToSats: satoshis.nullable(), approvals: z.int().min(1) }))
+    .min(1)
+    .max(BANDS_MAX),
+  auto: z.strictObject({ poolKey: key, perBatchSats: satoshis, perDaySats: satoshis }).nullable(),
+  limits: z.strictObject({
+    perBatchSats: satoshis.nullable(),
+    perDaySats: satoshis.nullable(),
+    perDestinationPerDaySats: satoshis.nullable(),
+  }),
+  allowList: z.array(z.string()).max(ALLOWED_MAX).nullable(),
+})
+
+const configSchema = z.strictObject({
+  network: z.enum(['mainnet', 'testnet4', 'signet', 'regtest']),
+  listen: z.strictObject({
+    host: z.string().min(1),
+    port: z.int().min(0).max(65535),
+    keyFile: path,
+  }),
+  memory: path,
+  wallets: z.strictObject({ hot: wallet, cold: wallet.optional() }),
+  policy: policySchema,
+})
+
+/** A wallet that the signer has a key of. */
+export type WalletConfig = { readonly descriptor: Descriptor; readonly seedFile: string }
+
+/** The signer's own configuration: nothing in it comes from the pool. */
+export type SignerConfig = Omit<z.infer<typeof configSchema>, 'policy' | 'wallets'> & {
+  readonly policy: SpendPolicy
+  readonly wallets: Readonly<Partial<Record<'hot' | 'cold', WalletConfig>>>
+}
+
+export type SignerConfigOutcome =
+  | { readonly kind: 'config'; readonly config: SignerConfig }
+  /** Everything wrong with it, each with the place where it stands. */
+  | { readonly kind: 'errors'; readonly errors: readonly string[] }
+
+/** Reads the signer's configuration. An unknown key is an error, never silently a default. */
+export function parseSignerConfig(text: string): SignerConfigOutcome {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    return { kind: 'errors', errors: [`(file): not JSON: ${String(error)}`] }
+  }
+  const parsed = configSchema.safeParse(json)
+  if (!parsed.success) {
+    const errors = parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`)
+    return { kind: 'errors', errors }
+  }
+  const { policy: rules, wallets, ...rest } = parsed.data
+  const policy = policyOf(rules)
+  const errors = contradictions(policy)
+  const read: Partial<Record<'hot' | 'cold', WalletConfig>> = {}
+  for (const name of ['hot', 'cold'] as const) {
+    const found = wallets[name]
+    if (found === undefined) continue
+    const descriptor = readDescriptor(found.descriptor, rest.network)
+    if (descriptor.kind === 'descriptor') read[name] = { ...found, descriptor }
+    else errors.push(`wallets.${name}.descriptor: ${descriptor.reason}`)
+  }
+  if (errors.length > 0) return { kind: 'errors', errors }
+  return { kind: 'config', config: { ...rest, policy, wallets: read } }
+}
+
+function policyOf(rules: z.infer<typeof policySchema>): SpendPolicy {
+  const { auto, limits } = rules
+  return {
+    version: rules.version,
+    operators: rules.operators,
+    bands: rules.bands.map(({ upToSats, approvals }) => ({ upTo: upToSats, approvals })),
+    auto: auto && {
+      poolKey: auto.poolKey,
+      perBatch: auto.perBatchSats,
+      perDay: auto.perDaySats,
+    },
+    limits: {
+      perBatch: limits.perBatchSats,
+      perDay: limits.perDaySats,
+      perDestinationPerDay: limits.perDestinationPerDaySats,
+    },
+    allowList: rules.allowList && new Set(rules.allowList),
+  }
+}
+
+/** What each field alone allows, but together cannot be meant. */
+function contradictions({ operators, bands, auto }: SpendPolicy): string[] {
+  const errors: string[] = []
+  const keys = operators.flatMap(operator => operator.keys.map(each => each.key))
+  if (new Set(keys).size !== keys.length) errors.push('policy.operators: a key stands there twice')
+  if (new Set(operators.map(each => each.alias)).size !== operators.length)
+    errors.push('policy.operators: an alias stands there twice')
+  // Else one who has the pool's machine would count as a person too.
+  if (auto !== null && keys.includes(auto.poolKey))
+    errors.push("policy.auto.poolKey: it is an operator's key")
+  const isRising = bands.every(({ upTo }, index) => {
+    const before = index === 0 ? null : bands[index - 1]
+    const rises = !before || (before.upTo !== null && (upTo === null || upTo > before.upTo))
+    return rises && (upTo === null) === (index === bands.length - 1)
+  })
+  if (!isRising) errors.push('policy.bands: they do not rise to a last one without a bound')
+  return errors
+}

@@ -1,0 +1,130 @@
+import { unreachable } from '../lib/assert.ts'
+import type { BatchId, Txid } from '../lib/ids.ts'
+import { sats } from '../lib/money.ts'
+import {
+  decodeManifest,
+  encodeManifest,
+  judgeSpend,
+  type LimitRefusal,
+  largestSpend,
+  type Manifest,
+  manifestHash,
+  type SignRequest,
+  type SpendVerdict,
+  type Spent,
+} from '../treasury/index.ts'
+import { type Memory, spentBefore } from './memory.ts'
+import type { MemoryEvent } from './memory-entry.ts'
+import { isFrozen, type Standing, standingComplaint, timeOf } from './standing.ts'
+import { type CheckedTransaction, checkTransaction } from './transaction.ts'
+
+/**
+ * So long after a manifest expired, a batch that was signed before may still get a version with a
+ * higher fee. Nodes forget a transaction after 14 days in the mempool; until then the first
+ * version may be stuck, and replacing it costs nobody more than was approved: the same coin, the
+ * same payees, at most the same fee. Later the old approval is worth nothing any more.
+ * Source: Bitcoin Core, DEFAULT_MEMPOOL_EXPIRY_HOURS.
+ */
+const BUMP_GRACE_MS = 14 * 86_400_000
+/** More versions of a batch are refused; a pool that pays makes a few. */
+const VERSIONS_MAX = 50
+
+const NOTHING_SPENT: Spent = { day: sats(0n), autoDay: sats(0n), byDestination: new Map() }
+
+/** What a request is worth. */
+export type Judgement =
+  | {
+      readonly kind: 'sign'
+      readonly batch: BatchId
+      readonly wallet: 'hot' | 'cold'
+      readonly transaction: Extract<CheckedTransaction, { kind: 'good' }>
+      /** To be remembered before the signatures leave; null where it is already. */
+      readonly event: MemoryEvent | null
+    }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+/** Judges a request for signatures. Nothing that the pool says is believed. */
+export function judgeRequest(standing: Standing, request: SignRequest): Judgement {
+  const complaint = standingComplaint(standing, request.head)
+  if (complaint !== null) return refused(complaint)
+  const manifest = decodeManifest(request.manifest)
+  if (manifest === null) return refused('the manifest is not canonical')
+  const { network, memory } = standing
+  if (manifest.network !== network) return refused(`the manifest is of ${manifest.network}`)
+  if (isFrozen(standing, manifest.rail)) return refused('the rail is frozen')
+  if (manifest.rail !== request.rail) return refused(`the manifest is of rail ${manifest.rail}`)
+  const wallet = standing.wallets[manifest.wallet]
+  if (!wallet) return refused(`this host has no key of the ${manifest.wallet} wallet`)
+
+  const known = memory.batches.get(String(manifest.batch))
+  if (known && known.manifest !== manifestHash(request.manifest))
+    return refused(`batch ${manifest.batch} was signed with another manifest`)
+  const now = timeOf(standing)
+  if (now >= manifest.expiresAt + (known ? BUMP_GRACE_MS : 0)) return refused('it has expired')
+  // What a batch may cost was counted when its first version was signed.
+  const spent = known ? NOTHING_SPENT : spentBefore(memory, now)
+  const { acts } = request
+  const verdict = judgeSpend(standing.policy, { manifest, acts }, spent, now)
+  if (verdict.kind !== 'approved') return refused(verdictText(verdict))
+
+  const transaction = checkTransaction(request.psbt, manifest, wallet.descriptor)
+  if (transaction.kind === 'refused') return transaction
+  if (known && known.txids.size >= VERSIONS_MAX && !known.txids.has(transaction.txid))
+    return refused('the batch has too many versions')
+  const event = eventOf(memory, manifest, transaction.txid, verdict.by)
+  const { batch } = manifest
+  return { kind: 'sign', batch, wallet: manifest.wallet, transaction, event }
+}
+
+function refused(reason: string) {
+  return { kind: 'refused', reason } as const
+}
+
+/** @returns null for a version that was signed before: it gets the same signatures again */
+function eventOf(
+  memory: Memory,
+  manifest: Manifest,
+  id: Txid,
+  by: 'operators' | 'pool',
+): MemoryEvent | null {
+  const batch = String(manifest.batch)
+  const known = memory.batches.get(batch)
+  if (known) return known.txids.has(id) ? null : { kind: 'version', batch, txid: id }
+  return {
+    kind: 'batch',
+    batch,
+    manifest: manifestHash(encodeManifest(manifest)),
+    anchor: manifest.anchor,
+    txid: id,
+    by,
+    spendSats: largestSpend(manifest),
+    payees: manifest.payees.map(({ destination, amount }) => ({ destination, amountSats: amount })),
+  }
+}
+
+function verdictText(verdict: Exclude<SpendVerdict, { kind: 'approved' }>): string {
+  switch (verdict.kind) {
+    case 'waits':
+      return `it has ${verdict.approvals} of ${verdict.needed} approvals by this host's rules`
+    case 'rejected':
+      return 'an approver has rejected it'
+    case 'refused':
+      return limitText(verdict.why)
+    default:
+      return unreachable(verdict)
+  }
+}
+
+function limitText(why: LimitRefusal): string {
+  switch (why.kind) {
+    case 'per batch':
+    case 'per day':
+      return `the limit ${why.kind} is ${why.limit} sat, and it would make ${why.would}`
+    case 'per destination':
+      return `${why.destination} gets at most ${why.limit} sat a day`
+    case 'not allowed':
+      return `${why.destination} is not on the list of destinations`
+    default:
+      return unreachable(why)
+  }
+}

@@ -1,0 +1,121 @@
+import { assert } from '../lib/assert.ts'
+import type { Network } from '../lib/bitcoin/network.ts'
+import type { Log } from '../lib/log.ts'
+import type { Clock } from '../lib/time.ts'
+import type {
+  HeadConfirmation,
+  RelayReply,
+  SignedFreezeAct,
+  SignReply,
+  SignRequest,
+  SpendPolicy,
+  StatusReply,
+  StatusRequest,
+} from '../treasury/index.ts'
+import { judgeConfirmation, judgeFreezeAct } from './acts.ts'
+import type { Descriptor, WalletKey } from './descriptor.ts'
+import type { Memory } from './memory.ts'
+import type { MemoryEvent } from './memory-entry.ts'
+import { judgeRequest } from './rules.ts'
+import { type Standing, standingComplaint } from './standing.ts'
+
+/** A wallet of ours with the part of its key that is on this host. */
+export type SigningWallet = { readonly descriptor: Descriptor; readonly key: WalletKey }
+
+export type SignerParts = {
+  readonly network: Network
+  readonly policy: SpendPolicy
+  readonly wallets: Readonly<Partial<Record<'hot' | 'cold', SigningWallet>>>
+  /** Adding throws where the disk does not have the event for sure. */
+  readonly store: {
+    readonly memory: () => Memory
+    readonly add: (event: MemoryEvent) => Promise<Memory>
+  }
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Everything that can be asked of the one program that can spend. */
+export type Signer = {
+  readonly sign: (request: SignRequest) => Promise<SignReply>
+  readonly status: (request: StatusRequest) => Promise<StatusReply>
+  readonly confirm: (confirmation: HeadConfirmation) => Promise<RelayReply>
+  /** Acts that do not count, or are there already, are passed over. */
+  readonly freeze: (acts: readonly SignedFreezeAct[]) => Promise<RelayReply>
+}
+
+/**
+ * Judges, remembers, and only then lets signatures out; one request at a time, so that two never
+ * share what is left of a limit.
+ *
+ * What somebody gains who has taken over the pool: with the pool's key what the automatic band
+ * allows a day, to whom he likes; anything above needs as many approvers, and goes where they
+ * approved. Where he also puts an old copy of this memory in place, the signer forgets what it
+ * signed since, and the pool he holds does not tell: then each copy gives him at most another
+ * day's limit of the automatic band, and of the rest again only what approvers signed for those
+ * very payees and that very anchor. With the pool in honest hands an old copy signs nothing.
+ */
+export function createSigner(parts: SignerParts): Signer {
+  const { store, clock, log, network } = parts
+  const inTurn = oneAtATime()
+  const standing = (): Standing => ({ ...parts, memory: store.memory(), now: clock.now() })
+  const head = () => store.memory().head
+
+  async function sign(request: SignRequest): Promise<SignReply> {
+    const judged = judgeRequest(standing(), request)
+    if (judged.kind === 'refused') {
+      log.warn({ reason: judged.reason }, 'refused to sign')
+      return { kind: 'refused', reason: judged.reason, head: head() }
+    }
+    const { psbt, txid } = judged.transaction
+    const wallet = parts.wallets[judged.wallet]
+    assert(wallet !== undefined, 'a request is judged by a wallet that is here')
+    wallet.key.sign(psbt)
+    // From here on the signatures exist; they leave only after the memory of them is safe.
+    if (judged.event !== null) await store.add(judged.event)
+    log.info({ batch: judged.batch, txid, position: head().position }, 'signed')
+    return { kind: 'signed', psbt: new Uint8Array(psbt.toBuffer()), head: head() }
+  }
+
+  async function confirm(confirmation: HeadConfirmation): Promise<RelayReply> {
+    const judged = judgeConfirmation(standing(), confirmation)
+    if (judged.kind === 'refused') {
+      log.warn({ reason: judged.reason }, 'refused a confirmation')
+      return { kind: 'refused', reason: judged.reason, head: head() }
+    }
+    await store.add(judged.event)
+    log.warn({ operator: confirmation.operator, pool: confirmation.pool }, 'goes on as confirmed')
+    return { kind: 'taken', head: head() }
+  }
+
+  async function freeze(acts: readonly SignedFreezeAct[]): Promise<RelayReply> {
+    for (const given of acts) {
+      const { kind, by, reason } = given.act
+      const judged = judgeFreezeAct(standing(), given)
+      if (judged.kind === 'remember') await store.add(judged.event)
+      const passed = judged.kind === 'refused' ? judged.reason : null
+      log.warn({ by, reason, passed }, passed === null ? kind : `passed over: ${kind}`)
+    }
+    return { kind: 'taken', head: head() }
+  }
+
+  return {
+    freeze: acts => inTurn(() => freeze(acts)),
+    sign: request => inTurn(() => sign(request)),
+    confirm: confirmation => inTurn(() => confirm(confirmation)),
+    status: async request => ({
+      network,
+      head: head(),
+      refuses: standingComplaint(standing(), request.head),
+    }),
+  }
+}
+
+function oneAtATime() {
+  let last: Promise<unknown> = Promise.resolve()
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const done = last.then(work, work)
+    last = done.catch(() => {})
+    return done
+  }
+}
