@@ -18,6 +18,7 @@ export type SecretSources = {
 }
 
 const SCHEMES_MAX = 50
+const PROXIES_MAX = 20
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes')
 const port = z.int().min(1).max(65535)
 const satoshis = z
@@ -26,8 +27,9 @@ const satoshis = z
   .transform(text => BigInt(text))
   .refine(amount => amount <= 2_100_000_000_000_000n, 'more than all bitcoin')
   .transform(sats)
-const hex32 = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits')
-const secretKey = hex32
+const secretKey = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits')
   .transform(fromHex)
   .refine(isSecretKey, 'not a key: a number below the order of secp256k1')
 /** Difficulties are powers of two, so that what is announced is exactly what is enforced. */
@@ -152,7 +154,14 @@ function configSchema(sources: SecretSources) {
       .strictObject({ host: z.string().min(1), port, keyFile: z.string().min(1) })
       .optional(),
     stratum: z.strictObject({ host: z.string(), processes: z.int().min(1).max(256) }),
-    api: z.strictObject({ host: z.string(), port, treasuryTokenSha256: secret.pipe(hex32) }),
+    api: z.strictObject({
+      host: z.string(),
+      port,
+      trustedProxies: z
+        .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+        .max(PROXIES_MAX)
+        .default([]),
+    }),
   })
 }
 

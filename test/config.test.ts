@@ -19,7 +19,6 @@ const environment = {
   REDIS_URL: 'redis://localhost',
   SIDEPOOL_POOL_KEY: '06'.repeat(32),
   ZERO: '00'.repeat(32),
-  SIDEPOOL_TREASURY_TOKEN_SHA256: 'ab'.repeat(32),
 }
 const sources = {
   environment,
@@ -53,7 +52,7 @@ describe('the shipped configurations', () => {
       const config = JSON.parse(read(path))
       expect(config.treasury.poolKey ?? { env: '' }).toEqual({ env: expect.any(String) })
       expect(config.node.password).toEqual({ env: 'BITCOIND_PASSWORD' })
-      expect(config.api.treasuryTokenSha256).toEqual({ env: 'SIDEPOOL_TREASURY_TOKEN_SHA256' })
+      expect(config.api).not.toHaveProperty('treasuryTokenSha256')
     }
   })
 })

@@ -3,12 +3,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import {
-  type Devnet,
-  NODE_PASSWORD_VARIABLE,
-  regtestConfig,
-  TREASURY_TOKEN_VARIABLE,
-} from '../../src/devnet/index.ts'
+import { type Devnet, NODE_PASSWORD_VARIABLE, regtestConfig } from '../../src/devnet/index.ts'
 import { freePort } from '../../src/lib/free-port.ts'
 import type { BenchDatabase } from './database.ts'
 import type { Scene } from './scene.ts'
@@ -30,7 +25,7 @@ export async function startStratumProcess(
   const config = join(dir, 'config.json')
   const choices = regtestConfig({
     devnet: { ...devnet, poolNodeUrl: devnet.node.rpc.url },
-    operatorKey: 'f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9',
+    approvals: 1,
     ports,
     apiPort: await freePort(),
     database: { url: { env: 'BENCH_DATABASE_URL' }, ownerUrl: { env: 'BENCH_DATABASE_URL' } },
@@ -43,7 +38,6 @@ export async function startStratumProcess(
       SIDEPOOL_DATABASE_URL: database.appUrl,
       BENCH_DATABASE_URL: database.appUrl,
       [NODE_PASSWORD_VARIABLE]: devnet.node.rpc.password,
-      [TREASURY_TOKEN_VARIABLE]: '00'.repeat(32),
     },
   })
   const exited = once(child, 'exit')

@@ -8,15 +8,20 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod'
 import { withTypes } from './app.ts'
+import { addAuth } from './auth.ts'
 import { Problem, problemOf, sendProblem } from './errors.ts'
 import { addPages } from './pages/pages.ts'
 import type { ApiParts } from './rooms.ts'
+import { addFreezeRoutes } from './routes/freeze.ts'
 import { addHealthRoute } from './routes/health.ts'
+import { addLogRoute } from './routes/log.ts'
 import { addPayoutRoutes } from './routes/miner-payouts.ts'
 import { addSettingsRoutes } from './routes/miner-settings.ts'
 import { addMinerRoutes } from './routes/miners.ts'
+import { addOperatorRoutes } from './routes/operators.ts'
 import { addPoolRoutes } from './routes/pool.ts'
 import { addStatementRoutes } from './routes/statements.ts'
+import { addTokenRoutes } from './routes/tokens.ts'
 import { addTreasuryRoutes } from './routes/treasury.ts'
 
 /** A larger body is refused with 413; an act takes less than a kilobyte. */
@@ -32,6 +37,8 @@ export async function buildApi(parts: ApiParts): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_MS_MAX,
+    // Anybody else could write any address into a header, so only the socket's counts.
+    trustProxy: parts.trustedProxies.length > 0 ? [...parts.trustedProxies] : false,
     routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
     // What fails before a route is found, such as an address that is no URL.
     frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf(error)),
@@ -39,6 +46,7 @@ export async function buildApi(parts: ApiParts): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   answerWithProblems(app, parts)
+  addAuth(app)
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
     // Whether a name is served by TLS only, for a year, is its owner's to say.
@@ -68,6 +76,10 @@ export async function buildApi(parts: ApiParts): Promise<FastifyInstance> {
       addPayoutRoutes(api, parts)
       addSettingsRoutes(api, parts)
       addTreasuryRoutes(api, parts)
+      addOperatorRoutes(api, parts)
+      addTokenRoutes(api, parts)
+      addFreezeRoutes(api, parts)
+      addLogRoute(api, parts)
       api.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
     },
     { prefix: '/api/v1' },

@@ -110,8 +110,8 @@ export type ApiParts = {
   readonly audit: () => Promise<Audit>
   /** By the name that /health shows. One that throws or takes too long is not well. */
   readonly health: Readonly<Record<string, () => Promise<HealthPart>>>
-  /** SHA-256 of the token that treasury pages ask for: 32 bytes. */
-  readonly treasuryTokenDigest: Uint8Array
+  /** Proxies of our own, by address or network, whose word on who asks is believed. */
+  readonly trustedProxies: readonly string[]
   /** Of one address; more are refused until the minute is over. */
   readonly requestsPerMinuteMax: number
 }

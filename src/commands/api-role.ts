@@ -1,7 +1,6 @@
 import { sql } from 'kysely'
 import { type ApiParts, buildApi, type HealthPart } from '../api/index.ts'
 import { owedTo } from '../ledger/index.ts'
-import { fromHex } from '../lib/bytes.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import {
@@ -39,7 +38,7 @@ export async function startApiRole(setting: Setting, isMining: () => boolean): P
     }),
     ...moneyParts(setting, await enforcedRules(setting)),
     health: healthParts(setting, isMining),
-    treasuryTokenDigest: fromHex(config.api.treasuryTokenSha256),
+    trustedProxies: config.api.trustedProxies,
     requestsPerMinuteMax: REQUESTS_PER_MINUTE_MAX,
   })
   await app.listen({ host: config.api.host, port: config.api.port })

@@ -4,6 +4,7 @@ import { auditChain, auditSince, type ChainHead, findingText } from '../ledger/i
 import type { Database } from '../lib/db/schema.ts'
 import { auditBatches, auditInflight, auditRewards, auditVersions } from '../payouts/index.ts'
 import { auditRecount, auditReferences, auditWorkChain } from '../pool/index.ts'
+import { eventsHead, verifyEvents, verifyOperators } from '../treasury/index.ts'
 
 /** A page's look goes over this much of the chain's end at first, and over these newest batches. */
 const ENTRIES_A_LOOK = 10_000n
@@ -52,6 +53,24 @@ function payoutChecks(db: Kysely<Database>, newest: number | 'all'): readonly Au
   ]
 }
 
+/** What must hold of who may do what, and of the log of who did. */
+function peopleChecks(db: Kysely<Database>, network: string): readonly AuditCheck[] {
+  return [
+    check(db, 'operators and keys are what signed changes add up to', at =>
+      verifyOperators(at, network),
+    ),
+    {
+      name: 'events: chain and words',
+      run: () =>
+        atOneMoment(db, async at => {
+          const [complaints, head] = [await verifyEvents(at), await eventsHead(at)]
+          const note = head ? `head: ${head.position} ${head.hash}` : 'nothing was done yet'
+          return { complaints, notes: [note] }
+        }),
+    },
+  ]
+}
+
 /**
  * All that a careful operator wants checked on the database, quick things first.
  *
@@ -59,7 +78,7 @@ function payoutChecks(db: Kysely<Database>, newest: number | 'all'): readonly Au
  */
 export function auditChecks(
   db: Kysely<Database>,
-  { retentionBlocks }: { readonly retentionBlocks: number },
+  { retentionBlocks, network }: { readonly retentionBlocks: number; readonly network: string },
 ): readonly AuditCheck[] {
   return [
     {
@@ -83,6 +102,7 @@ export function auditChecks(
         return { complaints, notes: notKept > 0 ? [note] : [] }
       },
     },
+    ...peopleChecks(db, network),
     check(db, 'shares, rejects and candidates name rows that are there', auditReferences),
   ]
 }

@@ -10,10 +10,11 @@ export const auditCommand: Command = {
   run: args =>
     orExplain(async () => {
       const config = requireConfig(parseOptions(args, ['config']).options.config)
-      const retentionBlocks = config.pool.shareRetentionBlocks
+      const { network, pool } = config
+      const retentionBlocks = pool.shareRetentionBlocks
       return withDatabase(config, async db => {
         let failed = 0
-        for (const check of auditChecks(db, { retentionBlocks })) {
+        for (const check of auditChecks(db, { retentionBlocks, network })) {
           const { complaints, notes } = await runCheck(check)
           const many = `${complaints.length} complaint${complaints.length === 1 ? '' : 's'}`
           sayPlain(`${check.name}: ${complaints.length === 0 ? 'ok' : many}`)

@@ -2,7 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { accountOf, agrees, approveWaiting, type DemoPool, type Devnet } from '../devnet/index.ts'
+import {
+  accountOf,
+  agrees,
+  approveWaiting,
+  type DemoOperators,
+  type DemoPool,
+  type Devnet,
+} from '../devnet/index.ts'
 import { CommandError, say } from './command.ts'
 
 const CPU_MINER = join(import.meta.dirname, '../devnet/cpu-miner.ts')
@@ -34,18 +41,15 @@ export type Cast = {
 export type Scene = {
   readonly devnet: Devnet
   readonly pool: DemoPool
+  readonly operators: DemoOperators
   readonly cast: readonly Cast[]
   /** An address of the miners' wallet, for a miner that a person brings. */
   readonly spare: string
 }
 
 /** From the first share to the settled payment. Throws where a step does not come about. */
-export async function story(
-  scene: Scene,
-  operatorSecret: Uint8Array,
-  stops: (() => Promise<void>)[],
-): Promise<void> {
-  const { devnet, pool, cast } = scene
+export async function story(scene: Scene, stops: (() => Promise<void>)[]): Promise<void> {
+  const { devnet, pool, operators, cast } = scene
   step('Two CPU miners of our own connect; shares are durable before they are accepted ...')
   const mining = startMiners(scene)
   stops.push(mining.stop)
@@ -53,12 +57,12 @@ export async function story(
   await mining.stop()
   step(`The devnet adds ${MATURITY_BLOCKS} blocks of nobody's, so that the coinbases mature ...`)
   await devnet.mine(MATURITY_BLOCKS)
-  step('Payment falls due: batches are planned, their manifests wait for an operator ...')
+  step('Payment falls due: batches are planned, their manifests wait for two operators ...')
   const approve = async () => {
-    const approved = await approveWaiting(pool.api, operatorSecret)
+    const approved = await approveWaiting(operators.api, ...operators.secrets)
     for (const { batch, totalSats, manifestHash } of approved) {
       say(`    batch ${batch}: ${totalSats} sat, manifest ${manifestHash}`)
-      say('    approved through the API by a BIP 340 signature over exactly these bytes')
+      say('    approved by alice and bob, each by a BIP 340 signature over exactly these bytes')
     }
     return approved.length > 0 ? approved : null
   }
@@ -75,18 +79,15 @@ export async function story(
   await report(scene)
 }
 
-/** What `--keep` does after the story: miners mine, and the operator approves what falls due. */
-export async function goOn(
-  scene: Scene,
-  operatorSecret: Uint8Array,
-  stops: (() => Promise<void>)[],
-): Promise<void> {
+/** What `--keep` does after the story: miners mine, and the operators approve what falls due. */
+export async function goOn(scene: Scene, stops: (() => Promise<void>)[]): Promise<void> {
+  const { api, secrets } = scene.operators
   const mining = startMiners(scene)
   stops.push(mining.stop)
   const isOver = hasEnded(scene.pool)
   while (!isOver()) {
-    for (const { batch, totalSats } of await approveWaiting(scene.pool.api, operatorSecret))
-      say(`    the demo's operator approved batch ${batch}: ${totalSats} sat`)
+    for (const { batch, totalSats } of await approveWaiting(api, ...secrets))
+      say(`    the demo's operators approved batch ${batch}: ${totalSats} sat`)
     await sleep(LOOK_MS)
   }
 }

@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { startDemoPool, startDevnet } from '../devnet/index.ts'
+import { joinOperators, startDemoPool, startDevnet } from '../devnet/index.ts'
 import { createLog } from '../lib/log.ts'
 import { systemRandom } from '../lib/random.ts'
-import { operatorKeyOf } from '../treasury/index.ts'
+import { systemClock } from '../lib/time.ts'
 import { type Command, CommandError, orExplain, say } from './command.ts'
 import { takeDemoFolder } from './demo-lock.ts'
 import { type Cast, goOn, type Scene, step, story, until } from './demo-story.ts'
@@ -34,12 +34,11 @@ async function runDemo(keep: boolean): Promise<number> {
   // What a shell expects of a program that was interrupted, until the story has come out well.
   let exitCode = 130
   const play = async () => {
-    const operatorSecret = systemRandom.bytes(32)
-    const scene = await setScene(dir, operatorKeyOf(operatorSecret), stops)
-    await story(scene, operatorSecret, stops)
+    const scene = await setScene(dir, stops)
+    await story(scene, stops)
     exitCode = 0
     pointers(scene, keep)
-    if (keep) await goOn(scene, operatorSecret, stops)
+    if (keep) await goOn(scene, stops)
   }
   try {
     await Promise.race([play(), asked])
@@ -51,11 +50,7 @@ async function runDemo(keep: boolean): Promise<number> {
   }
 }
 
-async function setScene(
-  dir: string,
-  operatorKey: string,
-  stops: (() => Promise<void>)[],
-): Promise<Scene> {
+async function setScene(dir: string, stops: (() => Promise<void>)[]): Promise<Scene> {
   const log = createLog('demo', 'warn')
   const random = systemRandom
   step('Starting a real bitcoind on regtest (Debian machines without one fetch it now) ...')
@@ -66,12 +61,15 @@ async function setScene(
   const devnet = await starting
   say(`    ${devnet.node.version}; a devnet proxy makes blocks rarer, so that it looks like mining`)
   step('Starting the pool on a real PostgreSQL ...')
-  const opening = startDemoPool({ dir, devnet, operatorKey, random })
+  const opening = startDemoPool({ dir, devnet })
   stops.push(async () => (await opening).stop())
   const pool = await opening
   await until(pool, 'the pool is up', () => pool.api.get('/stats'))
   const capital = String(devnet.capitalSats)
   await pool.command('treasury', 'capital', '--sats', capital, '--id', 'demo')
+  const invitation = (await pool.command('treasury', 'first-admin')).trim()
+  const operators = await joinOperators(pool.url, invitation, { random, clock: systemClock })
+  say("    an admin joined by the console's one-time token and added two approvers, alice and bob")
   say(`    ports: pplns ${pool.ports.pplns}, pps ${pool.ports.pps}, solo ${pool.ports.solo}`)
   say(`    page: ${pool.url}/   log: ${pool.logFile}`)
   await devnet.call('createwallet', 'miners', false, false, '', false, true, true)
@@ -81,7 +79,7 @@ async function setScene(
     { name: 'miner A', scheme: 'pplns', payee: await address() },
     { name: 'miner B', scheme: 'pps', payee: await address() },
   ]
-  return { devnet, pool, cast, spare: await address() }
+  return { devnet, pool, operators, cast, spare: await address() }
 }
 
 function pointers({ pool, cast, spare }: Scene, keep: boolean): void {
@@ -91,6 +89,6 @@ function pointers({ pool, cast, spare }: Scene, keep: boolean): void {
   const port = pool.ports.pplns
   say(`                minerd -a sha256d -o stratum+tcp://127.0.0.1:${port} -u ${spare}.you -p x`)
   if (keep)
-    say('\n  Running until Ctrl-C; the miners go on, and the operator approves what falls due.')
+    say('\n  Running until Ctrl-C; the miners go on, and the operators approve what falls due.')
   else say('\n  ./sidepool demo --keep leaves it running to look around.')
 }

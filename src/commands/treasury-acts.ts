@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises'
 import { toHex } from '../lib/bytes.ts'
 import type { Digest } from '../lib/ids.ts'
 import { formatBtc } from '../lib/money.ts'
@@ -12,7 +11,7 @@ import {
   manifestTotal,
   signAct,
 } from '../treasury/index.ts'
-import { CommandError, say, sayPlain } from './command.ts'
+import { say, sayPlain } from './command.ts'
 import type { BatchTold, TreasuryClient } from './treasury-client.ts'
 
 /** A later instant is no date; the number is shown instead. Source: ECMAScript, time range. */
@@ -79,18 +78,6 @@ export async function giveAct(
   if (reply.kind === 'refused') return refuse(`the pool refused: ${reply.reason}`)
   sayPlain(`the pool took it; batch ${number}: ${reply.value}`)
   return 0
-}
-
-/** Asks on a terminal; without one nobody is asked, so nothing is signed. */
-export async function askOnTerminal(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY)
-    throw new CommandError('there is no terminal to ask on; --yes signs without asking')
-  const lines = createInterface({ input: process.stdin, output: process.stdout })
-  try {
-    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim())
-  } finally {
-    lines.close()
-  }
 }
 
 async function readBatch(client: TreasuryClient, number: string): Promise<CheckedBatch | string> {

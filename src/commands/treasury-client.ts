@@ -56,9 +56,20 @@ export type TreasuryClient = {
   ) => Promise<Answer<string>>
 }
 
+/** Where the treasury's part of a pool's API is. */
+export function treasuryUrl(url: string): string {
+  return `${parseUrl(url).href.replace(/\/+$/, '')}/api/v1/treasury`
+}
+
+/** A request with JSON in its body. */
+export function posting(body: object): RequestInit {
+  const headers = { 'content-type': 'application/json' }
+  return { method: 'POST', headers, body: JSON.stringify(body) }
+}
+
 /** @param token never leaves but in the header of a request to exactly this address */
 export function treasuryClient(url: string, token: string): TreasuryClient {
-  const base = `${parseUrl(url).href.replace(/\/+$/, '')}/api/v1/treasury`
+  const base = treasuryUrl(url)
   const headers = { authorization: `Bearer ${token}` }
   return {
     list: async () => {
@@ -76,12 +87,7 @@ export function treasuryClient(url: string, token: string): TreasuryClient {
     },
     batch: number => ask(`${base}/batches/${number}`, { headers }, batchDetail),
     act: async (number, act, body) => {
-      const request = {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }
-      const reply = await ask(`${base}/batches/${number}/${act}`, request, actReply)
+      const reply = await ask(`${base}/batches/${number}/${act}`, posting(body), actReply)
       return reply.kind === 'refused' ? reply : { kind: 'answer', value: reply.value.state }
     },
   }
@@ -93,7 +99,16 @@ function parseUrl(text: string): URL {
   throw new CommandError('--api is the address of a pool, for example https://pool.example')
 }
 
-async function ask<T>(url: string, request: RequestInit, schema: z.ZodType<T>): Promise<Answer<T>> {
+/**
+ * Asks a pool's API.
+ *
+ * @throws CommandError where nobody, or something else than a pool, answers
+ */
+export async function ask<T>(
+  url: string,
+  request: RequestInit,
+  schema: z.ZodType<T>,
+): Promise<Answer<T>> {
   const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
   // A redirect would take what was meant for the pool to somebody else.
   const { status, text } = await fetch(url, { ...request, signal, redirect: 'error' })

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { MAX_MONEY_SATS, type Sats, sats } from '../lib/money.ts'
 import { systemRandom } from '../lib/random.ts'
 import { systemClock } from '../lib/time.ts'
-import { type Act, REASON_CHARACTERS_MAX } from '../treasury/index.ts'
+import type { Act } from '../treasury/index.ts'
 import {
   type Command,
   CommandError,
@@ -12,9 +11,22 @@ import {
   say,
 } from './command.ts'
 import { makeOperatorKey, readOperatorSecret } from './operator-key.ts'
-import { askOnTerminal, giveAct, listBatches, showBatch } from './treasury-acts.ts'
+import { askOnTerminal } from './terminal.ts'
+import { giveAct, listBatches, showBatch } from './treasury-acts.ts'
 import { bookCapital } from './treasury-capital.ts'
 import { type TreasuryClient, treasuryClient } from './treasury-client.ts'
+import { FREEZE_HELP, FREEZE_VERBS } from './treasury-freezes.ts'
+import { OPERATOR_HELP, OPERATOR_VERBS } from './treasury-operators.ts'
+import {
+  expectWords,
+  need,
+  parseNumber,
+  parseReason,
+  readToken,
+  takeYes,
+  type Verb,
+} from './treasury-options.ts'
+import { TOKEN_HELP, TOKEN_VERBS } from './treasury-tokens.ts'
 import { runWatch } from './treasury-watch.ts'
 import { withDatabase } from './with-database.ts'
 
@@ -24,9 +36,10 @@ treasury show BATCH --api URL --token-file FILE
 treasury approve BATCH --key FILE --api URL --token-file FILE [--yes]
 treasury reject BATCH --reason TEXT --key FILE --api URL --token-file FILE [--yes]
 treasury capital --sats AMOUNT --id NAME --config FILE
-treasury watch --wallet NAME --descriptor D --config FILE`
-
-type Verb = (args: readonly string[]) => Promise<number>
+treasury watch --wallet NAME --descriptor D --config FILE
+${OPERATOR_HELP}
+${TOKEN_HELP}
+${FREEZE_HELP}`
 
 const VERBS: Readonly<Record<string, Verb>> = {
   keygen: runKeygen,
@@ -36,13 +49,16 @@ const VERBS: Readonly<Record<string, Verb>> = {
   reject: args => runAct(args, reason => ({ kind: 'reject', reason: parseReason(reason) })),
   capital: runCapital,
   watch: runWatch,
+  ...OPERATOR_VERBS,
+  ...TOKEN_VERBS,
+  ...FREEZE_VERBS,
 }
 
 /** What a treasury operator does: on a machine of its own, but for `capital`. */
 export const treasuryCommand: Command = {
   name: 'treasury',
-  usage: `treasury ${Object.keys(VERBS).join('|')} …`,
-  summary: 'make an operator key, look at batches, approve and reject them',
+  usage: 'treasury VERB …',
+  summary: 'operators, their keys and tokens; look at batches, approve, reject, freeze',
   run: ([name = '', ...args]) =>
     orExplain(async () => {
       const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
@@ -75,9 +91,8 @@ async function runAct(
   args: readonly string[],
   actOf: (reason: string | undefined) => Act,
 ): Promise<number> {
-  const isSure = args.includes('--yes')
-  const given = args.filter(arg => arg !== '--yes')
-  const { options, words } = parseOptions(given, ['api', 'token-file', 'key', 'reason'])
+  const { isSure, rest } = takeYes(args)
+  const { options, words } = parseOptions(rest, ['api', 'token-file', 'key', 'reason'])
   expectWords(words, 1)
   const act = actOf(options.reason)
   if (act.kind === 'approve' && options.reason !== undefined)
@@ -103,32 +118,12 @@ async function runCapital(args: readonly string[]): Promise<number> {
 async function clientOf(
   options: Partial<Record<'api' | 'token-file', string>>,
 ): Promise<TreasuryClient> {
-  const path = need(options['token-file'], '--token-file FILE')
-  const token = await readFile(path, 'utf8').catch(() => {
-    throw new CommandError(`there is no file ${path}`)
-  })
-  if (!/^[\x21-\x7e]{1,512}\s*$/.test(token)) throw new CommandError(`${path} holds no token`)
-  return treasuryClient(need(options.api, '--api URL'), token.trim())
-}
-
-function need(value: string | undefined, option: string): string {
-  if (value === undefined || value === '') throw new CommandError(`${option} is missing\n${HELP}`)
-  return value
-}
-
-function expectWords(words: readonly string[], count: number): void {
-  if (words.length !== count) throw new CommandError(HELP)
+  const token = await readToken(need(options['token-file'], '--token-file FILE'))
+  return treasuryClient(need(options.api, '--api URL'), token)
 }
 
 function parseBatch(text: string | undefined): string {
-  if (text !== undefined && /^[1-9]\d{0,17}$/.test(text)) return text
-  throw new CommandError('a batch is named by its number')
-}
-
-function parseReason(text: string | undefined): string {
-  const reason = need(text, '--reason TEXT')
-  if (reason.length <= REASON_CHARACTERS_MAX) return reason
-  throw new CommandError(`a reason has at most ${REASON_CHARACTERS_MAX} characters`)
+  return parseNumber(text, 'a batch')
 }
 
 function parseSats(text: string): Sats {

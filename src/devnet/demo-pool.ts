@@ -2,18 +2,10 @@ import { execFile, spawn } from 'node:child_process'
 import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { sha256 } from '@noble/hashes/sha2.js'
-import { toHex, utf8 } from '../lib/bytes.ts'
 import { freePort, isPortFree } from '../lib/free-port.ts'
-import type { Random } from '../lib/random.ts'
 import type { Devnet } from './devnet.ts'
 import { type PoolApi, poolApi } from './pool-api.ts'
-import {
-  NODE_PASSWORD_VARIABLE,
-  regtestConfig,
-  type SchemePorts,
-  TREASURY_TOKEN_VARIABLE,
-} from './regtest-config.ts'
+import { NODE_PASSWORD_VARIABLE, regtestConfig, type SchemePorts } from './regtest-config.ts'
 
 const run = promisify(execFile)
 
@@ -28,27 +20,20 @@ export type DemoPool = {
   readonly ports: SchemePorts
   readonly url: string
   readonly api: PoolApi
-  /** Runs a command of `./sidepool` on this pool; rejects with what it said when it fails. */
-  readonly command: (...args: readonly string[]) => Promise<void>
+  /** Runs a command of `./sidepool` on this pool: what it prints. Rejects when it fails. */
+  readonly command: (...args: readonly string[]) => Promise<string>
   readonly logFile: string
   /** Resolves when the pool ends by itself. */
   readonly ended: Promise<void>
   readonly stop: () => Promise<void>
 }
 
-/**
- * Writes a configuration for the devnet and runs `sidepool start` on it. Every secret is made now.
- *
- * @param operatorKey x-only public key (BIP 340) of the one who approves batches
- */
+/** Writes a configuration for the devnet and runs `sidepool start` on it; two must approve. */
 export async function startDemoPool(options: {
   readonly dir: string
   readonly devnet: Devnet
-  readonly operatorKey: string
-  readonly random: Random
 }): Promise<DemoPool> {
-  const { dir, devnet, operatorKey, random } = options
-  const token = toHex(random.bytes(24))
+  const { dir, devnet } = options
   const ports = {
     pplns: await preferred(STRATUM_PORTS.pplns),
     pps: await preferred(STRATUM_PORTS.pps),
@@ -61,7 +46,7 @@ export async function startDemoPool(options: {
     JSON.stringify(
       regtestConfig({
         devnet,
-        operatorKey,
+        approvals: 2,
         ports,
         apiPort,
         database: { embedded: join(dir, 'postgres') },
@@ -75,7 +60,6 @@ export async function startDemoPool(options: {
   const env = {
     ...process.env,
     [NODE_PASSWORD_VARIABLE]: devnet.node.rpc.password,
-    [TREASURY_TOKEN_VARIABLE]: toHex(sha256(utf8(token))),
   }
   const child = spawn(process.execPath, [MAIN, 'start', '--config', config], {
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
@@ -87,9 +71,10 @@ export async function startDemoPool(options: {
   return {
     ports,
     url,
-    api: poolApi(url, token),
+    api: poolApi(url, null),
     command: async (...args) => {
-      await run(process.execPath, [MAIN, ...args, '--config', config], { env })
+      const { stdout } = await run(process.execPath, [MAIN, ...args, '--config', config], { env })
+      return stdout
     },
     logFile,
     ended,

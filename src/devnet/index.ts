@@ -2,6 +2,7 @@
 
 export { type Bitcoind, startBitcoind } from './bitcoind.ts'
 export { type BitcoindBinary, findBitcoind } from './bitcoind-binary.ts'
+export { type DemoOperators, joinOperators } from './demo-operators.ts'
 export { type DemoPool, startDemoPool } from './demo-pool.ts'
 export { type Devnet, startDevnet } from './devnet.ts'
 export { type HardeningProxy, startHardeningProxy } from './hardening-proxy.ts'
@@ -15,6 +16,5 @@ export {
   type RegtestChoices,
   regtestConfig,
   type SchemePorts,
-  TREASURY_TOKEN_VARIABLE,
 } from './regtest-config.ts'
 export type { ServerProcess } from './server-process.ts'

@@ -2,9 +2,8 @@ import type { Devnet } from './devnet.ts'
 
 export type SchemePorts = { readonly pplns: number; readonly pps: number; readonly solo: number }
 
-/** Names under which the pool finds its secrets in the environment. */
+/** Name under which the pool finds its secret in the environment. */
 export const NODE_PASSWORD_VARIABLE = 'SIDEPOOL_NODE_PASSWORD'
-export const TREASURY_TOKEN_VARIABLE = 'SIDEPOOL_TREASURY_TOKEN_SHA256'
 
 /** One share in 2^16 hashes: several a second from one core, so that there is much to count. */
 const DIFFICULTY = { start: 2 ** -16, minimum: 2 ** -24, maximum: 1, secondsPerShare: 0.5 }
@@ -14,8 +13,8 @@ const APPROVAL_HOURS = 1
 /** What differs between the demo's pool and a test's. */
 export type RegtestChoices = {
   readonly devnet: Devnet
-  /** x-only public key (BIP 340) of the one who approves batches. */
-  readonly operatorKey: string
+  /** How many must approve any batch. */
+  readonly approvals: number
   readonly ports: SchemePorts
   readonly apiPort: number
   /** As in a configuration. */
@@ -25,7 +24,7 @@ export type RegtestChoices = {
   readonly stratumProcesses?: number
 }
 
-/** The configuration of a pool on a devnet: a port for each reward method, one approval. */
+/** The configuration of a pool on a devnet: a port for each reward method. */
 export function regtestConfig(choices: RegtestChoices): object {
   const { devnet, ports, apiPort, database, difficulty = DIFFICULTY } = choices
   const scheme = (name: keyof SchemePorts, feeBasisPoints: number) => ({
@@ -76,7 +75,7 @@ export function regtestConfig(choices: RegtestChoices): object {
     treasury: {
       policy: {
         version: 1,
-        bands: [{ upToSats: null, approvals: 1 }],
+        bands: [{ upToSats: null, approvals: choices.approvals }],
         auto: null,
         limits: { perBatchSats: null, perDaySats: null, perDestinationPerDaySats: null },
         allowList: null,
@@ -87,7 +86,6 @@ export function regtestConfig(choices: RegtestChoices): object {
     api: {
       host: '127.0.0.1',
       port: apiPort,
-      treasuryTokenSha256: { env: TREASURY_TOKEN_VARIABLE },
     },
   }
 }

@@ -1,6 +1,7 @@
+import { z } from 'zod'
 import { assert } from '../lib/assert.ts'
 import { fromHex, toHex, utf8 } from '../lib/bytes.ts'
-import { type Digest, digest, type UnixMs } from '../lib/ids.ts'
+import { type Digest, digest, type UnixMs, unixMs } from '../lib/ids.ts'
 import { canonicalJson, type Plain } from './canonical.ts'
 import { taggedHash } from './tagged-hash.ts'
 
@@ -34,4 +35,51 @@ export function eventBytes(position: bigint, event: AuditEvent): Uint8Array {
 /** The event's place in the chain: tag `sidepool/event/1` over the hash before and the bytes. */
 export function eventHash(previous: Digest, bytes: Uint8Array): Digest {
   return digest(toHex(taggedHash('sidepool/event/1', fromHex(previous), bytes)))
+}
+
+const lineSchema = z.strictObject({
+  position: z.string().regex(/^[1-9]\d{0,17}$/),
+  at: z.int().min(0),
+  actor: z.string(),
+  action: z.string(),
+  subject: z.string(),
+  detail: z.record(z.string(), z.json()),
+  previous: z.string(),
+  hash: z.string(),
+})
+
+/**
+ * Checks a line of the exported log on whatever machine holds it.
+ *
+ * @param last the line before it; null where that is not known
+ * @returns its place; null unless its hash is of its words and it follows the line before
+ */
+export function checkLogLine(
+  line: string,
+  last: { readonly position: bigint; readonly hash: string } | null,
+): { readonly position: bigint; readonly hash: string } | null {
+  const parsed = lineSchema.safeParse(parseJson(line))
+  if (!parsed.success || !/^[0-9a-f]{64}$/.test(parsed.data.previous)) return null
+  const { position: place, previous, hash, at, ...words } = parsed.data
+  const position = BigInt(place)
+  if (last !== null && (position !== last.position + 1n || previous !== last.hash)) return null
+  const bytes = bytesOrNull(position, { ...words, at: unixMs(at) })
+  return bytes !== null && eventHash(digest(previous), bytes) === hash ? { position, hash } : null
+}
+
+/** A stranger's line may be what no event can be, such as endless. */
+function bytesOrNull(position: bigint, event: AuditEvent): Uint8Array | null {
+  try {
+    return eventBytes(position, event)
+  } catch {
+    return null
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }

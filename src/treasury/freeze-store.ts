@@ -77,6 +77,8 @@ export async function giveFreezeAct(
   const subject = `freeze:${lifts ?? id}`
   await recordEvent(tx, { ...event, subject, detail: { scope, reason: act.reason } })
   const isLast = act.kind === 'unfreeze' && (found?.lifts.length ?? 0) + 1 >= LIFTS_NEEDED
+  // Whatever waited for the last lift is looked at again at once.
+  if (isLast) await sql`select pg_notify('decisions', ${subject})`.execute(tx)
   return { kind: 'accepted', id: lifts ?? id, holds: !isLast }
 }
 

@@ -11,7 +11,7 @@ export {
   verifyAct,
 } from './approval.ts'
 export { actsOn, approversOf, storeAct } from './approval-store.ts'
-export type { AuditEvent } from './audit-event.ts'
+export { type AuditEvent, checkLogLine, EVENTS_START } from './audit-event.ts'
 export {
   type ChainedEvent,
   eventsAfter,

@@ -1,12 +1,11 @@
 import type { Kysely } from 'kysely'
 import type { ApiParts, Decision, GivenAct, Owed } from '../../src/api/index.ts'
-import { fromHex } from '../../src/lib/bytes.ts'
 import type { Database } from '../../src/lib/db/schema.ts'
 import { type AccountId, unixMs } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import { parseL1Destination } from '../../src/payouts/index.ts'
-import { NOW_MS, sha256Hex, tokenOfTests } from './seed.ts'
+import { NOW_MS } from './seed.ts'
 
 /** What the API is handed in tests: the real reports, a fixed time, and settable answers. */
 export function partsOn(db: Kysely<Database>, changed: Partial<ApiParts> = {}): ApiParts {
@@ -43,7 +42,7 @@ export function partsOn(db: Kysely<Database>, changed: Partial<ApiParts> = {}): 
     decide: async () => ({ kind: 'accepted', batch: 'waits' }),
     audit: async () => ({ ok: true, entries: 12n, checkedAfter: 0n, head: null, complaints: [] }),
     health: { database: async () => ({ ok: true, detail: 'answers' }) },
-    treasuryTokenDigest: fromHex(sha256Hex(tokenOfTests)),
+    trustedProxies: [],
     requestsPerMinuteMax: 100_000,
     ...changed,
   }

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import { utf8 } from '../../src/lib/bytes.ts'
 import type { Database } from '../../src/lib/db/schema.ts'
 import { insertVersion } from '../support/version.ts'
+import { addPerson, addToken, keyOf } from '../treasury/people.ts'
 
 /** An address of the regtest network, and a worker's name that would like to be a script. */
 export const MINER = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
@@ -30,6 +31,14 @@ export async function seed(db: Kysely<Database>): Promise<void> {
   await seedRewards(db)
   await seedBatches(db)
   await seedBalances(db)
+  await seedReader(db)
+}
+
+/** A viewer, whose token opens what there is to read. */
+export async function seedReader(db: Kysely<Database>) {
+  const key = keyOf(77)
+  const operator = await addPerson(db, 'reader', ['viewer'], [key])
+  await addToken(db, { operator, key, token: tokenOfTests })
 }
 
 async function seedMiners(db: Kysely<Database>) {

@@ -17,7 +17,7 @@ afterAll(() => database.drop())
 /** All complaints, each behind the first word of its check. */
 async function complaints(db: Kysely<Database>, retentionBlocks = 1000): Promise<string[]> {
   const found: string[] = []
-  for (const check of auditChecks(db, { retentionBlocks })) {
+  for (const check of auditChecks(db, { retentionBlocks, network: 'regtest' })) {
     const { complaints } = await runCheck(check)
     found.push(...complaints.map(complaint => `${check.name.split(' ')[0]} ${complaint}`))
   }
@@ -212,6 +212,17 @@ const TAMPERINGS: readonly (readonly [string, ReturnType<typeof sql>, RegExp])[]
     sql`insert into block_candidates values (${BLOCK}, 'node', 101, 1, 55, 'accepted', 0)`,
     /^shares, block candidate [0-9a-f]{64}: its session or job is missing/,
   ],
+  [
+    'an operator whom nobody signed for',
+    sql`insert into operators (alias, roles, created_ms) values ('eve', '{approver}', 1)`,
+    /^operators operators: eve is not what the signed changes add up to/,
+  ],
+  [
+    'an event that does not follow',
+    sql`insert into audit_events values
+          (1, 1, 'pool', 'plan', '', '{}', 'x', ${'0'.repeat(64)})`,
+    /^events: events: what place 1 says was changed/,
+  ],
 ]
 
 for (const [what, change, complaint] of TAMPERINGS)
@@ -224,7 +235,7 @@ test('shares as old as the configuration lets them be dropped are no complaint',
   await writeHistory(copy.db)
   await sql`update tips set height = 5000`.execute(copy.ownerDb)
   await sql`drop table shares_0`.execute(copy.ownerDb)
-  const checks = auditChecks(copy.db, { retentionBlocks: 1000 })
+  const checks = auditChecks(copy.db, { retentionBlocks: 1000, network: 'regtest' })
   const recount = checks.find(({ name }) => name.includes('counted again'))
   expect(await recount?.run()).toEqual({
     complaints: [],
@@ -250,7 +261,7 @@ test('the command prints a line a check, and its exit code says whether all is w
   const config = await configFile(copy)
   const good = await runCommand(['audit', '--config', config.path])
   expect(good).toMatchObject({ code: 0, stderr: '' })
-  expect(good.stdout.split('\n').filter(line => line.endsWith(': ok'))).toHaveLength(8)
+  expect(good.stdout.split('\n').filter(line => line.endsWith(': ok'))).toHaveLength(10)
   expect(good.stdout).toMatch(/^ {2}head: 7 [0-9a-f]{64}$/m)
   await sql`update payouts set state = 'released' where id = 2`.execute(copy.ownerDb)
   const bad = await runCommand(['audit', '--config', config.path])

@@ -21,7 +21,6 @@ export async function configFile({ appUrl, ownerUrl }: TestDatabase) {
     ownerUrl: await secret('owner', ownerUrl),
   }
   config.node.password = await secret('node', 'unused')
-  config.api.treasuryTokenSha256 = await secret('token', '00'.repeat(32))
   config.treasury.poolKey = await secret('pool', '06'.repeat(32))
   const path = join(dir, 'config.json')
   await writeFile(path, JSON.stringify(config))

@@ -14,7 +14,7 @@ import { batchId, digest, unixMs } from '../../src/lib/ids.ts'
 import { decideBatch, L1_BOOKS } from '../../src/payouts/index.ts'
 import { type Operator, operatorKeyOf, parseOperatorKey } from '../../src/treasury/index.ts'
 import { partsOn } from '../api/parts.ts'
-import { tokenOfTests } from '../api/seed.ts'
+import { seedReader, tokenOfTests } from '../api/seed.ts'
 import { POLICY } from '../payouts/l1-world.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { runCommand } from './child.ts'
@@ -46,6 +46,7 @@ async function withPool(act: (url: string, database: TestDatabase) => Promise<vo
   let app: FastifyInstance | null = null
   try {
     await writeHistory(database.db)
+    await seedReader(database.db)
     const policy = { ...POLICY, operators: [APPROVER], bands: [{ upTo: null, approvals: 1 }] }
     app = await buildApi(
       partsOn(database.db, {

@@ -11,12 +11,12 @@ import { createLog } from '../../src/lib/log.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
 import { systemRandom } from '../../src/lib/random.ts'
 import { type TestMiner, testMiner } from '../support/miner.ts'
-import { TREASURY_TOKEN } from '../support/pool-process.ts'
 import {
   API_IS_SERVED,
   MINERS_MAY_CONNECT,
   type PoolScene,
   poolScene,
+  TREASURY_TOKEN,
 } from '../support/pool-scene.ts'
 
 /** One share in 4096 hashes and a block in some 25 shares: seconds of one slow core. */

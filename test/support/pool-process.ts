@@ -2,17 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sha256 } from '@noble/hashes/sha2.js'
-import {
-  type Devnet,
-  NODE_PASSWORD_VARIABLE,
-  TREASURY_TOKEN_VARIABLE,
-} from '../../src/devnet/index.ts'
-import { toHex, utf8 } from '../../src/lib/bytes.ts'
+import { type Devnet, NODE_PASSWORD_VARIABLE } from '../../src/devnet/index.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
-/** Opens the treasury's pages of every pool under test. */
-export const TREASURY_TOKEN = 'test-only'
 const READY_MS_MAX = 30_000
 
 /** A role of the real program in a process of its own, which a test may kill and start again. */
@@ -54,7 +46,6 @@ export function poolProcess(options: {
         ...process.env,
         SIDEPOOL_DATABASE_URL: options.databaseUrl,
         [NODE_PASSWORD_VARIABLE]: options.devnet.node.rpc.password,
-        [TREASURY_TOKEN_VARIABLE]: toHex(sha256(utf8(TREASURY_TOKEN))),
         ...options.environment,
       },
     })

@@ -21,9 +21,11 @@ import { migrateQueue } from '../../src/lib/queue.ts'
 import { systemRandom } from '../../src/lib/random.ts'
 import { systemClock } from '../../src/lib/time.ts'
 import { type OperatorKey, operatorKeyOf } from '../../src/treasury/index.ts'
-import { addPerson } from '../treasury/people.ts'
+import { addPerson, addToken } from '../treasury/people.ts'
 import { type PoolProcess, poolProcess } from './pool-process.ts'
 
+/** Opens what there is to read of every scene's treasury. */
+export const TREASURY_TOKEN = 'test-only'
 /** A log line of the stratum role when its ports are open. */
 export const MINERS_MAY_CONNECT = 'miners may connect'
 /** A log line of the API role when it answers. */
@@ -75,7 +77,7 @@ export async function poolScene(
   const config = regtestConfig({
     ...rest,
     devnet: { ...devnet, poolNodeUrl },
-    operatorKey: operatorKeyOf(operatorSecret),
+    approvals: 1,
     ports,
     apiPort,
     database: { embedded: join(dir, 'never-started') },
@@ -104,13 +106,18 @@ export async function poolScene(
   }
 }
 
-/** The wallet's coins of the start, as the operator's `treasury capital` would book them. */
-/** Makes the scene's operator an approver, as if an admin had said so. */
+/** Makes the scene's operator an approver with a token, as if an admin had said so. */
 async function addApprover(appUrl: string, key: OperatorKey): Promise<void> {
   const db = openDatabase(appUrl, { max: 1 })
-  await addPerson(db, 'scene-operator', ['approver'], [key]).finally(() => db.destroy())
+  try {
+    const operator = await addPerson(db, 'scene-operator', ['approver'], [key])
+    await addToken(db, { operator, key, token: TREASURY_TOKEN })
+  } finally {
+    await db.destroy()
+  }
 }
 
+/** The wallet's coins of the start, as the operator's `treasury capital` would book them. */
 async function bookCapital(appUrl: string, amountSats: bigint): Promise<void> {
   const amount = msatsFromSats(sats(amountSats))
   const entry = {

@@ -2,7 +2,9 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../../src/lib/db/schema.ts'
 import { unixMs } from '../../src/lib/ids.ts'
 import { type OperatorKey, operatorKeyOf } from '../../src/treasury/approval.ts'
+import { tokenDigest } from '../../src/treasury/first-admin-store.ts'
 import type { OperatorRole } from '../../src/treasury/policy.ts'
+import type { TokenScope } from '../../src/treasury/token.ts'
 
 /** A secret key of tests: nobody's, and always the same for the same number. */
 export const secretOf = (n: number) => new Uint8Array(32).fill(n)
@@ -31,4 +33,28 @@ export async function addPerson(
       })
       .execute()
   return id
+}
+
+/** A bearer token straight into the tables, good for ever. */
+export async function addToken(
+  db: Kysely<Database>,
+  {
+    operator,
+    key,
+    token,
+    scopes = ['read'],
+  }: {
+    readonly operator: bigint
+    readonly key: OperatorKey
+    readonly token: string
+    readonly scopes?: readonly TokenScope[]
+  },
+): Promise<void> {
+  await db
+    .insertInto('access_tokens')
+    .values({
+      ...{ operator_id: operator, operator_key: key, digest: tokenDigest(token) },
+      ...{ scopes: [...scopes], created_ms: 1n, expires_ms: BigInt(NEVER), revoked_ms: null },
+    })
+    .execute()
 }

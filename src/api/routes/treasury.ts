@@ -1,23 +1,23 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
-import type { FastifyRequest } from 'fastify'
 import { unreachable } from '../../lib/assert.ts'
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { batchId, digest } from '../../lib/ids.ts'
 import { type BatchDetail, type BatchReport, batchOf, listBatches } from '../../payouts/index.ts'
 import type { Api } from '../app.ts'
+import { guardSigned, requireScope } from '../auth.ts'
 import * as contract from '../contract.ts'
 import { decodeCursor, encodeCursor, numberKey, page } from '../cursor.ts'
 import { Problem } from '../errors.ts'
 import type { ApiParts, Decision, GivenAct } from '../rooms.ts'
+import { signedLimit } from './operators.ts'
 import { parseCanonical } from './statements.ts'
 
 /**
- * What operators see and say. Reading takes the treasury's bearer token, since a manifest shows
+ * What operators see and say. Reading takes an operator's bearer token, since a manifest shows
  * who is paid what; an act is proven by its own signature and takes no token.
  */
 export function addTreasuryRoutes(api: Api, parts: ApiParts): void {
   const tags = ['treasury']
-  const preValidation = async (request: FastifyRequest) => requireToken(request, parts)
+  const preValidation = requireScope(parts, 'read')
   const read = { tags, security: [{ bearer: [] }] }
   api.get(
     '/treasury/batches',
@@ -78,12 +78,15 @@ export function addTreasuryRoutes(api: Api, parts: ApiParts): void {
   addActRoutes(api, parts, tags)
 }
 
-function addActRoutes(api: Api, { decide }: ApiParts, tags: string[]): void {
+function addActRoutes(api: Api, parts: ApiParts, tags: string[]): void {
+  const { decide } = parts
+  const guard = { ...guardSigned(parts), config: signedLimit }
   const response = { 200: contract.actReply, default: contract.problem }
   const params = contract.numberParams
   api.post(
     '/treasury/batches/:number/approve',
     {
+      ...guard,
       schema: { tags, summary: 'Approve', params, body: contract.approveBody, response },
     },
     async ({ params: { number }, body }) => act(decide, number, { kind: 'approve' }, body),
@@ -91,6 +94,7 @@ function addActRoutes(api: Api, { decide }: ApiParts, tags: string[]): void {
   api.post(
     '/treasury/batches/:number/reject',
     {
+      ...guard,
       schema: {
         tags,
         summary: 'Reject, which ends it',
@@ -153,16 +157,6 @@ function refusal(decision: Exclude<Decision, { kind: 'accepted' }>): Problem {
     default:
       return unreachable(decision.reason)
   }
-}
-
-/** Digests are compared, so neither the token's length nor its beginning shows in the time. */
-function requireToken({ headers }: FastifyRequest, { treasuryTokenDigest }: ApiParts): void {
-  const token = /^Bearer ([\x21-\x7e]{1,512})$/i.exec(headers.authorization ?? '')?.[1]
-  const given = createHash('sha256')
-    .update(token ?? '')
-    .digest()
-  const same = timingSafeEqual(given, treasuryTokenDigest)
-  if (token === undefined || !same) throw new Problem('unauthorized')
 }
 
 export function batchJson(row: BatchReport) {
