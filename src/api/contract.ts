@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isPlainReason } from '../treasury/index.ts'
 
 /**
  * Every request and reply of the HTTP interface. Amounts and work are decimal strings with their
@@ -192,6 +193,7 @@ export const state = z.enum([
 const batchShape = {
   batch: whole,
   rail: z.string(),
+  purpose: z.enum(['payout', 'transfer', 'consolidation', 'cpfp']),
   state,
   manifestHash: hash,
   totalSats: whole,
@@ -200,10 +202,13 @@ const batchShape = {
   expiresMs: millis,
   endedMs: millis.nullable(),
   note: z.string(),
+  approvedBy: z.array(z.string()).describe('aliases; pool is its own key'),
+  approvalsNeeded: z.int().describe('of people, by the rules of now'),
 }
 export const batchesReply = listOf(z.object(batchShape))
 export const batchReply = z.object({
   ...batchShape,
+  heldBack: z.string().describe('why the rules let it not be signed now; empty where they do'),
   manifest: z.record(z.string(), z.json()),
   versions: z.array(
     z.object({
@@ -217,6 +222,7 @@ export const batchReply = z.object({
   acts: z.array(
     z.object({
       operatorKey: hash,
+      alias: z.string(),
       act: z.enum(['approve', 'reject']),
       reason: z.string(),
       signature: z.string(),
@@ -233,7 +239,10 @@ const signed = {
     .describe('BIP 340, over the act’s tagged hash'),
 }
 export const approveBody = z.strictObject(signed)
-export const rejectBody = z.strictObject({ ...signed, reason: z.string().min(1).max(500) })
+export const rejectBody = z.strictObject({
+  ...signed,
+  reason: z.string().refine(isPlainReason, 'plain words, at most 500 characters'),
+})
 export const actReply = z.object({ batch: whole, state: z.enum(['waits', 'approved', 'rejected']) })
 export const auditReply = z.object({
   ok: z.boolean(),

@@ -5,6 +5,7 @@ import type { Log } from '../lib/log.ts'
 import type { Millisats, Sats } from '../lib/money.ts'
 import type { Clock } from '../lib/time.ts'
 import type { Destinations, Waiting } from '../payouts/index.ts'
+import type { SpendRules } from '../treasury/index.ts'
 
 /** A port's promise, as the configuration has it. */
 export type SchemeInfo = {
@@ -106,6 +107,8 @@ export type ApiParts = {
   readonly destinations: Destinations
   /** How long after a change of destination nothing is paid. */
   readonly coolOffMs: number
+  /** By which money leaves; the people are read when they are needed. */
+  readonly rules: SpendRules
   readonly decide: (act: GivenAct) => Promise<Decision>
   readonly audit: () => Promise<Audit>
   /** By the name that /health shows. One that throws or takes too long is not well. */

@@ -57,7 +57,14 @@ function moneyParts(
   rules: SpendRules,
 ): Pick<
   ApiParts,
-  'owedTo' | 'nextPayments' | 'whyWaiting' | 'destinations' | 'coolOffMs' | 'decide' | 'audit'
+  | 'owedTo'
+  | 'nextPayments'
+  | 'whyWaiting'
+  | 'destinations'
+  | 'coolOffMs'
+  | 'rules'
+  | 'decide'
+  | 'audit'
 > {
   const schemes = schemesOf(config)
   const l1 = (text: string) => parseL1Destination(text, config.network)
@@ -82,6 +89,7 @@ function moneyParts(
         ]),
       )
     },
+    rules,
     decide: async ({ batch, act, operatorKey, manifestHash, signature }) => {
       const operator = parseOperatorKey(operatorKey)
       if (!operator) return { kind: 'refused', reason: 'unknown operator' }
@@ -89,7 +97,9 @@ function moneyParts(
       const policy = await policyNow(db, rules)
       const verdict = await decideBatch(db, policy, given, { books: L1_BOOKS, clock })
       if (verdict === null) return { kind: 'unknown batch' }
-      await sql`select pg_notify('decisions', ${String(batch)})`.execute(db)
+      // A stranger's post rings at nobody's door.
+      if (verdict.kind === 'accepted')
+        await sql`select pg_notify('decisions', ${String(batch)})`.execute(db)
       return verdict
     },
     audit: moneyAudit(db),

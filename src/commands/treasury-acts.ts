@@ -12,7 +12,7 @@ import {
   signAct,
 } from '../treasury/index.ts'
 import { say, sayPlain } from './command.ts'
-import type { BatchTold, TreasuryClient } from './treasury-client.ts'
+import type { BatchInList, BatchTold, TreasuryClient } from './treasury-client.ts'
 
 /** A later instant is no date; the number is shown instead. Source: ECMAScript, time range. */
 const DATE_MS_MAX = 8.64e15
@@ -29,8 +29,11 @@ type CheckedBatch = {
 export async function listBatches(client: TreasuryClient): Promise<number> {
   const reply = await client.list()
   if (reply.kind === 'refused') return refuse(reply.reason)
-  for (const { batch, state, rail, totalSats, note } of reply.value)
-    sayPlain(`batch ${batch}: ${state}, ${totalSats} sat by ${rail}${note && `: ${note}`}`)
+  for (const told of reply.value) {
+    const { batch, state, purpose, rail, totalSats, note } = told
+    const what = `${state}, ${purpose} of ${totalSats} sat by ${rail}, ${approvalsText(told)}`
+    sayPlain(`batch ${batch}: ${what}${note && `: ${note}`}`)
+  }
   if (reply.value.length === 0) say('there is no batch yet')
   return 0
 }
@@ -64,7 +67,8 @@ export async function giveAct(
   if (typeof batch === 'string') return refuse(batch)
   printBatch(batch)
   const { manifest, hash, told } = batch
-  if (told.state !== 'planned') return refuse(`batch ${number} is ${told.state} already`)
+  if (told.state !== 'planned' && told.state !== 'approved')
+    return refuse(`batch ${number} is ${told.state} already`)
   if (parts.clock.now() >= manifest.expiresAt) return refuse(`batch ${number} has expired`)
   const question = `${act.kind} batch ${number} on ${manifest.network}?`
   if (!(await parts.ask(question))) return refuse('nothing was signed')
@@ -95,7 +99,8 @@ async function readBatch(client: TreasuryClient, number: string): Promise<Checke
 
 function printBatch({ told, manifest, hash }: CheckedBatch): void {
   const { anchor, payees } = manifest
-  sayPlain(`batch ${manifest.batch} on ${manifest.network} by ${manifest.rail}: ${told.state}`)
+  const what = `${manifest.purpose} by ${manifest.rail} from the ${manifest.wallet} wallet`
+  sayPlain(`batch ${manifest.batch} on ${manifest.network}, ${what}: ${told.state}`)
   say(`  manifest  ${hash}, hashed here`)
   const made = `${timeText(manifest.createdAt)} by ${manifest.createdBy}`
   sayPlain(`  made      ${made}, policy ${manifest.policyVersion}`)
@@ -104,12 +109,23 @@ function printBatch({ told, manifest, hash }: CheckedBatch): void {
   sayPlain(`  change    ${manifest.change}`)
   say(`  fee       at most ${formatBtc(manifest.feeMax)} BTC`)
   say(`  pays      ${formatBtc(manifestTotal(manifest))} BTC to ${payees.length}:`)
-  for (const { destination, amount, payouts } of payees)
-    sayPlain(`    ${formatBtc(amount)}  ${destination}  (payouts ${payouts.join(', ')})`)
+  for (const { destination, amount, payouts } of payees) {
+    const own = payouts.length > 0 ? `payouts ${payouts.join(', ')}` : 'a wallet of the pool'
+    sayPlain(`    ${formatBtc(amount)}  ${destination}  (${own})`)
+  }
   for (const { txid, feeSats, signed } of told.versions)
     sayPlain(`  built     ${txid}, fee ${feeSats} sat${signed ? ', signed' : ''}`)
-  for (const { act, operatorKey, reason } of told.acts)
-    sayPlain(`  act       ${act} by ${operatorKey}${reason && `: ${reason}`}`)
+  for (const { act, alias, operatorKey, reason } of told.acts)
+    sayPlain(`  act       ${act} by ${alias}, ${operatorKey}${reason && `: ${reason}`}`)
+  if (manifest.excluded.length > 0)
+    sayPlain(`  without   ${manifest.excluded.join(', ')}, whose approval does not count`)
+  sayPlain(`  rule      ${approvalsText(told)}${told.heldBack && `; ${told.heldBack}`}`)
+}
+
+/** Who approved and how many must, as the API says; nothing of it is signed. */
+function approvalsText({ approvedBy, approvalsNeeded }: BatchInList): string {
+  const by = approvedBy.length > 0 ? approvedBy.join(', ') : 'nobody'
+  return `approved by ${by}, ${approvalsNeeded} needed`
 }
 
 function timeText(ms: number): string {

@@ -13,15 +13,37 @@ const batch = z.object({
   rail: z.string(),
   state: z.string(),
   manifestHash: z.string(),
+  purpose: z.string(),
   totalSats: z.string(),
   note: z.string(),
+  approvedBy: z.array(z.string()),
+  approvalsNeeded: z.number(),
 })
 const batchList = z.object({ items: z.array(batch), nextCursor: z.string().nullable() })
 const batchDetail = z.object({
   ...batch.shape,
   manifest: z.unknown(),
   versions: z.array(z.object({ txid: z.string(), feeSats: z.string(), signed: z.boolean() })),
-  acts: z.array(z.object({ operatorKey: z.string(), act: z.string(), reason: z.string() })),
+  heldBack: z.string(),
+  acts: z.array(
+    z.object({
+      operatorKey: z.string(),
+      alias: z.string(),
+      act: z.string(),
+      reason: z.string(),
+    }),
+  ),
+})
+const limit = z.string().nullable()
+const rules = z.object({
+  version: z.number(),
+  hash: z.string(),
+  bands: z.array(z.object({ upToSats: limit, approvals: z.number() })),
+  auto: z.object({ perBatchSats: z.string(), perDaySats: z.string() }).nullable(),
+  limits: z.object({ perBatchSats: limit, perDaySats: limit, perDestinationPerDaySats: limit }),
+  allowList: z.array(z.string()).nullable(),
+  coolOffHours: z.number(),
+  spent: z.object({ daySats: z.string(), autoDaySats: z.string() }),
 })
 const actReply = z.object({ state: z.string() })
 const problem = z.object({ title: z.string(), detail: z.string().optional() })
@@ -29,6 +51,9 @@ const problem = z.object({ title: z.string(), detail: z.string().optional() })
 export type BatchInList = z.infer<typeof batch>
 /** A batch as the API tells it; what of it is true is for the reader to find out. */
 export type BatchTold = z.infer<typeof batchDetail>
+
+/** The rules in force, as the API tells them. */
+export type RulesTold = z.infer<typeof rules>
 
 /** What became of a request: the answer, or why the pool did not do it. */
 export type Answer<T> =
@@ -48,6 +73,7 @@ export type TreasuryClient = {
   /** Newest first, as many as a person would look through. */
   readonly list: () => Promise<Answer<readonly BatchInList[]>>
   readonly batch: (number: string) => Promise<Answer<BatchTold>>
+  readonly policy: () => Promise<Answer<RulesTold>>
   /** @returns what the batch does now: waits, approved or rejected */
   readonly act: (
     number: string,
@@ -86,6 +112,7 @@ export function treasuryClient(url: string, token: string): TreasuryClient {
       return { kind: 'answer', value: items }
     },
     batch: number => ask(`${base}/batches/${number}`, { headers }, batchDetail),
+    policy: () => ask(`${base}/policy`, { headers }, rules),
     act: async (number, act, body) => {
       const reply = await ask(`${base}/batches/${number}/${act}`, posting(body), actReply)
       return reply.kind === 'refused' ? reply : { kind: 'answer', value: reply.value.state }

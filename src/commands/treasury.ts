@@ -26,6 +26,7 @@ import {
   takeYes,
   type Verb,
 } from './treasury-options.ts'
+import { showRules, tryRules } from './treasury-rules.ts'
 import { TOKEN_HELP, TOKEN_VERBS } from './treasury-tokens.ts'
 import { runWatch } from './treasury-watch.ts'
 import { withDatabase } from './with-database.ts'
@@ -35,6 +36,8 @@ treasury list --api URL --token-file FILE
 treasury show BATCH --api URL --token-file FILE
 treasury approve BATCH --key FILE --api URL --token-file FILE [--yes]
 treasury reject BATCH --reason TEXT --key FILE --api URL --token-file FILE [--yes]
+treasury policy --api URL --token-file FILE
+treasury dry-run --policy FILE --last N --config FILE
 treasury capital --sats AMOUNT --id NAME --config FILE
 treasury watch --wallet NAME --descriptor D --config FILE
 ${OPERATOR_HELP}
@@ -47,6 +50,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   show: runShow,
   approve: args => runAct(args, () => ({ kind: 'approve' })),
   reject: args => runAct(args, reason => ({ kind: 'reject', reason: parseReason(reason) })),
+  policy: runPolicy,
+  'dry-run': runDryRun,
   capital: runCapital,
   watch: runWatch,
   ...OPERATOR_VERBS,
@@ -103,6 +108,19 @@ async function runAct(
     ...{ secret, ask },
     clock: systemClock,
   })
+}
+
+async function runPolicy(args: readonly string[]): Promise<number> {
+  const { options, words } = parseOptions(args, ['api', 'token-file'])
+  expectWords(words, 0)
+  return showRules(await clientOf(options))
+}
+
+async function runDryRun(args: readonly string[]): Promise<number> {
+  const { options, words } = parseOptions(args, ['policy', 'last', 'config'])
+  expectWords(words, 0)
+  const path = need(options.policy, '--policy FILE')
+  return tryRules(requireConfig(options.config), path, need(options.last, '--last N'))
 }
 
 async function runCapital(args: readonly string[]): Promise<number> {

@@ -11,6 +11,7 @@ import {
   unixMs,
 } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
+import { type ActReport, actReports, type Purpose } from '../treasury/index.ts'
 
 const ROWS_MAX = 100
 
@@ -18,6 +19,7 @@ const ROWS_MAX = 100
 export type BatchReport = {
   readonly batch: BatchId
   readonly rail: string
+  readonly purpose: Purpose
   readonly state: BatchState
   readonly manifestHash: Digest
   readonly total: Sats
@@ -33,7 +35,7 @@ export type BatchReport = {
 export type BatchDetail = BatchReport & {
   readonly manifest: Uint8Array
   readonly versions: readonly BatchVersion[]
-  readonly acts: readonly BatchAct[]
+  readonly acts: readonly ActReport[]
 }
 
 /** A transaction of a batch. `signed` means that its bytes are stored and may have left. */
@@ -43,15 +45,6 @@ export type BatchVersion = {
   readonly fee: Sats
   readonly signed: boolean
   readonly createdAt: UnixMs
-}
-
-/** What an operator said of a batch. */
-export type BatchAct = {
-  readonly operatorKey: string
-  readonly act: 'approve' | 'reject'
-  readonly reason: string
-  readonly signature: Uint8Array
-  readonly givenAt: UnixMs
 }
 
 /** Newest first. @param before only batches older than this one */
@@ -85,14 +78,6 @@ export async function batchOf(db: Kysely<Database>, id: BatchId): Promise<BatchD
     .orderBy('version')
     .limit(ROWS_MAX)
     .execute()
-  const acts = await db
-    .selectFrom('approvals')
-    .selectAll()
-    .where('batch_id', '=', id)
-    .orderBy('given_ms')
-    .orderBy('operator_key')
-    .limit(ROWS_MAX)
-    .execute()
   return {
     ...batchFromRow(row),
     manifest: new Uint8Array(row.manifest),
@@ -103,19 +88,14 @@ export async function batchOf(db: Kysely<Database>, id: BatchId): Promise<BatchD
       signed: Boolean(version.signed),
       createdAt: unixMs(Number(version.created_ms)),
     })),
-    acts: acts.map(act => ({
-      operatorKey: act.operator_key,
-      act: act.act,
-      reason: act.reason,
-      signature: new Uint8Array(act.signature),
-      givenAt: unixMs(Number(act.given_ms)),
-    })),
+    acts: await actReports(db, id),
   }
 }
 
 const LIST_COLUMNS = [
   'id',
   'rail',
+  'purpose',
   'state',
   'manifest_hash',
   'total_sats',
@@ -132,6 +112,7 @@ function batchFromRow(row: BatchRow): BatchReport {
   return {
     batch: batchId(row.id),
     rail: row.rail,
+    purpose: row.purpose,
     state: row.state,
     manifestHash: digest(row.manifest_hash),
     total: sats(row.total_sats),

@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import type { BatchState, Database } from '../lib/db/schema.ts'
 import { type BatchId, batchId, digest, type UnixMs } from '../lib/ids.ts'
@@ -23,9 +23,9 @@ import {
 } from '../treasury/index.ts'
 import { applyEvent, lockBatch, manifestOf } from './payout-store.ts'
 import type { RailBooks } from './rail.ts'
-import { lockSpending, spentInLastDay } from './spent-store.ts'
+import { lockSpending, spentByRules } from './spent-store.ts'
 
-/** Planned batches that one run looks at; the others come with the next one. */
+/** Planned batches small enough that one run looks at, the oldest first; the others wait. */
 const BATCHES_A_RUN_MAX = 100
 const NOTE_CHARACTERS_MAX = 500
 
@@ -45,7 +45,7 @@ export async function judgeBatch(
 ): Promise<SpendVerdict> {
   const manifest = await manifestOf(db, batch)
   const acts = await actsOn(db, batch)
-  return judgeSpend(policy, { manifest, acts }, await spentInLastDay(db, at, batch), at)
+  return judgeSpend(policy, { manifest, acts }, await spentByRules(db, policy, at, batch), at)
 }
 
 /**
@@ -72,7 +72,7 @@ export async function decideBatch(
       isOpen: await isOpen(tx, given.batch, row.state),
       acts: await actsOn(tx, given.batch),
     }
-    const spent = await spentInLastDay(tx, at, given.batch)
+    const spent = await spentByRules(tx, policy, at, given.batch)
     const verdict = judgeAct(policy, batch, given.act, { spent, now: at })
     if (verdict.kind === 'refused') return verdict
     await storeAct(tx, given.batch, given.act, at)
@@ -104,7 +104,13 @@ async function settleVerdict(
   assert(moved.kind === 'moved', 'an open batch can be approved and rejected')
   if (act.act.kind !== 'reject') return
   const note = `rejected by ${alias}: ${act.act.reason}`.slice(0, NOTE_CHARACTERS_MAX)
-  await tx.updateTable('batches').set({ note }).where('id', '=', batch).execute()
+  // Whoever works on it just now has lost it, and writes no other word over this one.
+  const lost = { lease_owner: null, lease_until: null, fence: sql<bigint>`fence + 1` }
+  await tx
+    .updateTable('batches')
+    .set({ note, ...lost })
+    .where('id', '=', batch)
+    .execute()
 }
 
 /**
@@ -126,12 +132,12 @@ export async function autoApprove(
     .selectFrom('batches')
     .select('id')
     .where('state', '=', 'planned')
-    .where('auto_approved', '=', false)
-    .orderBy('id', 'desc')
+    .where(sql<boolean>`total_sats + fee_max_sats <= ${policy.auto.perBatch}`)
+    .orderBy('id')
     .limit(BATCHES_A_RUN_MAX)
     .execute()
   const approved: BatchId[] = []
-  for (const batch of rows.map(({ id }) => batchId(id)).reverse()) {
+  for (const batch of rows.map(({ id }) => batchId(id))) {
     const isApproved = await db
       .transaction()
       .execute(tx => approveAlone(tx, policy, { batch, secretKey }, parts))
@@ -151,7 +157,7 @@ async function approveAlone(
   const at = clock.now()
   if (row?.state !== 'planned' || BigInt(at) >= row.expires_ms) return false
   const manifest = await manifestOf(tx, batch)
-  const spent = await spentInLastDay(tx, at, batch)
+  const spent = await spentByRules(tx, policy, at, batch)
   if (limitRefusal(policy, manifest, spent) !== null) return false
   if (!isWithinAuto(policy, manifest, spent)) return false
   const act = signAct(secretKey, { kind: 'approve' }, manifestHash(encodeManifest(manifest)))

@@ -1,5 +1,4 @@
 export {
-  type BatchAct,
   type BatchDetail,
   type BatchReport,
   type BatchVersion,
@@ -18,6 +17,7 @@ export { type CreditParts, creditJobs, type EarningSource } from './credit-store
 export { autoApprove, type DecideParts, decideBatch, judgeBatch } from './decide-store.ts'
 export { type PayoutJobsParts, payoutJobs } from './jobs.ts'
 export { nextPaymentsOf } from './next-payment-store.ts'
+export { PAST_BATCHES_MAX, pastBatches } from './past-batch-store.ts'
 export { parseUsername, type UsernameOutcome } from './payee.ts'
 export { createPayees, type Payees, type PayeesDeps } from './payee-store.ts'
 export { auditBatches, auditInflight, auditVersions } from './payout-audit-store.ts'
@@ -85,7 +85,7 @@ export {
 } from './signer-client.ts'
 export { newestHead, storeHead } from './signer-head-store.ts'
 export { relayFreezes } from './signer-relay-client.ts'
-export { spentInLastDay } from './spent-store.ts'
+export { spentByRules, spentInLastDay } from './spent-store.ts'
 export {
   payoutsSince,
   rewardsFromEpoch,

@@ -2,7 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
 import type { BatchId, UnixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
-import type { Spent } from '../treasury/index.ts'
+import type { SpendPolicy, Spent } from '../treasury/index.ts'
 
 const DAY_MS = 86_400_000
 
@@ -21,14 +21,44 @@ export async function spentInLastDay(
   at: UnixMs,
   except: BatchId | null,
 ): Promise<Spent> {
-  const counted = countedBatches(at, except)
-  const { rows: sums } = await sql<{ day: bigint; auto: bigint }>`
+  const sums = await daySums(db, at, except)
+  return { ...sums, byDestination: await dayByDestination(db, at, except) }
+}
+
+/**
+ * As `spentInLastDay`, but destinations are added up only where a ceiling asks for them: a day may
+ * have a hundred thousand.
+ */
+export async function spentByRules(
+  db: Kysely<Database>,
+  { limits }: Pick<SpendPolicy, 'limits'>,
+  at: UnixMs,
+  except: BatchId | null,
+): Promise<Spent> {
+  if (limits.perDestinationPerDay !== null) return spentInLastDay(db, at, except)
+  return { ...(await daySums(db, at, except)), byDestination: new Map() }
+}
+
+async function daySums(
+  db: Kysely<Database>,
+  at: UnixMs,
+  except: BatchId | null,
+): Promise<Pick<Spent, 'day' | 'autoDay'>> {
+  const { rows } = await sql<{ day: bigint; auto: bigint }>`
     select coalesce(sum(total_sats + fee_max_sats), 0)::bigint as day,
            coalesce(sum(total_sats + fee_max_sats) filter (where auto_approved), 0)::bigint as auto
-      from (${counted}) as counted`.execute(db)
+      from (${countedBatches(at, except)}) as counted`.execute(db)
+  return { day: sats(rows[0]?.day ?? 0n), autoDay: sats(rows[0]?.auto ?? 0n) }
+}
+
+async function dayByDestination(
+  db: Kysely<Database>,
+  at: UnixMs,
+  except: BatchId | null,
+): Promise<ReadonlyMap<string, Sats>> {
   // A transfer has no payouts: whom it pays stands in its manifest alone.
   const { rows } = await sql<{ destination: string; amount: bigint }>`
-    with counted as (${counted})
+    with counted as (${countedBatches(at, except)})
     select destination, sum(amount)::bigint as amount
       from (select coalesce(payouts.destination, payees.destination) as destination,
                    amount_sats as amount
@@ -42,14 +72,7 @@ export async function spentInLastDay(
                    jsonb_array_elements(convert_from(manifest, 'UTF8')::jsonb -> 'payees') as payee
              where purpose = 'transfer') as parts
      group by destination`.execute(db)
-  const sum = sums[0]
-  return {
-    day: sats(sum?.day ?? 0n),
-    autoDay: sats(sum?.auto ?? 0n),
-    byDestination: new Map<string, Sats>(
-      rows.map(({ destination, amount }) => [destination, sats(amount)]),
-    ),
-  }
+  return new Map(rows.map(({ destination, amount }) => [destination, sats(amount)]))
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
-import { type BatchId, batchId, digest, type UnixMs } from '../lib/ids.ts'
+import { type BatchId, batchId, digest, type UnixMs, unixMs } from '../lib/ids.ts'
 import { parseOperatorKey, type SignedAct } from './approval.ts'
 
 /** What was said of a batch, in a fixed order. */
@@ -47,8 +47,47 @@ export async function storeAct(
     .execute()
 }
 
+/** What somebody said of a batch, for people to read. */
+export type ActReport = {
+  readonly operatorKey: string
+  /** `pool` where the pool's own key signed. */
+  readonly alias: string
+  readonly act: 'approve' | 'reject'
+  readonly reason: string
+  readonly signature: Uint8Array
+  readonly givenAt: UnixMs
+}
+
+/** Acts read for one batch; there are no more people than that. */
+const ACTS_MAX = 100
+
+/** What was said of a batch and by whom, in the order of the acts. */
+export async function actReports(
+  db: Kysely<Database>,
+  batch: BatchId,
+): Promise<readonly ActReport[]> {
+  const rows = await db
+    .selectFrom('approvals')
+    .leftJoin('operator_keys', 'operator_keys.key', 'operator_key')
+    .leftJoin('operators', 'operators.id', 'operator_id')
+    .select(['operator_key', 'alias', 'act', 'reason', 'signature', 'given_ms'])
+    .where('batch_id', '=', batch)
+    .orderBy('given_ms')
+    .orderBy('operator_key')
+    .limit(ACTS_MAX)
+    .execute()
+  return rows.map(row => ({
+    operatorKey: row.operator_key,
+    alias: row.alias ?? POOL_ALIAS,
+    act: row.act,
+    reason: row.reason,
+    signature: new Uint8Array(row.signature),
+    givenAt: unixMs(Number(row.given_ms)),
+  }))
+}
+
 /** Stands for the pool's own key among the aliases; no operator can have this one. */
-const POOL_ALIAS = 'pool'
+export const POOL_ALIAS = 'pool'
 
 /**
  * Who approved, by the alias that miners see, in the order of the acts; `pool` where its own key

@@ -10,7 +10,14 @@ export {
   signAct,
   verifyAct,
 } from './approval.ts'
-export { actsOn, approversOf, storeAct } from './approval-store.ts'
+export {
+  type ActReport,
+  actReports,
+  actsOn,
+  approversOf,
+  POOL_ALIAS,
+  storeAct,
+} from './approval-store.ts'
 export { type AuditEvent, checkLogLine, EVENTS_START } from './audit-event.ts'
 export {
   type ChainedEvent,
@@ -26,6 +33,7 @@ export {
   lockedUntil,
 } from './auth-store.ts'
 export { canonicalJson, type Plain } from './canonical.ts'
+export { type DryRunLine, dryRun, type PastBatch, type RulesToTry, rulesToTry } from './dry-run.ts'
 export {
   inviteFirstAdmin,
   type JoinVerdict,

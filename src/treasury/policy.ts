@@ -115,7 +115,7 @@ export function largestSpend(manifest: Manifest): Sats {
 }
 
 /** How many operators must approve an amount. */
-export function approvalsNeeded({ bands }: SpendPolicy, amount: Sats): number {
+export function approvalsNeeded({ bands }: Pick<SpendPolicy, 'bands'>, amount: Sats): number {
   const band = bands.find(({ upTo }) => upTo === null || amount <= upTo)
   assert(band !== undefined && band.approvals >= 1, 'the last band has no bound, and asks for one')
   return band.approvals
@@ -191,7 +191,11 @@ export function judgeApprovals(
 }
 
 /** Whether the pool's own key counts as the approval of a batch. */
-export function isWithinAuto({ auto }: SpendPolicy, manifest: Manifest, spent: Spent): boolean {
+export function isWithinAuto(
+  { auto }: { readonly auto: Omit<AutoBand, 'poolKey'> | null },
+  manifest: Manifest,
+  spent: Spent,
+): boolean {
   const would = largestSpend(manifest)
   return auto !== null && would <= auto.perBatch && spent.autoDay + would <= auto.perDay
 }

@@ -5,6 +5,7 @@ import { type AccountId, unixMs } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import { parseL1Destination } from '../../src/payouts/index.ts'
+import { POLICY } from '../treasury/approvers.ts'
 import { NOW_MS } from './seed.ts'
 
 /** What the API is handed in tests: the real reports, a fixed time, and settable answers. */
@@ -39,6 +40,7 @@ export function partsOn(db: Kysely<Database>, changed: Partial<ApiParts> = {}): 
       ),
     destinations: new Map([['l1', text => parseL1Destination(text, 'regtest')]]),
     coolOffMs: 48 * 3_600_000,
+    rules: { ...POLICY, coolOffHours: 48 },
     decide: async () => ({ kind: 'accepted', batch: 'waits' }),
     audit: async () => ({ ok: true, entries: 12n, checkedAfter: 0n, head: null, complaints: [] }),
     health: { database: async () => ({ ok: true, detail: 'answers' }) },

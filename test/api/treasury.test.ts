@@ -22,7 +22,7 @@ const wrongTokens = {
   'one letter more': { authorization: `${authorization}x` },
 }
 for (const [name, headers] of Object.entries(wrongTokens)) {
-  for (const url of ['batches', 'batches/1', 'batches/nonsense', 'audit']) {
+  for (const url of ['batches', 'batches/1', 'batches/nonsense', 'policy', 'audit']) {
     test(`treasury/${url} is closed to a token that is wrong: ${name}`, async () => {
       const reply = await api.get(`/api/v1/treasury/${url}`, headers)
       expect(reply.statusCode).toBe(401)
@@ -37,6 +37,33 @@ test('batches are listed newest first', async () => {
   expect(list.items).toMatchObject([{ batch: '2', state: 'planned', totalSats: '600000' }])
   const url = `/api/v1/treasury/batches?limit=1&cursor=${list.nextCursor}`
   expect((await api.get(url, { authorization })).json().items).toMatchObject([{ batch: '1' }])
+})
+
+test('a batch says who approved it, what it is for and how many must', async () => {
+  const list = (await api.get('/api/v1/treasury/batches', { authorization })).json()
+  expect(list.items).toMatchObject([
+    { purpose: 'payout', approvedBy: [], approvalsNeeded: 3 },
+    { purpose: 'payout', approvedBy: ['pool'], approvalsNeeded: 3 },
+  ])
+})
+
+test('the rules are told with what of the day is spent', async () => {
+  const policy = (await api.get('/api/v1/treasury/policy', { authorization })).json()
+  expect(policy).toMatchObject({
+    version: 1,
+    hash: expect.stringMatching(/^[0-9a-f]{64}$/),
+    bands: [
+      { upToSats: '1000', approvals: 1 },
+      { upToSats: '10000', approvals: 2 },
+      { upToSats: null, approvals: 3 },
+    ],
+    auto: null,
+    limits: { perBatchSats: null, perDaySats: null, perDestinationPerDaySats: null },
+    allowList: null,
+    coolOffHours: 48,
+    spent: { autoDaySats: '0' },
+  })
+  expect(BigInt(policy.spent.daySats)).toBeGreaterThan(0n)
 })
 
 test('a batch shows its manifest, its transactions and what operators said', async () => {
@@ -137,7 +164,7 @@ for (const [name, payload] of Object.entries(badBodies)) {
 }
 
 test('a rejection without a reason, or with an endless one, is refused', async () => {
-  for (const reason of ['', 'x'.repeat(501)]) {
+  for (const reason of ['', 'x'.repeat(501), 'a\0b', 'a\u001b[2K', '\ud800']) {
     const reply = await api.post('/api/v1/treasury/batches/2/reject', { ...signed, reason })
     expect(reply.statusCode).toBe(400)
   }

@@ -17,6 +17,7 @@ import { partsOn } from '../api/parts.ts'
 import { seedReader, tokenOfTests } from '../api/seed.ts'
 import { POLICY } from '../payouts/l1-world.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
+import { addPerson } from '../treasury/people.ts'
 import { runCommand } from './child.ts'
 import { configFile } from './config-file.ts'
 import { OPERATOR_SECRET, START_MS, writeHistory } from './history.ts'
@@ -47,6 +48,7 @@ async function withPool(act: (url: string, database: TestDatabase) => Promise<vo
   try {
     await writeHistory(database.db)
     await seedReader(database.db)
+    await addPerson(database.db, 'one', ['approver'], [operatorKeyOf(OPERATOR_SECRET)])
     const policy = { ...POLICY, operators: [APPROVER], bands: [{ upTo: null, approvals: 1 }] }
     app = await buildApi(
       partsOn(database.db, {
@@ -89,7 +91,8 @@ test('batches are listed and shown with every payee, amount, fee and anchor', ()
     const list = await runCommand(['treasury', 'list', ...atApi(url)])
     expect(list).toMatchObject({ code: 0, stderr: '' })
     expect(list.stdout).toBe(
-      'batch 2: planned, 100000 sat by l1\nbatch 1: settled, 100000 sat by l1\n',
+      'batch 2: planned, payout of 100000 sat by l1, approved by nobody, 3 needed\n' +
+        'batch 1: settled, payout of 100000 sat by l1, approved by one, 3 needed\n',
     )
     const shown = await runCommand(['treasury', 'show', '1', ...atApi(url)])
     expect(shown).toMatchObject({ code: 0, stderr: '' })
@@ -97,10 +100,58 @@ test('batches are listed and shown with every payee, amount, fee and anchor', ()
     expect(shown.stdout).toContain('at most 0.00005000 BTC')
     expect(shown.stdout).toMatch(/anchor {4}[0-9a-f]{64}:0\n/)
     expect(shown.stdout).toMatch(/built {5}[0-9a-f]{64}, fee 1000 sat, signed\n/)
-    expect(shown.stdout).toContain(`approve by ${operatorKeyOf(OPERATOR_SECRET)}\n`)
+    expect(shown.stdout).toContain(`approve by one, ${operatorKeyOf(OPERATOR_SECRET)}\n`)
+    expect(shown.stdout).toContain('payout by l1 from the hot wallet: settled\n')
+    const waiting = await runCommand(['treasury', 'show', '2', ...atApi(url)])
+    expect(waiting.stdout).toMatch(
+      /rule {6}approved by nobody, 3 needed; it has 0 of the 3 approvals it needs\n$/,
+    )
     const missing = await runCommand(['treasury', 'show', '99', ...atApi(url)])
     expect(missing).toMatchObject({ code: 1, stdout: '404: there is no such batch\n' })
   }))
+
+test('the rules in force are shown, with what of the day is spent', () =>
+  withPool(async url => {
+    const shown = await runCommand(['treasury', 'policy', ...atApi(url)])
+    expect(shown).toMatchObject({ code: 0, stderr: '' })
+    expect(shown.stdout).toMatch(/^policy 1, [0-9a-f]{64}\n {2}up to 1000 sat: 1 must approve\n/)
+    expect(shown.stdout).toContain('  any amount: 3 must approve\n  the pool alone: nothing\n')
+    expect(shown.stdout).toMatch(/of the day: \d+ sat, by the pool alone 0 sat\n$/)
+  }))
+
+test('rules in a file are tried on the last batches, and nothing is changed', async () => {
+  const database = await testDatabase()
+  await writeHistory(database.db)
+  await addPerson(database.db, 'one', ['approver'], [operatorKeyOf(OPERATOR_SECRET)])
+  const config = await configFile(database)
+  const path = join(dir, 'rules.json')
+  const rules = {
+    version: 9,
+    bands: [{ upToSats: null, approvals: 1 }],
+    auto: null,
+    limits: { perBatchSats: null, perDaySats: '105000', perDestinationPerDaySats: null },
+    allowList: null,
+  }
+  const tried = (last: string) => {
+    const args = ['--policy', path, '--last', last, '--config', config.path]
+    return runCommand(['treasury', 'dry-run', ...args])
+  }
+  await writeFile(path, JSON.stringify(rules))
+  const done = await tried('5')
+  expect(done).toMatchObject({ code: 0, stderr: '' })
+  const [first, second, sum] = done.stdout.split('\n')
+  expect(first).toMatch(/^batch 1, \S+Z, 0\.00105000 BTC: needs 1, had one$/)
+  expect(second).toMatch(/^batch 2, .*: refused, with it 210000 sat would leave within a day, /)
+  expect(sum).toBe('2 batches: 0 by the pool alone, 1 by people, 1 refused')
+  expect((await tried('1')).stdout).toMatch(/^batch 2, .* BTC: needs 1, had nobody: not enough\n/)
+  expect(await tried('501')).toMatchObject({ code: 2, stdout: '' })
+  await writeFile(path, JSON.stringify({ ...rules, bands: [] }))
+  expect((await tried('5')).stderr).toContain('bands: ')
+  expect(await stateOf(database, 2n)).toEqual({ state: 'planned' })
+  expect(await database.db.selectFrom('policies').selectAll().execute()).toEqual([])
+  await config.remove()
+  await database.drop()
+})
 
 test('an approval is signed here and moves the batch; a second one is told so', () =>
   withPool(async (url, database) => {

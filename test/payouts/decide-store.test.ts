@@ -9,6 +9,7 @@ import {
 import { accountId, type BatchId, type Digest, journalKey, unixMs } from '../../src/lib/ids.ts'
 import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import { autoApprove, decideBatch, judgeBatch } from '../../src/payouts/decide-store.ts'
+import { endLease, takeLease } from '../../src/payouts/payout-store.ts'
 import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { lockSpending } from '../../src/payouts/spent-store.ts'
 import type { Act } from '../../src/treasury/approval.ts'
@@ -131,6 +132,27 @@ for (const [what, approvers] of [
     })
     expect(await act(batch, 2, REJECT)).toEqual({ kind: 'refused', reason: 'already decided' })
   })
+
+test('a rejection takes the batch from whoever works on it, and its word stays', async () => {
+  const batch = await plan()
+  await approve(batch, 1, 2, 3)
+  const lease = await takeLease(database.db, batch.batch, 'a worker')
+  await act(batch, 1, REJECT)
+  if (lease) await endLease(database.db, lease, 'it waits for a fee')
+  expect(await rowOf(batch)).toMatchObject({ state: 'released', note: 'rejected by alice: no' })
+})
+
+test("a destination's part of the day holds back what was approved", async () => {
+  const limits = { ...POLICY.limits, perDestinationPerDay: sats(15_000n) }
+  const batch = await plan()
+  await approve(batch, 1, 2, 3)
+  expect(await judged(batch, { ...POLICY, limits })).toMatchObject({ kind: 'approved' })
+  await plan({ number: 2 })
+  expect(await judged(batch, { ...POLICY, limits })).toEqual({
+    kind: 'refused',
+    why: { kind: 'per destination', destination: 'payee-a', limit: 15_000n },
+  })
+})
 
 test('once something was given to be signed, no rejection ends it', async () => {
   const batch = await plan()

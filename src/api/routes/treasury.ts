@@ -1,7 +1,21 @@
 import { unreachable } from '../../lib/assert.ts'
 import { fromHex, toHex } from '../../lib/bytes.ts'
-import { batchId, digest } from '../../lib/ids.ts'
-import { type BatchDetail, type BatchReport, batchOf, listBatches } from '../../payouts/index.ts'
+import { type BatchId, batchId, digest } from '../../lib/ids.ts'
+import { sats } from '../../lib/money.ts'
+import {
+  type BatchDetail,
+  type BatchReport,
+  batchOf,
+  judgeBatch,
+  listBatches,
+} from '../../payouts/index.ts'
+import {
+  approvalsNeeded,
+  approversOf,
+  policyNow,
+  type SpendRules,
+  verdictText,
+} from '../../treasury/index.ts'
 import type { Api } from '../app.ts'
 import { guardSigned, requireScope } from '../auth.ts'
 import * as contract from '../contract.ts'
@@ -9,6 +23,7 @@ import { decodeCursor, encodeCursor, numberKey, page } from '../cursor.ts'
 import { Problem } from '../errors.ts'
 import type { ApiParts, Decision, GivenAct } from '../rooms.ts'
 import { signedLimit } from './operators.ts'
+import { addPolicyRoute } from './policy.ts'
 import { parseCanonical } from './statements.ts'
 
 /**
@@ -35,7 +50,12 @@ export function addTreasuryRoutes(api: Api, parts: ApiParts): void {
       const keys = query.cursor === undefined ? null : decodeCursor('batches', query.cursor, 1)
       const before = keys && batchId(numberKey(keys[0]))
       const rows = await listBatches(parts.db, { before, limit })
-      return page(rows, limit, batchJson, last => encodeCursor('batches', [last.batch]))
+      const approvers = await approversOf(parts.db, batchesIn(rows))
+      const json = (row: BatchReport) => ({
+        ...batchJson(row),
+        ...approvalJson(row, approvers, parts.rules),
+      })
+      return page(rows, limit, json, last => encodeCursor('batches', [last.batch]))
     },
   )
   api.get(
@@ -52,9 +72,12 @@ export function addTreasuryRoutes(api: Api, parts: ApiParts): void {
     async ({ params }) => {
       const batch = await batchOf(parts.db, batchId(BigInt(params.number)))
       if (batch === null) throw new Problem('unknown-resource', 'there is no such batch')
-      return detailJson(batch)
+      const approvers = await approversOf(parts.db, [batch.batch])
+      const approvals = approvalJson(batch, approvers, parts.rules)
+      return { ...detailJson(batch), ...approvals, heldBack: await heldBack(parts, batch) }
     },
   )
+  addPolicyRoute(api, parts, preValidation)
   api.get(
     '/treasury/audit',
     {
@@ -159,10 +182,34 @@ function refusal(decision: Exclude<Decision, { kind: 'accepted' }>): Problem {
   }
 }
 
+const batchesIn = (rows: readonly BatchReport[]) => rows.map(({ batch }) => batch)
+
+/** Why the rules of now let a batch not be signed; empty where they do, or it left or ended. */
+async function heldBack(
+  { db, clock, rules }: ApiParts,
+  { batch, state }: BatchReport,
+): Promise<string> {
+  if (state !== 'planned' && state !== 'approved') return ''
+  return verdictText(await judgeBatch(db, await policyNow(db, rules), batch, clock.now()))
+}
+
+/** Who approved a batch, and how many must by the rules of now. */
+function approvalJson(
+  { batch, total, feeMax }: BatchReport,
+  approvers: ReadonlyMap<BatchId, readonly string[]>,
+  rules: SpendRules,
+) {
+  return {
+    approvedBy: [...(approvers.get(batch) ?? [])],
+    approvalsNeeded: approvalsNeeded(rules, sats(total + feeMax)),
+  }
+}
+
 export function batchJson(row: BatchReport) {
   return {
     batch: row.batch.toString(),
     rail: row.rail,
+    purpose: row.purpose,
     state: row.state,
     manifestHash: row.manifestHash,
     totalSats: row.total.toString(),
@@ -185,8 +232,9 @@ function detailJson(batch: BatchDetail) {
       signed,
       createdMs: createdAt,
     })),
-    acts: batch.acts.map(({ operatorKey, act, reason, signature, givenAt }) => ({
+    acts: batch.acts.map(({ operatorKey, alias, act, reason, signature, givenAt }) => ({
       operatorKey,
+      alias,
       act,
       reason,
       signature: toHex(signature),
