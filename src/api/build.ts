@@ -20,6 +20,7 @@ import { addSettingsRoutes } from './routes/miner-settings.ts'
 import { addMinerRoutes } from './routes/miners.ts'
 import { addOperatorRoutes } from './routes/operators.ts'
 import { addPoolRoutes } from './routes/pool.ts'
+import { addPsbtRoutes } from './routes/psbt.ts'
 import { addStatementRoutes } from './routes/statements.ts'
 import { addTokenRoutes } from './routes/tokens.ts'
 import { addTreasuryRoutes } from './routes/treasury.ts'
@@ -76,6 +77,7 @@ export async function buildApi(parts: ApiParts): Promise<FastifyInstance> {
       addPayoutRoutes(api, parts)
       addSettingsRoutes(api, parts)
       addTreasuryRoutes(api, parts)
+      addPsbtRoutes(api, parts)
       addOperatorRoutes(api, parts)
       addTokenRoutes(api, parts)
       addFreezeRoutes(api, parts)

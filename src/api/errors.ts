@@ -29,6 +29,7 @@ export const PROBLEMS = {
   'payout-refused': { status: 409, title: 'There is nothing to be paid now by asking' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is not JSON' },
+  'bad-psbt': { status: 422, title: 'No signature can be taken from this PSBT' },
   'settings-refused': { status: 422, title: 'The pool cannot pay as these settings say' },
   'locked-out': {
     status: 429,

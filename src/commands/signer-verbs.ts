@@ -5,7 +5,7 @@ import { digest } from '../lib/ids.ts'
 import { systemRandom } from '../lib/random.ts'
 import { systemClock } from '../lib/time.ts'
 import { newestHead, storeHead } from '../payouts/index.ts'
-import { accountDescriptors, createMemory } from '../signer/index.ts'
+import { accountDescriptors, cosignerKey, createMemory } from '../signer/index.ts'
 import {
   confirmHeads,
   confirmRequestJson,
@@ -31,6 +31,7 @@ export async function runKeygen(args: readonly string[]): Promise<number> {
   const { wpkh, tr } = accountDescriptors(seed, network)
   say(wpkh)
   say(tr)
+  say(`as one key of a multisig: ${cosignerKey(seed, network)}`)
   return 0
 }
 

@@ -84,7 +84,11 @@ export async function giveAct(
   return 0
 }
 
-async function readBatch(client: TreasuryClient, number: string): Promise<CheckedBatch | string> {
+/** A batch whose manifest is encoded and hashed here. @returns the complaint where it is not */
+export async function readBatch(
+  client: TreasuryClient,
+  number: string,
+): Promise<CheckedBatch | string> {
   const reply = await client.batch(number)
   if (reply.kind === 'refused') return reply.reason
   const told = reply.value
@@ -97,7 +101,8 @@ async function readBatch(client: TreasuryClient, number: string): Promise<Checke
   return { told, manifest, hash }
 }
 
-function printBatch({ told, manifest, hash }: CheckedBatch): void {
+/** Shows a person all that an approval, or a signature, is about. */
+export function printBatch({ told, manifest, hash }: CheckedBatch): void {
   const { anchor, payees } = manifest
   const what = `${manifest.purpose} by ${manifest.rail} from the ${manifest.wallet} wallet`
   sayPlain(`batch ${manifest.batch} on ${manifest.network}, ${what}: ${told.state}`)

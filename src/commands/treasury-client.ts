@@ -45,6 +45,12 @@ const rules = z.object({
   coolOffHours: z.number(),
   spent: z.object({ daySats: z.string(), autoDaySats: z.string() }),
 })
+const psbt = z.object({
+  version: z.number(),
+  txid: z.string(),
+  signatures: z.number(),
+  psbt: z.base64().transform(text => new Uint8Array(Buffer.from(text, 'base64'))),
+})
 const actReply = z.object({ state: z.string() })
 const problem = z.object({ title: z.string(), detail: z.string().optional() })
 
@@ -54,6 +60,9 @@ export type BatchTold = z.infer<typeof batchDetail>
 
 /** The rules in force, as the API tells them. */
 export type RulesTold = z.infer<typeof rules>
+
+/** A version of a batch that waits for its co-signers, as the API tells it. */
+export type PsbtTold = z.infer<typeof psbt>
 
 /** What became of a request: the answer, or why the pool did not do it. */
 export type Answer<T> =
@@ -80,6 +89,8 @@ export type TreasuryClient = {
     act: 'approve' | 'reject',
     body: ActBody,
   ) => Promise<Answer<string>>
+  readonly psbt: (number: string) => Promise<Answer<PsbtTold>>
+  readonly bringPsbt: (number: string, psbt: Uint8Array) => Promise<Answer<PsbtTold>>
 }
 
 /** Where the treasury's part of a pool's API is. */
@@ -113,6 +124,12 @@ export function treasuryClient(url: string, token: string): TreasuryClient {
     },
     batch: number => ask(`${base}/batches/${number}`, { headers }, batchDetail),
     policy: () => ask(`${base}/policy`, { headers }, rules),
+    psbt: number => ask(`${base}/batches/${number}/psbt`, { headers }, psbt),
+    bringPsbt: (number, signed) => {
+      const post = posting({ psbt: Buffer.from(signed).toString('base64') })
+      const request = { ...post, headers: { ...post.headers, ...headers } }
+      return ask(`${base}/batches/${number}/psbt`, request, psbt)
+    },
     act: async (number, act, body) => {
       const reply = await ask(`${base}/batches/${number}/${act}`, posting(body), actReply)
       return reply.kind === 'refused' ? reply : { kind: 'answer', value: reply.value.state }

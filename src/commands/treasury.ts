@@ -26,6 +26,7 @@ import {
   takeYes,
   type Verb,
 } from './treasury-options.ts'
+import { PSBT_HELP, PSBT_VERBS } from './treasury-psbt.ts'
 import { showRules, tryRules } from './treasury-rules.ts'
 import { TOKEN_HELP, TOKEN_VERBS } from './treasury-tokens.ts'
 import { runWatch } from './treasury-watch.ts'
@@ -42,7 +43,8 @@ treasury capital --sats AMOUNT --id NAME --config FILE
 treasury watch --wallet NAME --descriptor D --config FILE
 ${OPERATOR_HELP}
 ${TOKEN_HELP}
-${FREEZE_HELP}`
+${FREEZE_HELP}
+${PSBT_HELP}`
 
 const VERBS: Readonly<Record<string, Verb>> = {
   keygen: runKeygen,
@@ -57,6 +59,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   ...OPERATOR_VERBS,
   ...TOKEN_VERBS,
   ...FREEZE_VERBS,
+  ...PSBT_VERBS,
 }
 
 /** What a treasury operator does: on a machine of its own, but for `capital`. */

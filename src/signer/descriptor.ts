@@ -123,6 +123,19 @@ export function accountDescriptors(seed: Uint8Array, network: Network) {
   return { wpkh: describe('wpkh', 84), tr: describe('tr', 86) }
 }
 
+/**
+ * The public half of a seed as one key of a multisig: what stands in a descriptor like
+ * `wsh(sortedmulti(2,KEY,KEY,KEY))`.
+ *
+ * Source: BIP 48, script type 2.
+ */
+export function cosignerKey(seed: Uint8Array, network: Network): string {
+  const master = bip32.fromSeed(seed, networksOf(network))
+  const origin = `48h/${network === 'mainnet' ? 0 : 1}h/0h/2h`
+  const account = master.derivePath(`m/${origin.replaceAll('h', "'")}`).neutered()
+  return `[${toHex(master.fingerprint)}/${origin}]${account.toBase58()}/<0;1>/*`
+}
+
 /** Without checksum, and with the older mark of a hardened step, the only one that BIP 32 code reads. */
 function hardenedByApostrophe(text: string): string {
   const bare = text.replace(/#.*$/, '')

@@ -1,5 +1,12 @@
 export { parseSignerConfig, type SignerConfig, type SignerConfigOutcome } from './config.ts'
-export { accountDescriptors, type Descriptor, readDescriptor, walletKey } from './descriptor.ts'
+export {
+  accountDescriptors,
+  cosignerKey,
+  type Descriptor,
+  readDescriptor,
+  walletKey,
+} from './descriptor.ts'
 export { createMemory, type MemoryStore, MemoryTrouble, openMemory } from './memory-store.ts'
 export { createSigner, type Signer, type SignerParts, type SigningWallet } from './signer.ts'
 export { type SignerServer, startSignerServer } from './signer-server.ts'
+export { type CheckedTransaction, checkTransaction } from './transaction.ts'

@@ -1,8 +1,9 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { toHex } from '../../../lib/bytes.ts'
 import type { Database } from '../../../lib/db/schema.ts'
 import { type BatchId, digest, type Txid, txid, type UnixMs } from '../../../lib/ids.ts'
+import { recordEvent } from '../../../treasury/index.ts'
 import { combineTaken, signaturesIn, takeSignatures, unsignedTxid } from './cosign.ts'
 import type { L1Signer } from './signer.ts'
 
@@ -51,32 +52,35 @@ export async function versionToSign(
  * Keeps what a co-signer signed of the version that waits. The rail combines it with the others',
  * checks the whole against the manifest and sends it; here only its signatures are taken.
  *
- * @param by who brought it, for people: `operator:` and an alias
+ * @param alias the operator who brought it, whoever's key signed
  */
 export async function addSignatures(
   db: Kysely<Database>,
-  given: { readonly batch: BatchId; readonly psbt: Uint8Array; readonly by: string },
+  given: { readonly batch: BatchId; readonly psbt: Uint8Array; readonly alias: string },
   at: UnixMs,
 ): Promise<AddOutcome> {
   const waiting = await versionToSign(db, given.batch)
   if (waiting === null) return { kind: 'nothing to sign' }
   const outcome = takeSignatures(waiting.psbt, given.psbt)
   if (outcome.kind === 'refused') return outcome
-  const { version } = waiting
-  const count = (await givenFor(db, given.batch, version)).length
+  const count = (await givenFor(db, given.batch, waiting.version)).length
   if (count >= GIVEN_MAX) return { kind: 'refused', reason: 'it was signed often enough' }
-  await db
-    .insertInto('version_signatures')
-    .values({
-      batch_id: given.batch,
-      version,
-      psbt_hash: digest(toHex(sha256(outcome.psbt))),
-      psbt: outcome.psbt,
-      given_by: given.by,
-      given_ms: BigInt(at),
-    })
-    .onConflict(conflict => conflict.doNothing())
-    .execute()
+  const by = `operator:${given.alias}`
+  await db.transaction().execute(async tx => {
+    await tx
+      .insertInto('version_signatures')
+      .values({
+        ...{ batch_id: given.batch, version: waiting.version, psbt: outcome.psbt },
+        psbt_hash: digest(toHex(sha256(outcome.psbt))),
+        ...{ given_by: by, given_ms: BigInt(at) },
+      })
+      .onConflict(conflict => conflict.doNothing())
+      .execute()
+    const subject = `batch:${given.batch}`
+    const detail = { txid: waiting.txid }
+    await recordEvent(tx, { at, actor: by, action: 'bring signatures', subject, detail })
+    await sql`select pg_notify('decisions', ${String(given.batch)})`.execute(tx)
+  })
   return { kind: 'taken', version: (await versionToSign(db, given.batch)) ?? waiting }
 }
 
