@@ -11,7 +11,7 @@ import {
   whyWaiting,
 } from '../payouts/index.ts'
 import { lastTemplateAt } from '../pool/index.ts'
-import { parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
+import { frozen, parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
 import { moneyAudit } from './audit-checks.ts'
 import { enforcedRules, type Role, type Setting, schemesOf } from './role.ts'
 
@@ -68,14 +68,16 @@ function moneyParts(
 > {
   const schemes = schemesOf(config)
   const l1 = (text: string) => parseL1Destination(text, config.network)
-  const rails = [{ name: 'l1', parseDestination: l1 }]
+  const waiting = {
+    ...{ schemes, rules, clock, rails: [{ name: 'l1', parseDestination: l1 }] },
+    frozen: (rail: string) => frozen(db, rail),
+    // Only the payouts role asks the node for rates; here nobody is said to wait for them.
+    feeRates: new Map(),
+  }
   return {
     destinations: new Map([['l1', l1]]),
     coolOffMs: rules.coolOffHours * MS_PER_HOUR,
-    whyWaiting: accounts => {
-      const circumstances = { rails, frozen: new Map(), feeRates: new Map() }
-      return whyWaiting(db, schemes, circumstances, { accounts, now: clock.now() })
-    },
+    whyWaiting: accounts => whyWaiting(db, waiting, accounts),
     owedTo: async accounts => {
       const owed = await owedTo(db, accounts)
       return [...owed].map(([account, sides]) => ({ account, ...sides }))

@@ -6,7 +6,15 @@ import { type Command, CommandError, orExplain, parseOptions, say } from './comm
 const FOLDER = join(import.meta.dirname, '../../bench')
 
 /** The measurements in the order in which all of them run; each is a file of the folder. */
-const MEASUREMENTS = ['shares', 'latency', 'connections', 'notify', 'accounting', 'audit'] as const
+const MEASUREMENTS = [
+  'shares',
+  'latency',
+  'connections',
+  'notify',
+  'accounting',
+  'audit',
+  'planning',
+] as const
 
 /** Measures this machine with the pool's real parts. What was found is in bench/RESULTS.md. */
 export const benchCommand: Command = {

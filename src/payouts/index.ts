@@ -93,4 +93,4 @@ export {
   type TracedReward,
 } from './trace-store.ts'
 export type { RailRules, Waiting } from './waiting.ts'
-export { whyWaiting } from './waiting-store.ts'
+export { type WaitingParts, whyWaiting } from './why-waiting-store.ts'

@@ -11,7 +11,8 @@ import { NotPosted } from './payout-store.ts'
 import { type Held, planBatch } from './plan.ts'
 import { type SpendRules, spentWith } from './plan-limits.ts'
 import { storePlan } from './planned-store.ts'
-import type { Funds, Rail } from './rail.ts'
+import type { Fees, Funds, Rail } from './rail.ts'
+import { remember } from './remember.ts'
 import type { Moment, Scheme } from './scheme.ts'
 import { lockSpending } from './spent-store.ts'
 import { type Candidate, type Circumstances, type Due, dueOn } from './waiting.ts'
@@ -20,6 +21,8 @@ import { type Candidate, type Circumstances, type Due, dueOn } from './waiting.t
 const CANDIDATES_A_PAGE = 100_000
 /** Batches of one run on one rail; whoever is still due is in the next run's. */
 const BATCHES_A_RUN_MAX = 500
+/** Destinations whose reading is kept: about those of a page. */
+const REMEMBERED_MAX = 2 * CANDIDATES_A_PAGE
 
 /** Everything that plans are made from. */
 export type Planning = {
@@ -74,8 +77,15 @@ export async function planPayouts(
   return runs.map(({ rail, batches, waits }) => ({ rail: rail.name, batches, waits }))
 }
 
-function newRun(rail: Rail): RailRun {
+function newRun(from: Rail): RailRun {
+  const parseDestination = remember(from.parseDestination, REMEMBERED_MAX)
+  const rail = { ...from, parseDestination, fees: rememberFees(from.fees) }
   return { rail, batches: [], funds: null, memo: null, waits: null, isOver: false }
+}
+
+/** Each destination is looked at several times in a run, and reading an address takes its time. */
+function rememberFees<T extends Fees>(fees: T): T {
+  return { ...fees, ofPayee: remember(fees.ofPayee, REMEMBERED_MAX) }
 }
 
 function end(run: RailRun, reason: string): void {
@@ -89,7 +99,8 @@ async function planPages(
   now: Moment,
   runs: readonly RailRun[],
 ): Promise<void> {
-  const { schemes, rails } = planning
+  const { schemes } = planning
+  const rails = runs.map(({ rail }) => rail)
   const frozen = new Map<string, string>()
   for (const run of runs) {
     const reason = await planning.frozen(run.rail.name)
@@ -120,7 +131,7 @@ async function planPage(
 ): Promise<void> {
   const { rail } = run
   if (dueOn(rail.name, page, { ...context, feeRates: new Map() }).length === 0) return
-  const funds = run.funds ?? (await rail.funds())
+  const funds = run.funds ?? (await askFunds(rail))
   if (funds.kind === 'waits') return end(run, funds.reason)
   run.funds = funds
   const feeRates = new Map<string, Sats>([[rail.name, funds.expected.feeRateSatPerKvb]])
@@ -129,7 +140,7 @@ async function planPage(
   while (left.length > 0) {
     if (run.batches.length === BATCHES_A_RUN_MAX) return end(run, 'the next run goes on')
     const means = await readMeans(db, { ...planning, rail, funds, memo: run.memo })
-    const { plan, tooSmall, held } = planBatch(left, means)
+    const { plan, tooSmall, held, looked } = planBatch(left, means)
     const done = new Set<AccountId>(tooSmall)
     if (held !== null) run.waits = waitsFor(held)
     if (plan === null && tooSmall.length === 0) return
@@ -140,8 +151,17 @@ async function planPage(
       if (outcome.kind === 'waits') return end(run, outcome.reason)
       for (const account of outcome.seen) done.add(account)
     }
-    left = left.filter(({ account }) => !done.has(account))
+    // Only those looked at can be done, and the others are many.
+    const passed = left.slice(0, looked).filter(({ account }) => !done.has(account))
+    left = passed.concat(left.slice(looked))
   }
+}
+
+async function askFunds(rail: Rail): Promise<Funds> {
+  const funds = await rail.funds()
+  if (funds.kind === 'waits') return funds
+  const { expected } = funds
+  return { ...funds, expected: { ...expected, fees: rememberFees(expected.fees) } }
 }
 
 type Choice = {

@@ -53,6 +53,8 @@ export type PlanVerdict = {
   readonly tooSmall: readonly AccountId[]
   /** Why the first who was passed over was, if the reason is not that the batch was full. */
   readonly held: Held | null
+  /** So many of the due, from the first, were looked at before the batch ended. */
+  readonly looked: number
 }
 
 /**
@@ -63,12 +65,13 @@ export type PlanVerdict = {
 export function planBatch(due: readonly Due[], means: Means): PlanVerdict {
   const purse = purseOf(means.coins, means.fees)
   const draft = grow(due, means, purse)
-  if (draft.payouts.length === 0) return { plan: null, tooSmall: [], held: draft.held }
+  const { looked } = draft
+  if (draft.payouts.length === 0) return { plan: null, tooSmall: [], held: draft.held, looked }
   const coins = cheapestEnd(purse, draft.coinCount, draft.needed, means.fees)
   const { payouts, tooSmall } = charge(draft.payouts, coins, means.expected)
   const held = draft.held ?? (tooSmall.length > 0 ? { kind: 'fee' as const } : null)
-  if (payouts.length === 0) return { plan: null, tooSmall, held }
-  return { plan: planOf(payouts, coins, means.fees), tooSmall, held }
+  if (payouts.length === 0) return { plan: null, tooSmall, held, looked }
+  return { plan: planOf(payouts, coins, means.fees), tooSmall, held, looked }
 }
 
 /** Payouts to one destination are paid by one output: what a destination gets in all. */
@@ -92,19 +95,22 @@ type Draft = {
   /** So many of the purse's coins, from its first, pay for it. */
   readonly coinCount: number
   readonly held: Held | null
+  readonly looked: number
 }
 
 function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
   const { fees, booked, rules, spent } = means
   const payouts: Due[] = []
   const toDestination = new Map<string, bigint>()
-  const smallest = due.reduce((least, { gross }) => (gross < least ? gross : least), booked)
   let needed = fees.base + CHANGE_MIN
   let paid = 0n
   let coinCount = 0
   let held: Held | null = null
-  for (const payout of due) {
-    if (payouts.length === PAYOUTS_MAX) break
+  let smallest: bigint | null = null
+  let looked = 0
+  for (; looked < due.length && payouts.length < PAYOUTS_MAX; looked++) {
+    const payout = due[looked]
+    assert(payout !== undefined, 'an index below the length is there')
     const { destination, gross } = payout
     const earlier = toDestination.get(destination)
     const cost = gross + (earlier === undefined ? fees.ofPayee(destination) : 0n)
@@ -112,6 +118,7 @@ function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
     const left = needed - CHANGE_MIN
     if (count === null || left + cost + purse.feesOf(count) > booked) {
       held ??= { kind: 'coins' }
+      smallest ??= due.reduce((least, each) => (each.gross < least ? each.gross : least), gross)
       if (purse.countFor(needed + smallest, coinCount) === null || left + smallest > booked) break
       continue
     }
@@ -131,7 +138,7 @@ function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
     paid += gross
     coinCount = count
   }
-  return { payouts, needed, coinCount, held }
+  return { payouts, needed, coinCount, held, looked }
 }
 
 /** Whether a payout is within the limit of a batch when it has one of its own. */

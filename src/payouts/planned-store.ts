@@ -114,8 +114,8 @@ async function takeIds(
   count: number,
 ): Promise<bigint[]> {
   const { rows } = await sql<{ id: bigint }>`
-    select nextval(pg_get_serial_sequence(${table}, 'id')) as id
-      from generate_series(1, ${count}::integer)`.execute(tx)
+    with sequence as materialized (select pg_get_serial_sequence(${table}, 'id') as name)
+    select nextval(name) as id from sequence, generate_series(1, ${count}::integer)`.execute(tx)
   return rows.map(row => row.id)
 }
 

@@ -1,7 +1,9 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { AccountId } from '../../src/lib/ids.ts'
+import { owedTo } from '../../src/ledger/index.ts'
+import { type AccountId, unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
+import { type CandidatePlace, candidatesFrom } from '../../src/payouts/candidate-store.ts'
 import { manifestOf } from '../../src/payouts/payout-store.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { NO_RULES } from './due.ts'
@@ -10,6 +12,7 @@ import {
   credit,
   FAIR,
   HOUR_MS,
+  HOURLY,
   openBooks,
   owe,
   payoutsOf,
@@ -128,6 +131,53 @@ test('two rails at once do not both take the last of the day', async () => {
   expect(outcomes.flat().filter(({ waits }) => waits?.includes('per day'))).toHaveLength(1)
 })
 
+test('what another rail takes of the day while a run goes on is not taken again', async () => {
+  await oweMany(2)
+  const other = { ...SOLO, name: 'other', rails: ['other'] }
+  await owe(dbOf(), 'payee on other', { scheme: other, amountSats: 10_000n })
+  await sql`update tips set height = 510`.execute(database.ownerDb)
+  const limits = { perBatch: sats(10_500n), perDay: sats(21_000n), perDestinationPerDay: null }
+  const more = { schemes: [HOURLY, other], rules: { ...NO_RULES, limits } }
+  const elsewhere = railWith(coinsOf([100_000n], 50), { name: 'other' })
+  let asked = 0
+  const open = await RICH.funds()
+  if (open.kind === 'waits') throw new Error('it has coins')
+  const newChange = async () => {
+    asked += 1
+    if (asked === 2) await plan(dbOf(), planningOf(elsewhere, LATER, more))
+    return 'change'
+  }
+  const slow = { ...RICH, funds: async () => ({ ...open, newChange }) }
+  const [outcome] = await plan(dbOf(), planningOf(slow, LATER, more))
+  expect(asked).toBe(2)
+  expect(outcome?.batches).toHaveLength(1)
+  expect(outcome?.waits).toContain('per day')
+  expect(await planned()).toHaveLength(2)
+})
+
+test('page after page, everybody who is due comes once, the longest waiting first', async () => {
+  const accounts = await oweMany(5)
+  await owe(dbOf(), 'poor', { amountSats: 1n })
+  const older = accounts.at(-1) as AccountId
+  await sql`insert into reward_statements
+      (number, reward_pool, epoch_id, height, hash, bytes, created_ms)
+    values (2, 'other', 1, 400, ${'b'.repeat(64)}, ''::bytea, ${START_MS - 1})`.execute(dbOf())
+  await sql`update reward_lines set statement_number = 2 where account_id = ${older}`.execute(
+    database.ownerDb,
+  )
+  const now = { height: 500, at: unixMs(LATER) }
+  const seen: AccountId[] = []
+  let after: CandidatePlace | null = null
+  for (;;) {
+    const page = await candidatesFrom(dbOf(), [HOURLY], now, { after, limit: 2 })
+    const last = page.at(-1)
+    if (!last) break
+    seen.push(...page.map(({ account }) => account))
+    after = { since: last.since.at, account: last.account }
+  }
+  expect(seen).toEqual([older, ...accounts.slice(0, -1)])
+})
+
 test('a day, and a destination’s day, is shared by all batches of it, and the rest waits', async () => {
   await oweMany(3)
   const limits = { perBatch: sats(10_500n), perDay: sats(20_400n), perDestinationPerDay: null }
@@ -213,13 +263,15 @@ test('who asks is planned before the interval is over, and the request ends with
 })
 
 test('what a payee gets and what it is charged add up to what was payable', async () => {
-  await owe(dbOf(), 'payee', { scheme: FAIR, amountSats: 10_000n })
+  const account = await owe(dbOf(), 'payee', { scheme: FAIR, amountSats: 10_000n })
   const [outcome] = await plan(dbOf(), planningOf(RICH, LATER))
   const [payout] = await payoutsOf(dbOf())
   expect(payout).toMatchObject({ amount_sats: 9850n, fee_sats: 150n })
   const batch = await dbOf().selectFrom('batches').select('total_sats').executeTakeFirstOrThrow()
   expect(batch.total_sats).toBe(9850n)
   expect(outcome?.waits).toBeNull()
+  const owed = (await owedTo(dbOf(), [account])).get(account)
+  expect(owed).toMatchObject({ payable: 0n, inflight: 10_000_000n })
 })
 
 test('a frozen rail plans nothing and says why', async () => {
