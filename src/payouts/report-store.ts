@@ -150,7 +150,7 @@ export type PayoutReport = {
   readonly state: BatchState
   readonly batch: BatchId
   readonly rail: string
-  /** Of the batch's newest version that may have left; null before there is one. */
+  /** Of the version that paid, or else of the newest that may have left; null before it. */
   readonly txid: Txid | null
   readonly plannedAt: UnixMs
   readonly plannedHeight: number
@@ -190,7 +190,8 @@ export async function listPayouts(
            payout.batch_id as batch, batches.rail,
            (select txid from batch_versions
              where batch_id = payout.batch_id and raw is not null
-             order by version desc limit 1) as txid,
+             order by version = batches.paid_version desc nulls last, version desc
+             limit 1) as txid,
            payout.planned_ms as "plannedMs", payout.planned_height as "plannedHeight",
            payout.ended_ms as "endedMs"
       from unnest(${accounts}::bigint[]) as wanted(id)

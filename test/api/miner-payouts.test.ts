@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { csvLine } from '../../src/api/csv.ts'
 import { AUTH_FAILURES_MAX } from '../../src/treasury/auth-store.ts'
 import { type Holder, holderOf } from '../support/signed-message.ts'
+import { insertVersion } from '../support/version.ts'
 import { MINER, NOW_MS, sha256Hex } from './seed.ts'
 import { apiForTests, JSON_TYPE } from './server.ts'
 
@@ -135,6 +136,20 @@ describe('payout settings', () => {
     const proof = { kind: 'signature', signature: 'AA==' }
     expect((await put({ number: 1, ...wishes(elsewhere), proof }, 'nobody')).statusCode).toBe(404)
   })
+})
+
+test('a payout names the transaction that paid, also where a later one was sent', async () => {
+  const db = api.db()
+  const txids = async () => {
+    const { items } = (await api.get(`/api/v1/miners/${MINER}/payouts`)).json()
+    return items.map((item: { txid: string | null }) => item.txid)
+  }
+  const first = await db.selectFrom('batch_versions').selectAll().executeTakeFirstOrThrow()
+  const second = { ...first, version: 2, txid: sha256Hex('second'), fee_sats: 2000n }
+  await insertVersion(db, second)
+  expect(await txids()).toEqual([null, second.txid])
+  await db.updateTable('batches').set({ paid_version: 1 }).where('id', '=', 1n).execute()
+  expect(await txids()).toEqual([null, first.txid])
 })
 
 describe('a payout file', () => {

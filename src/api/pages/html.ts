@@ -71,6 +71,11 @@ export function badge(word: string, tone: 'good' | 'wait' | 'bad'): Html {
   return html`<span class="badge ${tone}">${word}</span>`
 }
 
+/** Words that may take several lines in a table, whose cells else take one. */
+export function words(part: Part): Html {
+  return html`<span class="words">${part}</span>`
+}
+
 /** A table, or a sentence where there is nothing to show. */
 export function table(
   heads: readonly string[],

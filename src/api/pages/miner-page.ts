@@ -1,6 +1,7 @@
 import type { PayeeReport } from '../../payouts/index.ts'
 import type { ApiParts } from '../rooms.ts'
 import { payouts } from '../routes/miner-payouts.ts'
+import { settings } from '../routes/miner-settings.ts'
 import { earnings, miner, workers } from '../routes/miners.ts'
 import { stateBadge } from './first-page.ts'
 import {
@@ -13,15 +14,18 @@ import {
   shortHash,
   table,
   time,
+  words,
 } from './html.ts'
+import { pageOf, settingsTable } from './settings-page.ts'
 
 const ROWS = '25'
 
 /** Everything of one payee: what is owed, for what, and what was paid. */
 export async function minerPage(parts: ApiParts, payee: PayeeReport): Promise<string> {
   const query = { limit: ROWS }
-  const [whole, itsWorkers, itsEarnings, itsPayouts] = await Promise.all([
+  const [whole, itsSettings, itsWorkers, itsEarnings, itsPayouts] = await Promise.all([
     miner(parts, payee),
+    settings(parts, payee),
     workers(parts, payee, query),
     earnings(parts, payee, query),
     payouts(parts, payee, query),
@@ -32,11 +36,14 @@ export async function minerPage(parts: ApiParts, payee: PayeeReport): Promise<st
 <h1><code>${payee.destination}</code></h1>
 <p>Hash rate of the last hour: <strong>${hashrate}</strong></p>
 <section><h2>Balances</h2>${accountTable(whole.accounts)}</section>
+<section><h2>How it is paid</h2>${settingsTable(payee.destination, itsSettings)}
+<p><a href="${pageOf(payee.destination)}/settings">change it, or see what was changed</a></p>
+</section>
+<section><h2>Payouts</h2>${payoutTable(itsPayouts.items)}${more(`${at}/payouts`, itsPayouts)}
+<p><a href="${at}/payouts.csv">all of them as a file (CSV)</a></p></section>
 <section><h2>Workers</h2>${workerTable(itsWorkers.items)}${more(`${at}/workers`, itsWorkers)}
 </section>
 <section><h2>Earnings</h2>${earningTable(itsEarnings.items)}${more(`${at}/earnings`, itsEarnings)}
-</section>
-<section><h2>Payouts</h2>${payoutTable(itsPayouts.items)}${more(`${at}/payouts`, itsPayouts)}
 </section>`
   return document({ title: `${payee.destination} · ${parts.pool.name}`, pool: parts.pool, body })
 }
@@ -64,14 +71,23 @@ function accountTable(accounts: Awaited<ReturnType<typeof miner>>['accounts']): 
     btcOfMsat(account.inflightMsat),
     account.minimumSats === null ? 'not offered now' : btcOfSats(account.minimumSats),
     nextText(account.nextPayment),
+    words(waitingText(account.waiting)),
   ])
   const heads = ['scheme', 'maturing', 'payable', 'being paid', 'paid from', 'next payment']
-  return table(heads, rows, 'No account.')
+  return table([...heads, 'waits because'], rows, 'No account.')
 }
 
-function nextText(next: Awaited<ReturnType<typeof miner>>['accounts'][number]['nextPayment']) {
+type Account = Awaited<ReturnType<typeof miner>>['accounts'][number]
+
+function nextText(next: Account['nextPayment']) {
   if (next === null) return 'after the first credit'
   return next.kind === 'height' ? `from height ${next.height}` : html`from ${time(next.atMs)}`
+}
+
+function waitingText(waiting: Account['waiting']) {
+  if (waiting === null) return '–'
+  const { detail, expected } = waiting
+  return expected === null ? detail : html`${detail}, ${nextText(expected)}`
 }
 
 function workerTable(items: Awaited<ReturnType<typeof workers>>['items']): Html {
@@ -107,10 +123,13 @@ function payoutTable(items: Awaited<ReturnType<typeof payouts>>['items']): Html 
     payout.payout,
     payout.scheme,
     btcOfSats(payout.amountSats),
+    payout.feeSats === '0' ? '–' : `${payout.feeSats} sat`,
     stateBadge(payout.state),
+    shortHash(payout.destination),
     payout.txid === null ? '–' : shortHash(payout.txid),
+    payout.approvedBy.join(', ') || 'nobody yet',
     time(payout.plannedMs),
   ])
-  const heads = ['payout', 'scheme', 'amount', 'state', 'transaction', 'planned']
-  return table(heads, rows, 'Nothing has been paid yet.')
+  const heads = ['payout', 'scheme', 'amount', 'fee', 'state', 'to', 'transaction', 'approved by']
+  return table([...heads, 'planned'], rows, 'Nothing has been paid yet.')
 }

@@ -5,6 +5,7 @@ import { payeeParams } from '../contract.ts'
 import type { ApiParts } from '../rooms.ts'
 import { firstPage } from './first-page.ts'
 import { minerPage, unknownMinerPage } from './miner-page.ts'
+import { addSettingsForms } from './settings-forms.ts'
 import { STYLE } from './style.ts'
 
 const HTML = 'text/html; charset=utf-8'
@@ -26,6 +27,7 @@ export function addPages(api: Api, parts: ApiParts): void {
     }
     return reply.type(HTML).send(await minerPage(parts, payee))
   })
+  addSettingsForms(api, parts)
   api.get('/style.css', { schema: { hide } }, async (_request, reply) =>
     reply.type('text/css; charset=utf-8').header('cache-control', 'max-age=300').send(STYLE),
   )

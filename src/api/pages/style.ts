@@ -68,6 +68,8 @@ th, td { text-align: left; padding: 0.4rem 1rem 0.4rem 0; white-space: nowrap; }
 th { color: var(--faint); font-weight: 500; border-bottom: 1px solid var(--line); }
 td { border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
 tbody tr:last-child td { border-bottom: 0; }
+.words { display: inline-block; min-width: 11rem; white-space: normal; overflow-wrap: anywhere; }
+section > .scroll + p { margin: 0.8rem 0 0; }
 .badge {
   display: inline-block;
   padding: 0 0.55rem;
@@ -82,7 +84,7 @@ tbody tr:last-child td { border-bottom: 0; }
 .chart { max-width: 100%; height: auto; display: block; }
 .chart rect { fill: var(--accent); }
 form { display: flex; gap: 0.6rem; }
-input, button {
+input, button, textarea {
   font: inherit;
   color: inherit;
   padding: 0.4rem 0.7rem;
@@ -91,6 +93,19 @@ input, button {
   border-radius: 8px;
 }
 input { flex: 1; min-width: 0; }
+form.fields { flex-direction: column; align-items: stretch; max-width: 44rem; }
+form.fields label { display: flex; flex-direction: column; gap: 0.2rem; }
+form.fields label.check { flex-direction: row; gap: 0.6rem; }
+form.fields label.check input { flex: none; }
+form.fields button { align-self: start; }
+pre.text {
+  padding: 1rem 1.2rem;
+  background: var(--card);
+  border: 1px solid var(--line);
+  border-radius: 10px;
+  white-space: pre-wrap;
+  overflow-wrap: anywhere;
+}
 button { cursor: pointer; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 `
