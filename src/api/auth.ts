@@ -17,7 +17,7 @@ declare module 'fastify' {
   }
 }
 
-type Parts = Pick<ApiParts, 'db' | 'clock'>
+type Parts = Pick<ApiParts, 'db' | 'clock' | 'log'>
 
 /** Refusals by which somebody may be guessing; so many of them lock an address out. */
 const GUESSES: ReadonlySet<ProblemCode> = new Set([
@@ -79,6 +79,7 @@ async function refuseLocked({ ip }: FastifyRequest, { db, clock }: Parts): Promi
   if (until !== null) throw new Problem('locked-out')
 }
 
-async function count({ ip }: FastifyRequest, { db, clock }: Parts): Promise<void> {
-  await countFailure(db, addressSubject(ip), clock.now())
+async function count({ ip }: FastifyRequest, { db, clock, log }: Parts): Promise<void> {
+  const until = await countFailure(db, addressSubject(ip), clock.now())
+  if (until !== null) log.warn({ address: ip, until }, 'too many failed attempts: locked out')
 }

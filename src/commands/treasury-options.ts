@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { REASON_CHARACTERS_MAX } from '../treasury/index.ts'
+import { isPlainReason, REASON_CHARACTERS_MAX } from '../treasury/index.ts'
 import { CommandError } from './command.ts'
 
 /** What follows `treasury NAME`. @returns the exit code */
@@ -38,8 +38,8 @@ export async function readToken(path: string): Promise<string> {
 
 export function parseReason(text: string | undefined): string {
   const reason = need(text, '--reason TEXT')
-  if (reason.length <= REASON_CHARACTERS_MAX) return reason
-  throw new CommandError(`a reason has at most ${REASON_CHARACTERS_MAX} characters`)
+  if (isPlainReason(reason)) return reason
+  throw new CommandError(`a reason is at most ${REASON_CHARACTERS_MAX} plain characters`)
 }
 
 /** @param option as the help has it */
