@@ -14,6 +14,7 @@ const MEASUREMENTS = [
   'accounting',
   'audit',
   'planning',
+  'faults',
 ] as const
 
 /** Measures this machine with the pool's real parts. What was found is in bench/RESULTS.md. */

@@ -1,0 +1,64 @@
+import { systemRandom } from '../src/lib/random.ts'
+import type { Boundary } from '../test/faults/boundary.ts'
+import { chainOf, chance, strikeAt } from '../test/faults/campaign.ts'
+import { L1_BOUNDARIES } from '../test/faults/l1-boundaries.ts'
+import { complaintsOf } from '../test/faults/oracle.ts'
+import { openStage } from '../test/faults/stage.ts'
+import { printMachine, printTable } from './parts/report.ts'
+import { measure } from './parts/scene.ts'
+
+/**
+ * Kills a payouts process many times at every boundary of every rail, in an order and with amounts
+ * that come from a seed; after each kill the miner is paid once and every book is right, or the
+ * run says what is not and fails.
+ *
+ * `node bench/faults.ts [TIMES] [SEED]` repeats a run, or makes a shorter one.
+ */
+const TIMES = 20
+/** Each rail brings its own. */
+const BOUNDARIES: readonly Boundary[] = [...L1_BOUNDARIES]
+
+const times = Number(process.argv[2] ?? TIMES)
+const seed = Number(process.argv[3] ?? new DataView(systemRandom.bytes(4).buffer).getUint32(0))
+
+function shuffled<T>(items: readonly T[], next: () => number): T[] {
+  const drawn = items.map(item => ({ item, lot: next() }))
+  return drawn.toSorted((a, b) => a.lot - b.lot).map(({ item }) => item)
+}
+
+await measure(async ({ keep }) => {
+  printMachine()
+  process.stdout.write(`seed ${seed}, ${times} kills at each of ${BOUNDARIES.length} boundaries\n`)
+  const next = chance(seed)
+  const kills = shuffled(
+    BOUNDARIES.flatMap(boundary => Array<Boundary>(times).fill(boundary)),
+    next,
+  )
+  const stage = await openStage()
+  keep(stage.remove)
+  const counts = new Map(BOUNDARIES.map(({ name }) => [name, { kills: 0, wrong: 0 }]))
+  const debts: { address: string; amount: bigint }[] = []
+  let failed = 0
+  const fail = (where: string, complaints: readonly string[]) => {
+    if (complaints.length > 0) failed += 1
+    for (const line of complaints) process.stdout.write(`${where}: ${line}\n`)
+  }
+  for (const boundary of kills) {
+    const { debt, complaints } = await strikeAt(stage, boundary, 'kill', next)
+    debts.push(debt)
+    fail(boundary.name, complaints)
+    const count = counts.get(boundary.name)
+    if (count) {
+      count.kills += 1
+      count.wrong += complaints.length > 0 ? 1 : 0
+    }
+  }
+  // Once more over everybody: a payment that a later kill repeated would show here.
+  fail('at the end', await complaintsOf(stage.db, chainOf(stage), { paid: debts, unpaid: [] }))
+  printTable('Kills of a payouts process', [
+    ['boundary', 'kills', 'with a complaint'],
+    ...[...counts].map(([name, { kills, wrong }]) => [name, String(kills), String(wrong)]),
+  ])
+  process.stdout.write(`\n${kills.length} kills, ${failed} with complaints, seed ${seed}\n`)
+  process.exitCode = failed === 0 ? 0 : 1
+})
