@@ -71,7 +71,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
       owner: `${hostname()}:${process.pid}`,
     }),
     ...ledgerJobs(db),
-    ...(signer ? [relayFreezes({ db, client: signer, network: config.network, clock })] : []),
+    ...(signer ? [relayFreezes({ db, client: signer, network: config.network })] : []),
   ]
   const queue = openQueue({ name: 'payouts', store: queueStoreOf(setting), log, clock })
   await queue.start(jobs)

@@ -1,10 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
 import type { Job } from '../lib/queue.ts'
-import type { Clock } from '../lib/time.ts'
 import { FREEZE_ACTS_MAX, freezeActsAfter } from '../treasury/index.ts'
 import type { SignerClient } from './signer-client.ts'
-import { storeHead } from './signer-head-store.ts'
 
 const EVERY_MS = 10_000
 
@@ -12,14 +10,17 @@ const EVERY_MS = 10_000
  * Brings operators' freezes to the signer host, which keeps its own mind about them: once there,
  * they hold whatever becomes of the pool. After a start all are brought again, since what the
  * signer has already it passes over.
+ *
+ * The head in the answer is not kept: a signer with an old copy of its memory takes freezes too,
+ * and with enough of them it would end past what the pool has seen. Only a signature proves that
+ * it knew the pool's head.
  */
 export function relayFreezes(parts: {
   readonly db: Kysely<Database>
   readonly client: SignerClient
   readonly network: string
-  readonly clock: Clock
 }): Job {
-  const { db, client, network, clock } = parts
+  const { db, client, network } = parts
   let after = 0n
   return {
     name: 'relay-freezes',
@@ -31,7 +32,6 @@ export function relayFreezes(parts: {
       const answer = await client.freeze(acts.map(({ act, signature }) => ({ act, signature })))
       // Without an answer they are brought again with the next run.
       if (answer.kind === 'no answer') return
-      await storeHead(db, answer.value.head, clock.now())
       after = last.id
     },
   }

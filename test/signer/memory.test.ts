@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process'
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { batchId, digest, payoutId, unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
+import { readLine, writeLine } from '../../src/signer/memory-entry.ts'
 import { createMemory, openMemory } from '../../src/signer/memory-store.ts'
 import {
   confirmHeads,
@@ -116,6 +120,32 @@ describe('on the disk', () => {
     }
     writeFileSync(world.path, '')
     await expect(openMemory(world.path, world.clock)).rejects.toThrow('is empty')
+  })
+
+  test('a line that was edited and hashed anew refuses to start', async () => {
+    for (const number of [1, 2]) await ask(number)
+    await world.close()
+    const [a = '', b = '', c = ''] = lines()
+    const first = readLine(b)
+    if (first?.entry.event.kind !== 'batch') throw new Error('the first batch is the second line')
+    const event = { ...first.entry.event, spendSats: sats(1n) }
+    writeFileSync(world.path, `${[a, writeLine({ ...first.entry, event }).line, c].join('\n')}\n`)
+    await expect(openMemory(world.path, world.clock)).rejects.toThrow('does not follow')
+  })
+
+  test('what a full disk does not take is refused, and leaves no half line', async () => {
+    await world.close()
+    // Beyond this size a write fails as on a full disk: one unit is 1,024 bytes.
+    const node = `exec "${process.execPath}" "${join(import.meta.dirname, 'fill-memory.ts')}"`
+    const { stdout } = await promisify(execFile)('bash', [
+      ...['-c', `ulimit -f 4; ${node} "$0"`, world.path],
+    ])
+    const { added, trouble } = JSON.parse(stdout)
+    expect(added).toBeGreaterThan(3)
+    expect(trouble).toEqual(['the memory cannot be written', 'the memory cannot be written'])
+    expect(bytes().at(-1)).toBe(10)
+    await world.open()
+    expect((await world.signer.status({ head: null })).head.position).toBe(1 + added)
   })
 
   test('what somebody else writes into it stops every signature until a restart', async () => {
