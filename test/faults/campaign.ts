@@ -29,7 +29,12 @@ export async function strikeAt(
   striker.arm(boundary, blow)
   const miner = await stage.owe(sats(BigInt(20_000 + Math.floor(next() * 1_000_000))))
   const debt = { address: miner.address, amount: BigInt(miner.amount) }
-  const passed = async () => striker.hasStruck() || (await isSettled(stage, miner))
+  const settledNow = () =>
+    isSettled(stage, miner).catch(async error => {
+      await afterStrike(stage, error)
+      return false
+    })
+  const passed = async () => striker.hasStruck() || (await settledNow())
   if (!(await until(nudge, passed)) || !striker.hasStruck())
     return { debt, complaints: [`never came by\n${logOf(stage)}`] }
   if (blow === 'kill') {
@@ -38,14 +43,11 @@ export async function strikeAt(
     await stage.startAgain()
   }
   await stage.databaseIsBack()
-  const settled = await until(
-    async () => {
-      // Who lost its connection could not give its batch back.
-      if (blow !== 'kill') await stage.endLeases()
-      await nudge()
-    },
-    () => isSettled(stage, miner),
-  )
+  const settled = await until(async () => {
+    // Who lost its connection could not give its batch back.
+    if (blow !== 'kill') await stage.endLeases()
+    await nudge()
+  }, settledNow)
   const late = settled ? [] : [`payment not settled in time\n${logOf(stage)}`]
   const wrong = await complaintsOf(db, chainOf(stage), { paid: [debt], unpaid: [] })
   return { debt, complaints: [...late, ...wrong] }
