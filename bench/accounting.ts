@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { extendChain } from '../src/ledger/index.ts'
+import { chartAccount, extendChain } from '../src/ledger/index.ts'
 import { epochId } from '../src/lib/ids.ts'
 import type { Job } from '../src/lib/job-runner.ts'
 import { createLog } from '../src/lib/log.ts'
@@ -65,6 +65,7 @@ function creditJobsOf({ db }: BenchDatabase): (name: string) => Promise<unknown>
       fatesAfter: (id, limit) => fatesAfter(db, id, limit),
       tipHeight: async () => (await lastTip(db))?.height ?? null,
     },
+    coinbaseFloat: chartAccount('l1Float'),
     methodOf: rewardMethods({
       pplns: { method: 'pplns', window: 2 },
       pps: { method: 'pps' },

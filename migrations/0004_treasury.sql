@@ -235,6 +235,37 @@ comment on table float_coins is
   'Outputs that are ours to spend, each with the journal entry that booked it. A coin that somebody
    pushed into a wallet is not here, so it is neither spent nor counted.';
 
+create table float_spends (
+  txid hash_hex not null,
+  vout integer not null check (vout >= 0),
+  batch_id bigint not null,
+  version integer not null,
+  noted_ms unix_ms not null,
+  primary key (txid, vout),
+  foreign key (batch_id, version) references batch_versions
+);
+create index float_spends_by_batch on float_spends (batch_id);
+comment on table float_spends is
+  'What a settled batch has spent for good, written with the coins that it left us: until then its
+   coins are still open, and the batch is on its way.';
+
+create table float_checks (
+  wallet text primary key check (wallet in ('hot', 'cold')),
+  at_ms unix_ms not null,
+  since_block hash_hex,
+  ledger_msat bigint not null,
+  chain_sats bigint not null,
+  reserved_sats bigint not null,
+  on_way_sats bigint not null,
+  foreign_sats bigint not null,
+  foreign_coins jsonb not null,
+  finding text check (length(finding) between 1 and 500)
+);
+comment on table float_checks is
+  'What the last comparison of each wallet with the books has seen; no finding means that they
+   agree. Transactions of the wallet up to since_block are explained; on_way_sats is what batches on
+   their way add to the open coins, most often below zero.';
+
 create table payout_settings (
   id bigint generated always as identity primary key,
   payee_id bigint not null references payees,
@@ -311,14 +342,17 @@ create trigger written_once before update or delete on version_signatures
   for each row execute function refuse_change();
 create trigger written_once before update or delete on float_coins
   for each row execute function refuse_change();
+create trigger written_once before update or delete on float_spends
+  for each row execute function refuse_change();
 create trigger written_once before update or delete on policies
   for each row execute function refuse_change();
 
 grant usage on all sequences in schema public to sidepool_app;
 grant select, insert on operators, operator_keys, operator_acts, access_tokens,
-  first_admin_tokens, auth_failures, policies, freeze_acts, audit_events, signer_heads, version_coins, version_signatures, float_coins,
-  payout_settings, payout_requests to sidepool_app;
-grant update on operators, operator_keys, access_tokens, first_admin_tokens, auth_failures,
+  first_admin_tokens, auth_failures, policies, freeze_acts, audit_events, signer_heads,
+  version_coins, version_signatures, float_coins, float_spends, float_checks, payout_settings,
   payout_requests to sidepool_app;
 grant select, insert, delete on journal_unchained to sidepool_app;
+grant update on operators, operator_keys, access_tokens, first_admin_tokens, auth_failures,
+  float_checks, payout_requests to sidepool_app;
 grant delete on auth_failures to sidepool_app;

@@ -27,6 +27,7 @@ const satoshis = z
   .transform(text => BigInt(text))
   .refine(amount => amount <= 2_100_000_000_000_000n, 'more than all bitcoin')
   .transform(sats)
+const walletName = z.string().min(1).max(100)
 const secretKey = z
   .string()
   .regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits')
@@ -136,8 +137,24 @@ function configSchema(sources: SecretSources) {
     schemes: z.array(scheme).min(1).max(SCHEMES_MAX),
     rails: z.strictObject({
       l1: z.strictObject({
-        wallet: z.string().min(1),
-        floatCapSats: satoshis.nullable(),
+        hot: z.strictObject({
+          wallet: walletName,
+          signer: z.discriminatedUnion('kind', [
+            z.strictObject({ kind: z.literal('node'), floatCapSats: satoshis.nullable() }),
+            z.strictObject({ kind: z.literal('host') }),
+            z.strictObject({ kind: z.literal('cosigners') }),
+          ]),
+        }),
+        cold: z
+          .strictObject({ wallet: walletName, lowSats: satoshis, targetSats: satoshis })
+          .nullable(),
+        coinbaseWallet: z.enum(['hot', 'cold']),
+        consolidate: z
+          .strictObject({
+            coinsOver: z.int().min(2).max(10_000),
+            feeRateMaxSatPerKvb: satoshis,
+          })
+          .nullable(),
         feeFloorSatPerKvb: satoshis,
         feeCeilingSatPerKvb: satoshis,
         confirmationTarget: z.int().min(1).max(1008),
@@ -238,12 +255,28 @@ function contradictions(config: Config): ConfigError[] {
       `not an address of ${config.network} as we write it`,
     )
   })
-  const { feeFloorSatPerKvb, feeCeilingSatPerKvb, floatCapSats } = config.rails.l1
-  if (floatCapSats === null && config.network !== 'regtest')
-    complain('rails.l1.floatCapSats', 'only on regtest may the hot wallet hold any amount')
+  l1Contradictions(config, complain)
+  return errors
+}
+
+function l1Contradictions(
+  { network, rails: { l1 } }: Config,
+  complain: (path: string, message: string) => void,
+): void {
+  const { hot, cold, coinbaseWallet, feeFloorSatPerKvb, feeCeilingSatPerKvb } = l1
+  const cap = hot.signer.kind === 'node' ? hot.signer.floatCapSats : null
+  if (hot.signer.kind === 'node' && cap === null && network !== 'regtest')
+    complain('rails.l1.hot.signer.floatCapSats', 'only on regtest may a node sign any amount')
+  if (cold === null && coinbaseWallet === 'cold')
+    complain('rails.l1.coinbaseWallet', 'there is no cold wallet')
+  if (cold !== null && cold.wallet === hot.wallet)
+    complain('rails.l1.cold.wallet', 'it is the hot wallet')
+  if (cold !== null && cold.lowSats >= cold.targetSats)
+    complain('rails.l1.cold.lowSats', 'the float is filled up to more than that')
+  if (cold !== null && cap !== null && cold.targetSats > cap)
+    complain('rails.l1.cold.targetSats', 'it is more than the hot wallet may hold')
   if (feeFloorSatPerKvb > feeCeilingSatPerKvb)
     complain('rails.l1.feeFloorSatPerKvb', 'the floor is above the ceiling')
-  return errors
 }
 
 /** Reads and checks a file; secrets come from the process's environment and from files. */

@@ -156,7 +156,7 @@ describe('what is wrong is named by its path', () => {
     [
       'an uncapped float elsewhere than on regtest',
       c => set(c, 'network', 'mainnet'),
-      ['pool.coinbaseAddress', 'rails.l1.floatCapSats'],
+      ['pool.coinbaseAddress', 'rails.l1.hot.signer.floatCapSats'],
     ],
   ]
   for (const [name, change, paths] of cases)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MAX_MONEY_SATS } from '../lib/money.ts'
 import { isPlainReason } from '../treasury/index.ts'
 
 /**
@@ -250,6 +251,40 @@ export const auditReply = z.object({
   checkedAfter: whole.describe('the place of the chain behind which this look checked it'),
   head: hash.nullable().describe('the hash of the newest chained entry'),
   complaints: z.array(z.string()),
+})
+
+export const floatsReply = z.object({
+  items: z.array(
+    z.object({
+      wallet: z.enum(['hot', 'cold']),
+      ledgerMsat: whole,
+      chainSats: whole.describe('coins of ours that are unspent, in the mempool too'),
+      reservedSats: whole.describe('those of them that batches hold'),
+      onTheWaySats: z
+        .string()
+        .regex(/^-?\d+$/)
+        .describe('what is on its way adds to the coins, so that both make the ledger'),
+      foreignSats: whole.describe('pushed in by strangers: never spent, never counted'),
+      foreignCoins: z.array(z.object({ txid: hash, vout: z.number(), valueSats: whole })),
+      checkedMs: millis,
+      finding: z.string().nullable().describe('what differs; null where all agrees'),
+    }),
+  ),
+})
+
+const wallet = z.enum(['hot', 'cold'])
+export const consolidateBody = z.strictObject({ wallet })
+export const transferBody = z.strictObject({
+  from: wallet,
+  amountSats: z
+    .string()
+    .regex(/^[1-9]\d{0,15}$/)
+    .refine(text => BigInt(text) <= MAX_MONEY_SATS, 'more than all bitcoin')
+    .describe('what arrives in the other wallet; the fee comes on top'),
+})
+export const ownPlannedReply = z.object({
+  batch: whole.nullable().describe('waits for approvals now; null where none was planned'),
+  reason: z.string().nullable().describe('why none was planned'),
 })
 
 export const healthReply = z.object({

@@ -69,6 +69,16 @@ export type Decision =
         | 'bad reason'
     }
 
+/** A batch that pays nobody but ourselves, as an operator asks for it. */
+export type OwnWish =
+  | { readonly kind: 'consolidation'; readonly wallet: 'hot' | 'cold' }
+  | { readonly kind: 'transfer'; readonly from: 'hot' | 'cold'; readonly amount: Sats }
+
+/** A batch that waits for approvals now, or why none was planned. */
+export type OwnPlanned =
+  | { readonly kind: 'planned'; readonly batch: BatchId }
+  | { readonly kind: 'nothing'; readonly reason: string }
+
 /** What the ledger's audit found. */
 export type Audit = {
   readonly ok: boolean
@@ -111,6 +121,8 @@ export type ApiParts = {
   readonly rules: SpendRules
   readonly decide: (act: GivenAct) => Promise<Decision>
   readonly audit: () => Promise<Audit>
+  /** Plans what an operator asks for, who then cannot approve it. */
+  readonly planOwn: (wish: OwnWish, alias: string) => Promise<OwnPlanned>
   /** By the name that /health shows. One that throws or takes too long is not well. */
   readonly health: Readonly<Record<string, () => Promise<HealthPart>>>
   /** Proxies of our own, by address or network, whose word on who asks is believed. */

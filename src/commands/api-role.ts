@@ -6,19 +6,24 @@ import { bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import {
   decideBatch,
   L1_BOOKS,
+  listFloats,
   nextPaymentsOf,
   parseL1Destination,
+  planOwnBatch,
   whyWaiting,
 } from '../payouts/index.ts'
 import { lastTemplateAt } from '../pool/index.ts'
 import { frozen, parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
 import { moneyAudit } from './audit-checks.ts'
+import { ownBatchPartsOf } from './l1-wallets.ts'
 import { enforcedRules, type Role, type Setting, schemesOf } from './role.ts'
 
 const REQUESTS_PER_MINUTE_MAX = 1200
 const MS_PER_HOUR = 3_600_000
 /** Work is renewed every half minute; after this the miners work on something old. */
 const TEMPLATE_AGE_MS_MAX = 120_000
+/** Wallets are compared every minute; after this nobody does it any more. */
+const FLOATS_AGE_MS_MAX = 300_000
 
 /** @param isMining whether the stratum processes of this supervisor run */
 export async function startApiRole(setting: Setting, isMining: () => boolean): Promise<Role> {
@@ -53,7 +58,7 @@ function schemeNamed({ schemes }: Setting['config'], name: string) {
 }
 
 function moneyParts(
-  { config, db, clock }: Setting,
+  setting: Setting,
   rules: SpendRules,
 ): Pick<
   ApiParts,
@@ -64,8 +69,11 @@ function moneyParts(
   | 'coolOffMs'
   | 'rules'
   | 'decide'
+  | 'planOwn'
   | 'audit'
 > {
+  const { config, db, clock } = setting
+  const own = ownBatchPartsOf(setting, rules, rail => frozen(db, rail))
   const schemes = schemesOf(config)
   const l1 = (text: string) => parseL1Destination(text, config.network)
   const waiting = {
@@ -104,6 +112,7 @@ function moneyParts(
         await sql`select pg_notify('decisions', ${String(batch)})`.execute(db)
       return verdict
     },
+    planOwn: (wish, alias) => planOwnBatch(own, wish, { kind: 'operator', alias }),
     audit: moneyAudit(db),
   }
 }
@@ -125,6 +134,16 @@ function healthParts(
     stratum: async () => {
       const ok = isMining()
       return { ok, detail: ok ? 'every process runs' : 'a process is down and is started again' }
+    },
+    floats: async () => {
+      const floats = await listFloats(db)
+      const [oldest] = floats.map(({ checkedAt }) => checkedAt).toSorted((a, b) => a - b)
+      if (oldest === undefined) return { ok: false, detail: 'not compared with the books yet' }
+      const different = floats.filter(({ finding }) => finding !== null)
+      if (different.length > 0) return { ok: false, detail: 'a wallet and the books differ' }
+      const seconds = Math.floor((clock.now() - oldest) / 1000)
+      const ok = seconds * 1000 < FLOATS_AGE_MS_MAX
+      return { ok, detail: `wallets and books agreed ${seconds} s ago` }
     },
     work: async () => {
       const at = await lastTemplateAt(db)

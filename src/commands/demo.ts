@@ -65,8 +65,8 @@ async function setScene(dir: string, stops: (() => Promise<void>)[]): Promise<Sc
   stops.push(async () => (await opening).stop())
   const pool = await opening
   await until(pool, 'the pool is up', () => pool.api.get('/stats'))
-  const capital = String(devnet.capitalSats)
-  await pool.command('treasury', 'capital', '--sats', capital, '--id', 'demo')
+  const coins = devnet.capitalCoins.join(',')
+  await pool.command('treasury', 'capital', '--outpoint', coins, '--id', 'demo')
   const invitation = (await pool.command('treasury', 'first-admin')).trim()
   const operators = await joinOperators(pool.url, invitation, { random, clock: systemClock })
   say("    an admin joined by the console's one-time token and added two approvers, alice and bob")

@@ -1,22 +1,31 @@
 import { hostname } from 'node:os'
 import { ledgerJobs } from '../ledger/index.ts'
 import { openDoorbell } from '../lib/db/doorbell.ts'
-import { sats } from '../lib/money.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { openQueue } from '../lib/queue.ts'
 import {
+  addressScript,
   autoApprove,
   creditJobs,
+  floatAccount,
   L1_BOOKS,
-  type L1Options,
   l1Rail,
-  nodeSigner,
+  ownBatchJob,
   payoutJobs,
+  reconciler,
   relayFreezes,
   rewardMethods,
 } from '../payouts/index.ts'
 import { fatesAfter, lastTip, workBack } from '../pool/index.ts'
 import { freezeByPool, frozen, policyNow } from '../treasury/index.ts'
+import {
+  l1Complaint,
+  l1OptionsOf,
+  l1Signers,
+  l1Wallets,
+  ownBatchPartsOf,
+  ownBatchRulesOf,
+} from './l1-wallets.ts'
 import { enforcedRules, feeOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
 import { signerClientOf } from './signer-access.ts'
 
@@ -25,23 +34,23 @@ const MS_PER_HOUR = 3_600_000
 /** Credits what was earned, plans what is due, and takes approved batches to the chain. */
 export async function startPayoutsRole(setting: Setting): Promise<Role> {
   const { config, db, databaseUrl, clock, log } = setting
-  const { l1 } = config.rails
-  const options: L1Options = {
-    network: config.network,
-    feeRateMin: sats(l1.feeFloorSatPerKvb),
-    feeRateMax: sats(l1.feeCeilingSatPerKvb),
-    confirmWithin: l1.confirmationTarget,
-    finality: l1.finalityDepth,
-    bumpAfterBlocks: l1.bumpAfterBlocks,
-    floatCap: l1.floatCapSats,
-  }
+  const options = l1OptionsOf(config)
   const rules = await enforcedRules(setting)
   const policy = () => policyNow(db, rules)
   const node = connectNode(config.node)
-  const hot = { name: l1.wallet, signer: nodeSigner(node, l1.wallet) }
-  const rail = l1Rail({ ...{ db, node, clock, options, hot, policy }, cold: null })
   const signer = await signerClientOf(config)
+  const rail = l1Rail({ ...{ db, node, clock, options, policy }, ...l1Signers(setting, signer) })
+  const floats = reconciler({
+    ...{ db, clock, log, network: config.network, rail: rail.name },
+    wallets: l1Wallets(config),
+    complaint: l1Complaint(setting),
+    finality: options.finality,
+    scriptOf: address => addressScript(address, config.network),
+  })
+  const stopped = async (name: string) => floats.closed() ?? frozen(db, name)
   const jobs = [
+    floats.job,
+    ownBatchJob(ownBatchPartsOf(setting, rules, stopped), ownBatchRulesOf(config)),
     ...creditJobs({
       ...{ db, clock, log, network: config.network },
       source: {
@@ -49,6 +58,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
         fatesAfter: (id, limit) => fatesAfter(db, id, limit),
         tipHeight: async () => (await lastTip(db))?.height ?? null,
       },
+      coinbaseFloat: floatAccount(config.rails.l1.coinbaseWallet),
       methodOf: rewardMethods(config.rewardPools),
       feeBasisPoints: feeOf(config),
     }),
@@ -62,7 +72,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
         if (poolKey === undefined) return []
         return autoApprove(db, await policy(), poolKey, { books: L1_BOOKS, clock })
       },
-      frozen: scope => frozen(db, scope),
+      frozen: stopped,
       freeze: async (scope, reason) => {
         const words = { network: config.network, scope, reason, at: clock.now() }
         await db.transaction().execute(tx => freezeByPool(tx, words))

@@ -1,50 +1,63 @@
 import type { Kysely } from 'kysely'
-import { chartAccount, type Entry, mergeLegs, postEntries } from '../ledger/index.ts'
-import { assert, unreachable } from '../lib/assert.ts'
+import type { Config } from '../config.ts'
+import { unreachable } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
-import { journalKey } from '../lib/ids.ts'
-import { millisats, msatsFromSats, type Sats } from '../lib/money.ts'
+import { txid } from '../lib/ids.ts'
 import type { Clock } from '../lib/time.ts'
+import { bookCapital } from '../payouts/index.ts'
 import { CommandError, say } from './command.ts'
+import { l1Wallets } from './l1-wallets.ts'
 
 const ID = /^[a-z0-9._-]{1,100}$/
+const OUTPOINT = /^([0-9a-f]{64}):(0|[1-9]\d{0,8})$/
+/** Coins of one command; more are booked under a further name. */
+const COINS_MAX = 100
 
 /**
- * Books money that the operator put into the pool's wallet: the float grows, and the pool owes it
- * to nobody but its owner. It moves no coin. The id makes a repeat of the command book once.
+ * Books coins that the operator put into a wallet of the pool: the float grows, and the pool owes
+ * it to nobody but its owner. It moves no coin. The id makes a repeat of the command book once.
  *
- * @returns the exit code: 1 where the id stands for another amount
+ * @param outpoints `txid:vout`, several with commas between
+ * @returns the exit code: 1 where nothing was booked
  */
-export async function bookCapital(
+export async function capital(
   db: Kysely<Database>,
-  { id, amount, clock }: { readonly id: string; readonly amount: Sats; readonly clock: Clock },
+  config: Config,
+  {
+    id,
+    outpoints,
+    clock,
+  }: { readonly id: string; readonly outpoints: string; readonly clock: Clock },
 ): Promise<number> {
   if (!ID.test(id)) throw new CommandError('--id is a name: lower-case letters, digits, . _ -')
-  if (amount === 0n) throw new CommandError('--sats is more than nothing')
-  const entry: Entry = {
-    key: journalKey(`capital:${id}`),
-    event: 'capital put in',
-    legs: mergeLegs([
-      { account: chartAccount('l1Float'), amount: msatsFromSats(amount) },
-      { account: chartAccount('treasuryCapital'), amount: millisats(-msatsFromSats(amount)) },
-    ]),
-    at: clock.now(),
-  }
-  const [outcome] = await db.transaction().execute(tx => postEntries(tx, [entry]))
-  assert(outcome !== undefined, 'every entry has its outcome')
+  const wallets = l1Wallets(config)
+  const finality = config.rails.l1.finalityDepth
+  const given = { id, outpoints: parseOutpoints(outpoints) }
+  const outcome = await bookCapital({ db, clock, wallets, finality }, given)
   switch (outcome.kind) {
-    case 'posted':
-      say(`booked ${amount} sat as ${entry.key}`)
+    case 'booked':
+      say(`booked ${outcome.amount} sat in the ${outcome.wallet} wallet as capital:${id}`)
       return 0
     case 'repeated':
-      say(`${entry.key} was booked before, with the same amount; nothing was changed`)
+      say(`capital:${id} was booked before, with the same coins; nothing was changed`)
       return 0
     case 'conflict':
-      say(`${entry.key} was booked before, with another amount; nothing was changed`)
+      say(`capital:${id} was booked before, with other coins; nothing was changed`)
       return 1
-    case 'overdrawn':
-      throw new Error('capital only adds to the float')
+    case 'refused':
+      say(`nothing was booked: ${outcome.reason}`)
+      return 1
     default:
       return unreachable(outcome)
   }
+}
+
+function parseOutpoints(text: string) {
+  const outpoints = text.split(',').map(part => {
+    const [, id, vout] = OUTPOINT.exec(part) ?? []
+    if (id === undefined) throw new CommandError('--outpoint is txid:vout, several with commas')
+    return { txid: txid(id), vout: Number(vout) }
+  })
+  if (outpoints.length > COINS_MAX) throw new CommandError(`at most ${COINS_MAX} coins at once`)
+  return outpoints
 }

@@ -1,4 +1,3 @@
-import { MAX_MONEY_SATS, type Sats, sats } from '../lib/money.ts'
 import { systemRandom } from '../lib/random.ts'
 import { systemClock } from '../lib/time.ts'
 import type { Act } from '../treasury/index.ts'
@@ -13,7 +12,7 @@ import {
 import { makeOperatorKey, readOperatorSecret } from './operator-key.ts'
 import { askOnTerminal } from './terminal.ts'
 import { giveAct, listBatches, showBatch } from './treasury-acts.ts'
-import { bookCapital } from './treasury-capital.ts'
+import { capital } from './treasury-capital.ts'
 import { type TreasuryClient, treasuryClient } from './treasury-client.ts'
 import { FREEZE_HELP, FREEZE_VERBS } from './treasury-freezes.ts'
 import { OPERATOR_HELP, OPERATOR_VERBS } from './treasury-operators.ts'
@@ -39,7 +38,7 @@ treasury approve BATCH --key FILE --api URL --token-file FILE [--yes]
 treasury reject BATCH --reason TEXT --key FILE --api URL --token-file FILE [--yes]
 treasury policy --api URL --token-file FILE
 treasury dry-run --policy FILE --last N --config FILE
-treasury capital --sats AMOUNT --id NAME --config FILE
+treasury capital --outpoint TXID:VOUT[,…] --id NAME --config FILE
 treasury watch --wallet NAME --descriptor D --config FILE
 ${OPERATOR_HELP}
 ${TOKEN_HELP}
@@ -127,13 +126,12 @@ async function runDryRun(args: readonly string[]): Promise<number> {
 }
 
 async function runCapital(args: readonly string[]): Promise<number> {
-  const { options, words } = parseOptions(args, ['sats', 'id', 'config'])
+  const { options, words } = parseOptions(args, ['outpoint', 'id', 'config'])
   expectWords(words, 0)
-  const amount = parseSats(need(options.sats, '--sats AMOUNT'))
+  const outpoints = need(options.outpoint, '--outpoint TXID:VOUT')
   const id = need(options.id, '--id NAME')
-  return withDatabase(requireConfig(options.config), db =>
-    bookCapital(db, { id, amount, clock: systemClock }),
-  )
+  const config = requireConfig(options.config)
+  return withDatabase(config, db => capital(db, config, { id, outpoints, clock: systemClock }))
 }
 
 async function clientOf(
@@ -145,11 +143,4 @@ async function clientOf(
 
 function parseBatch(text: string | undefined): string {
   return parseNumber(text, 'a batch')
-}
-
-function parseSats(text: string): Sats {
-  const amount = /^\d{1,16}$/.test(text) ? BigInt(text) : null
-  if (amount === null || amount > MAX_MONEY_SATS)
-    throw new CommandError('--sats is a whole number of satoshis')
-  return sats(amount)
 }

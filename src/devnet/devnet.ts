@@ -10,8 +10,6 @@ const WALLET = 'sidepool'
 const CAPITAL_BLOCKS = 20
 /** A coinbase is spendable under 100 further blocks. */
 const MATURITY_BLOCKS = 100
-/** Fifty coins: what each of regtest's first blocks pays. */
-const BLOCK_SATS = 5_000_000_000n
 
 /** A real regtest node with a funded wallet, behind a proxy that makes blocks as rare as asked. */
 export type Devnet = {
@@ -21,8 +19,8 @@ export type Devnet = {
   readonly wallet: string
   /** Where the pool's coinbases pay: an address of the wallet. */
   readonly coinbaseAddress: string
-  /** What the wallet can spend at the start, to be booked as the treasury's capital. */
-  readonly capitalSats: bigint
+  /** The wallet's coins of the start, `txid:vout`, to be booked as the treasury's capital. */
+  readonly capitalCoins: readonly string[]
   /** Any RPC of the node itself, past the proxy. */
   readonly call: (method: string, ...params: readonly unknown[]) => Promise<unknown>
   /** An RPC of one of the node's wallets. */
@@ -61,6 +59,9 @@ export async function startDevnet(options: {
     await call('generatetodescriptor', count, 'raw(51)')
   }
   await mine(MATURITY_BLOCKS)
+  const unspent = z
+    .array(z.object({ txid: z.string(), vout: z.number() }))
+    .parse(await walletCall(WALLET, 'listunspent'))
   const target = (1n << 256n) / options.hashesPerBlock - 1n
   const proxy = await startHardeningProxy({ nodeUrl: node.rpc.url, target })
   return {
@@ -68,7 +69,7 @@ export async function startDevnet(options: {
     poolNodeUrl: proxy.url,
     wallet: WALLET,
     coinbaseAddress,
-    capitalSats: BigInt(CAPITAL_BLOCKS) * BLOCK_SATS,
+    capitalCoins: unspent.map(({ txid, vout }) => `${txid}:${vout}`),
     call,
     walletCall,
     mine,

@@ -63,8 +63,10 @@ export function regtestConfig(choices: RegtestChoices): object {
     schemes: [scheme('pplns', 100), scheme('pps', 400), scheme('solo', 200)],
     rails: {
       l1: {
-        wallet: devnet.wallet,
-        floatCapSats: null,
+        hot: { wallet: devnet.wallet, signer: { kind: 'node', floatCapSats: null } },
+        cold: null,
+        coinbaseWallet: 'hot',
+        consolidate: null,
         feeFloorSatPerKvb: '1000',
         feeCeilingSatPerKvb: '50000',
         confirmationTarget: 6,

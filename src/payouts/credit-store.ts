@@ -1,5 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { type Entry, postEntries } from '../ledger/index.ts'
+import { type Entry, type LedgerAccount, postEntries } from '../ledger/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type EpochId, epochId } from '../lib/ids.ts'
@@ -41,6 +41,8 @@ export type CreditParts = {
   readonly log: Log
   readonly network: string
   readonly source: EarningSource
+  /** The account of the wallet that coinbases pay. */
+  readonly coinbaseFloat: LedgerAccount
   /** Throws for a reward pool that the configuration does not know: its earnings wait. */
   readonly methodOf: (rewardPool: string) => RewardMethod
   /** Throws for a scheme that the configuration does not know. */
@@ -99,7 +101,7 @@ async function creditNextEpoch(parts: CreditParts): Promise<boolean> {
 
 /** @returns false when no fate is left to book, or its epoch is not stated yet */
 async function creditNextFate(parts: CreditParts): Promise<boolean> {
-  const { db, source, log, clock } = parts
+  const { db, source, log, clock, coinbaseFloat: float } = parts
   const done = await readProgress(db, 'fates')
   const [change] = await source.fatesAfter(done, 1)
   if (change === undefined) return false
@@ -115,7 +117,7 @@ async function creditNextFate(parts: CreditParts): Promise<boolean> {
       await insertReward(transaction, made, { epoch, height, at })
     }
     const statement = await rewardOfBlock(transaction, change.block)
-    await postAllOrNone(transaction, blockEntries(change, statement, at))
+    await postAllOrNone(transaction, blockEntries(change, statement, { at, float }))
     return true
   })
   if (isOurs) log.info({ block: change.block, fate: change.fate }, 'block booked')

@@ -1,6 +1,7 @@
 import {
   chartAccount,
   type Entry,
+  type LedgerAccount,
   type Leg,
   type MinerSide,
   mergeLegs,
@@ -114,27 +115,34 @@ export function epochEntries(statement: RewardStatement, at: UnixMs): readonly E
   return postable([entry(`credit:${statement.number}:1`, 'work credited', legs, at)])
 }
 
+type Booking = { readonly at: UnixMs; readonly float: LedgerAccount }
+
 /**
  * What a block's new fate books.
  *
  * @param statement the block's; null for a block of a pool that pays epochs, whose income it is
+ * @param float the account of the wallet that coinbases pay, which has the block once it is mature
  * @returns the entries in the order in which they must be posted
  */
 export function blockEntries(
   change: FateChange,
   statement: RewardStatement | null,
-  at: UnixMs,
+  { at, float }: Booking,
 ): readonly Entry[] {
   const value = msatsFromSats(change.value)
   assert(statement === null || statement.total === value, 'a statement divides its whole block')
   const entries =
     statement === null
-      ? incomeEntries(change, value, at)
-      : dividedEntries(change, value, statement, at)
+      ? incomeEntries(change, value, { at, float })
+      : dividedEntries(change, value, statement, { at, float })
   return postable(entries)
 }
 
-function incomeEntries({ block, seq, fate }: FateChange, value: bigint, at: UnixMs): Entry[] {
+function incomeEntries(
+  { block, seq, fate }: FateChange,
+  value: bigint,
+  { at, float }: Booking,
+): Entry[] {
   const key = `block:${block}:${seq}`
   const found = [
     leg(chartAccount('coinbaseImmature'), value),
@@ -146,7 +154,7 @@ function incomeEntries({ block, seq, fate }: FateChange, value: bigint, at: Unix
     case 'orphaned':
       return [entry(key, 'block orphaned', found.map(mirrored), at)]
     case 'mature':
-      return [entry(key, 'block mature', matureLegs(value), at)]
+      return [entry(key, 'block mature', matureLegs(value, float), at)]
     default:
       return unreachable(fate)
   }
@@ -156,7 +164,7 @@ function dividedEntries(
   { block, seq, fate }: FateChange,
   value: bigint,
   statement: RewardStatement,
-  at: UnixMs,
+  { at, float }: Booking,
 ): Entry[] {
   const blockKey = `block:${block}:${seq}`
   const creditKey = `credit:${statement.number}:${seq}`
@@ -182,7 +190,7 @@ function dividedEntries(
     case 'mature': {
       const payable = [...owe(statement, 'payable'), leg(chartAccount('poolFee'), -ours)]
       return [
-        entry(blockKey, 'block mature', matureLegs(value), at),
+        entry(blockKey, 'block mature', matureLegs(value, float), at),
         entry(creditKey, 'credit payable', [...pending.map(mirrored), ...payable], at),
       ]
     }
@@ -191,8 +199,8 @@ function dividedEntries(
   }
 }
 
-function matureLegs(value: bigint): Leg[] {
-  return [leg(chartAccount('l1Float'), value), leg(chartAccount('coinbaseImmature'), -value)]
+function matureLegs(value: bigint, float: LedgerAccount): Leg[] {
+  return [leg(float, value), leg(chartAccount('coinbaseImmature'), -value)]
 }
 
 function owe(statement: RewardStatement, side: MinerSide): Leg[] {

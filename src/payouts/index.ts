@@ -15,12 +15,24 @@ export {
 } from './credit.ts'
 export { type CreditParts, creditJobs, type EarningSource } from './credit-store.ts'
 export { autoApprove, type DecideParts, decideBatch, judgeBatch } from './decide-store.ts'
+export { type FloatReport, listFloats } from './float-report-store.ts'
 export { type PayoutJobsParts, payoutJobs } from './jobs.ts'
 export { nextPaymentsOf } from './next-payment-store.ts'
+export {
+  type Asker,
+  type OwnBatchOutcome,
+  type OwnBatchParts,
+  type OwnBatchRules,
+  type OwnWish,
+  ownBatchJob,
+  planOwnBatch,
+} from './own-batch-store.ts'
 export { PAST_BATCHES_MAX, pastBatches } from './past-batch-store.ts'
 export { parseUsername, type UsernameOutcome } from './payee.ts'
 export { createPayees, type Payees, type PayeesDeps } from './payee-store.ts'
 export { auditBatches, auditInflight, auditVersions } from './payout-audit-store.ts'
+export { bookCapital, type CapitalOutcome } from './rails/l1/capital-store.ts'
+export { floatAccount } from './rails/l1/coin-store.ts'
 export {
   type AddOutcome,
   addSignatures,
@@ -29,12 +41,15 @@ export {
   type VersionToSign,
   versionToSign,
 } from './rails/l1/cosigner-store.ts'
-export { parseDestination as parseL1Destination } from './rails/l1/destination.ts'
+export { addressScript, parseDestination as parseL1Destination } from './rails/l1/destination.ts'
+export { chainWatch } from './rails/l1/evidence-client.ts'
 export { type HostSignerParts, hostSigner } from './rails/l1/host-signer-client.ts'
 export { L1_BOOKS, type L1Options, type L1Parts } from './rails/l1/l1-parts.ts'
 export { l1Rail } from './rails/l1/l1-rail.ts'
 export { nodeSigner } from './rails/l1/node-signer-client.ts'
 export type { L1Signer, SigningOutcome, SigningRequest } from './rails/l1/signer.ts'
+export { type WalletClient, walletClient } from './rails/l1/wallet-client.ts'
+export { type FloatWallet, type Reconciler, reconciler } from './reconcile-store.ts'
 export {
   destinationsOf,
   type EarningReport,

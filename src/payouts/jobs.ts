@@ -132,6 +132,11 @@ async function step(
   lease: Lease,
 ): Promise<StepResult> {
   const move = (event: BatchEvent, note = '') => moveLeased(parts, rail, lease, event, note)
+  // What may have left is always followed; only what is still here stays where it is.
+  if (state === 'approved' || state === 'prepared') {
+    const stopped = await parts.frozen(rail.name)
+    if (stopped !== null) return waits(stopped)
+  }
   switch (state) {
     case 'planned':
       if (parts.clock.now() < expiresAt) return STAYS

@@ -71,7 +71,7 @@ export type RailBooks = {
 export type Funds =
   | {
       readonly kind: 'funds'
-      /** Not yet without those that other batches hold. */
+      /** Ours by our own books, deep enough, and held by no batch when they were asked for. */
       readonly coins: readonly Coin[]
       /** A new place for what is left over; asked for only when a batch needs one. */
       readonly newChange: () => Promise<string>

@@ -42,6 +42,7 @@ export function partsOn(db: Kysely<Database>, changed: Partial<ApiParts> = {}): 
     coolOffMs: 48 * 3_600_000,
     rules: { ...POLICY, coolOffHours: 48 },
     decide: async () => ({ kind: 'accepted', batch: 'waits' }),
+    planOwn: async () => ({ kind: 'nothing', reason: 'there is no other wallet' }),
     audit: async () => ({ ok: true, entries: 12n, checkedAfter: 0n, head: null, complaints: [] }),
     health: { database: async () => ({ ok: true, detail: 'answers' }) },
     trustedProxies: [],

@@ -22,7 +22,7 @@ const wrongTokens = {
   'one letter more': { authorization: `${authorization}x` },
 }
 for (const [name, headers] of Object.entries(wrongTokens)) {
-  for (const url of ['batches', 'batches/1', 'batches/nonsense', 'policy', 'audit']) {
+  for (const url of ['batches', 'batches/1', 'batches/nonsense', 'policy', 'audit', 'floats']) {
     test(`treasury/${url} is closed to a token that is wrong: ${name}`, async () => {
       const reply = await api.get(`/api/v1/treasury/${url}`, headers)
       expect(reply.statusCode).toBe(401)
@@ -168,4 +168,9 @@ test('a rejection without a reason, or with an endless one, is refused', async (
     const reply = await api.post('/api/v1/treasury/batches/2/reject', { ...signed, reason })
     expect(reply.statusCode).toBe(400)
   }
+})
+
+test('before any comparison there are no floats to show', async () => {
+  const reply = await api.get('/api/v1/treasury/floats', { authorization })
+  expect(reply.json()).toEqual({ items: [] })
 })

@@ -151,6 +151,7 @@ async function credit(db: Kysely<Database>): Promise<string> {
       fatesAfter: (id, limit) => fatesAfter(db, id, limit),
       tipHeight: async () => (await lastTip(db))?.height ?? null,
     },
+    coinbaseFloat: chartAccount('l1Float'),
     methodOf: rewardMethods({ pplns: { method: 'pplns', window: 5 } }),
     feeBasisPoints: () => FEE_BASIS_POINTS,
   })

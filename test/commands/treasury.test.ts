@@ -8,7 +8,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildApi } from '../../src/api/index.ts'
 import { giveAct } from '../../src/commands/treasury-acts.ts'
 import { treasuryClient } from '../../src/commands/treasury-client.ts'
-import { auditChain, balancesOf, chartAccount } from '../../src/ledger/index.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { batchId, digest, unixMs } from '../../src/lib/ids.ts'
 import { decideBatch, L1_BOOKS } from '../../src/payouts/index.ts'
@@ -310,27 +309,3 @@ test('a key that others can read, a wrong token and a pool that is away are expl
     expect(away).toMatchObject({ code: 2, stdout: '' })
     expect(away.stderr).toContain('does not answer')
   }))
-
-test('capital is booked once under its id, and never twice with another amount', async () => {
-  const database = await testDatabase()
-  const config = await configFile(database)
-  const book = (sats: string, id = 'first-coins') =>
-    runCommand(['treasury', 'capital', '--sats', sats, '--id', id, '--config', config.path])
-  const float = chartAccount('l1Float')
-  const equity = chartAccount('treasuryCapital')
-  expect(await book('250000')).toMatchObject({ code: 0, stderr: '' })
-  expect(await book('250000')).toMatchObject({ code: 0 })
-  expect(await book('250001')).toMatchObject({ code: 1 })
-  expect(await book('0', 'nothing')).toMatchObject({ code: 2 })
-  expect(await book('1.5', 'half')).toMatchObject({ code: 2 })
-  expect(await book('1', 'A capital')).toMatchObject({ code: 2 })
-  expect(await balancesOf(database.db, [float, equity])).toEqual(
-    new Map([
-      [float, 250_000_000n],
-      [equity, -250_000_000n],
-    ]),
-  )
-  expect((await auditChain(database.db)).findings).toEqual([])
-  await config.remove()
-  await database.drop()
-})

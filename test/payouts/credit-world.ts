@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { expect } from 'vitest'
+import { chartAccount } from '../../src/ledger/index.ts'
 import { accountId, type BlockHash, blockHash, unixMs } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { type CreditParts, creditJobs, rewardMethods } from '../../src/payouts/index.ts'
@@ -38,6 +39,7 @@ export function creditWorld(db: TestDatabase['db']) {
         fatesAfter: (id, limit) => fatesAfter(db, id, limit),
         tipHeight: async () => (await lastTip(db))?.height ?? null,
       },
+      coinbaseFloat: chartAccount('l1Float'),
       methodOf: rewardMethods({
         main: { method: 'pplns', window: 2 },
         pps: { method: 'pps' },

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Books, EMPTY_BOOKS, type Entry, postAll } from '../../src/ledger/index.ts'
+import {
+  type Books,
+  chartAccount,
+  EMPTY_BOOKS,
+  type Entry,
+  postAll,
+} from '../../src/ledger/index.ts'
 import { epochId, unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import {
@@ -13,6 +19,7 @@ import {
 import { blockOf, type LineOf, workBack } from './work.ts'
 
 const at = unixMs(1000)
+const booking = { at, float: chartAccount('l1Float') }
 const first = { number: 1n, previous: null }
 const feeBasisPoints = () => 200
 const lines: readonly LineOf[] = [
@@ -55,7 +62,7 @@ function balancesAfter(entries: readonly Entry[], books: Books = EMPTY_BOOKS) {
 
 test('a found block is divided at once but owed only when it is mature', () => {
   const statement = statementOf('pplns')
-  const found = balancesAfter(blockEntries(changeOf('found', 1), statement, at))
+  const found = balancesAfter(blockEntries(changeOf('found', 1), statement, booking))
   // 320,731,457,000 msat less 2 %, by 7 : 4 : 2.
   expect(found.held).toEqual({
     'asset:coinbase_immature': 320_731_457_000n,
@@ -64,7 +71,7 @@ test('a found block is divided at once but owed only when it is mature', () => {
     'miner:3:pending': -48_356_435_055n,
     'liability:pool_fee_pending': -6_414_629_140n,
   })
-  const mature = balancesAfter(blockEntries(changeOf('mature', 2), statement, at), found.books)
+  const mature = balancesAfter(blockEntries(changeOf('mature', 2), statement, booking), found.books)
   expect(mature.held).toEqual({
     'asset:l1': 320_731_457_000n,
     'miner:1:payable': -169_247_522_694n,
@@ -76,16 +83,18 @@ test('a found block is divided at once but owed only when it is mature', () => {
 
 test('an orphaned block leaves nothing, and one found again is booked under new keys', () => {
   const statement = statementOf('pplns')
-  const found = balancesAfter(blockEntries(changeOf('found', 1), statement, at))
-  const gone = balancesAfter(blockEntries(changeOf('orphaned', 2), statement, at), found.books)
+  const found = balancesAfter(blockEntries(changeOf('found', 1), statement, booking))
+  const gone = balancesAfter(blockEntries(changeOf('orphaned', 2), statement, booking), found.books)
   expect(gone.held).toEqual({})
-  const again = balancesAfter(blockEntries(changeOf('found', 3), statement, at), gone.books)
+  const again = balancesAfter(blockEntries(changeOf('found', 3), statement, booking), gone.books)
   expect(again.held).toEqual(found.held)
 })
 
 test('keys are made of the block or the statement, and of which change it was', () => {
   const { hash } = blockOf(1, 1n)
-  const keys = blockEntries(changeOf('orphaned', 2), statementOf('pplns'), at).map(({ key }) => key)
+  const keys = blockEntries(changeOf('orphaned', 2), statementOf('pplns'), booking).map(
+    ({ key }) => key,
+  )
   expect(keys).toEqual(['credit:1:2', `block:${hash}:2`])
   expect(epochEntries(statementOf('pps'), at).map(({ key }) => key)).toEqual(['credit:1:1'])
 })
@@ -101,14 +110,14 @@ test("work paid at once is owed at once and is the pool's cost; its fee moves no
 })
 
 test('a block of a pool that pays epochs is income, reversed by an orphan', () => {
-  const found = balancesAfter(blockEntries(changeOf('found', 1), null, at))
+  const found = balancesAfter(blockEntries(changeOf('found', 1), null, booking))
   expect(found.held).toEqual({
     'asset:coinbase_immature': 320_731_457_000n,
     'income:pps_block_income': -320_731_457_000n,
   })
-  const gone = balancesAfter(blockEntries(changeOf('orphaned', 2), null, at), found.books)
+  const gone = balancesAfter(blockEntries(changeOf('orphaned', 2), null, booking), found.books)
   expect(gone.held).toEqual({})
-  const mature = balancesAfter(blockEntries(changeOf('mature', 2), null, at), found.books)
+  const mature = balancesAfter(blockEntries(changeOf('mature', 2), null, booking), found.books)
   expect(mature.held).toEqual({
     'asset:l1': 320_731_457_000n,
     'income:pps_block_income': -320_731_457_000n,
@@ -117,17 +126,17 @@ test('a block of a pool that pays epochs is income, reversed by an orphan', () =
 
 test("a block without a known finder is the pool's own, and a block without value moves nothing", () => {
   const ours = balancesAfter(
-    blockEntries(changeOf('found', 1), statementOf('solo', 320_731_457n, null), at),
+    blockEntries(changeOf('found', 1), statementOf('solo', 320_731_457n, null), booking),
   )
   expect(ours.held).toEqual({
     'asset:coinbase_immature': 320_731_457_000n,
     'liability:pool_fee_pending': -320_731_457_000n,
   })
-  expect(blockEntries(changeOf('found', 1, 0n), statementOf('pplns', 0n), at)).toEqual([])
+  expect(blockEntries(changeOf('found', 1, 0n), statementOf('pplns', 0n), booking)).toEqual([])
 })
 
 test('a block never divides by the statement of another value', () => {
-  expect(() => blockEntries(changeOf('found', 1, 1n), statementOf('pplns'), at)).toThrow()
+  expect(() => blockEntries(changeOf('found', 1, 1n), statementOf('pplns'), booking)).toThrow()
 })
 
 test('whatever way a block goes, books balance and miners are owed their lines or nothing', () => {
@@ -142,7 +151,7 @@ test('whatever way a block goes, books balance and miners are owed their lines o
       const there = Array.from({ length: orphans }, () => ['found', 'orphaned'] as const).flat()
       const fates = [...there, 'found' as const, last]
       const entries = fates.flatMap((fate, index) =>
-        blockEntries(changeOf(fate, index + 1, value), statement, at),
+        blockEntries(changeOf(fate, index + 1, value), statement, booking),
       )
       const { held } = balancesAfter(entries)
       for (const { account, amount } of statement.lines)

@@ -19,9 +19,11 @@ import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-clie
 import { decideBatch } from '../../src/payouts/decide-store.ts'
 import { payoutJobs } from '../../src/payouts/jobs.ts'
 import type { Rail } from '../../src/payouts/rail.ts'
+import { noteCoins } from '../../src/payouts/rails/l1/coin-store.ts'
 import { L1_BOOKS, type L1Options } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
 import { nodeSigner } from '../../src/payouts/rails/l1/node-signer-client.ts'
+import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
 import type { Scheme } from '../../src/payouts/scheme.ts'
 import {
   type Act,
@@ -88,6 +90,24 @@ export async function fundWallet(node: TestNode): Promise<void> {
   await node.mine(104, await node.cliText('getnewaddress', '', 'bech32'))
 }
 
+/** Notes every coin that the wallet holds, as if each had been put in as capital. */
+export async function noteWallet(
+  db: Kysely<Database>,
+  node: TestNode,
+  at: ReturnType<typeof unixMs>,
+): Promise<void> {
+  const listed = await walletClient(connectNode(node.rpc), WALLET).unspent(1)
+  const capital = {
+    wallet: 'hot' as const,
+    origin: 'capital' as const,
+    journalKey: journalKey('test:capital'),
+  }
+  const coins = listed
+    .filter(({ isSpendable }) => isSpendable)
+    .map(coin => ({ ...coin, ...capital }))
+  await db.transaction().execute(tx => noteCoins(tx, coins, at))
+}
+
 /** A pool with a ledger, two accounts that are owed, and a rail on a real node. */
 export type World = {
   readonly database: TestDatabase
@@ -143,6 +163,7 @@ export async function createWorld(node: TestNode, payees: readonly string[]): Pr
       now += ms
     },
   }
+  await noteWallet(db, node, unixMs(now))
   const accounts = await seed(db, node, payees, now)
   clock.advance(HOUR_MS)
   const rail = railOn(db, connectNode(node.rpc), { clock })

@@ -9,17 +9,17 @@ import {
   type SchemePorts,
   startDevnet,
 } from '../../src/devnet/index.ts'
-import { chartAccount, postEntries } from '../../src/ledger/index.ts'
 import { openDatabase } from '../../src/lib/db/database.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/lib/db/embedded-postgres.ts'
 import { ensureAppLogin, migrate } from '../../src/lib/db/migrate.ts'
 import { freePort } from '../../src/lib/free-port.ts'
-import { journalKey } from '../../src/lib/ids.ts'
+import { txid } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
-import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
+import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { migrateQueue } from '../../src/lib/queue.ts'
 import { systemRandom } from '../../src/lib/random.ts'
 import { systemClock } from '../../src/lib/time.ts'
+import { bookCapital, walletClient } from '../../src/payouts/index.ts'
 import { type OperatorKey, operatorKeyOf } from '../../src/treasury/index.ts'
 import { addPerson, addToken } from '../treasury/people.ts'
 import { type PoolProcess, poolProcess } from './pool-process.ts'
@@ -70,7 +70,7 @@ export async function poolScene(
   const devnet = await startDevnet({ dir: join(dir, 'node'), hashesPerBlock, ...options })
   const ports = { pplns: await freePort(), pps: await freePort(), solo: await freePort() }
   const apiPort = await freePort()
-  await bookCapital(appUrl, devnet.capitalSats)
+  await bookScene(appUrl, devnet)
   const operatorSecret = systemRandom.bytes(32)
   await addApprover(appUrl, operatorKeyOf(operatorSecret))
   const poolNodeUrl = (await nodeUrl?.(devnet)) ?? devnet.poolNodeUrl
@@ -118,20 +118,16 @@ async function addApprover(appUrl: string, key: OperatorKey): Promise<void> {
 }
 
 /** The wallet's coins of the start, as the operator's `treasury capital` would book them. */
-async function bookCapital(appUrl: string, amountSats: bigint): Promise<void> {
-  const amount = msatsFromSats(sats(amountSats))
-  const entry = {
-    key: journalKey('capital:scene'),
-    event: 'capital put in',
-    legs: [
-      { account: chartAccount('l1Float'), amount },
-      { account: chartAccount('treasuryCapital'), amount: millisats(-amount) },
-    ],
-    at: systemClock.now(),
-  }
-  const db = openDatabase(appUrl, { max: 1 })
-  await db
-    .transaction()
-    .execute(tx => postEntries(tx, [entry]))
-    .finally(() => db.destroy())
+async function bookScene(appUrl: string, devnet: Devnet): Promise<void> {
+  const db = openDatabase(appUrl, { max: 2 })
+  const client = walletClient(connectNode(devnet.node.rpc), devnet.wallet)
+  const parts = { db, clock: systemClock, wallets: [{ wallet: 'hot' as const, client }] }
+  const outpoints = devnet.capitalCoins.map(text => ({
+    txid: txid(text.slice(0, 64)),
+    vout: Number(text.slice(65)),
+  }))
+  const outcome = await bookCapital({ ...parts, finality: 1 }, { id: 'scene', outpoints }).finally(
+    () => db.destroy(),
+  )
+  if (outcome.kind !== 'booked') throw new Error(`capital was not booked: ${outcome.kind}`)
 }

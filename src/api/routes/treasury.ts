@@ -22,6 +22,7 @@ import * as contract from '../contract.ts'
 import { decodeCursor, encodeCursor, numberKey, page } from '../cursor.ts'
 import { Problem } from '../errors.ts'
 import type { ApiParts, Decision, GivenAct } from '../rooms.ts'
+import { addFloatRoutes } from './floats.ts'
 import { signedLimit } from './operators.ts'
 import { addPolicyRoute } from './policy.ts'
 import { parseCanonical } from './statements.ts'
@@ -98,6 +99,7 @@ export function addTreasuryRoutes(api: Api, parts: ApiParts): void {
       }
     },
   )
+  addFloatRoutes(api, parts)
   addActRoutes(api, parts, tags)
 }
 

@@ -105,6 +105,20 @@ export type MoneyTables = {
     journal_key: string
     noted_ms: bigint
   }
+  float_spends: { txid: string; vout: number; batch_id: bigint; version: number; noted_ms: bigint }
+  float_checks: {
+    wallet: Wallet
+    at_ms: bigint
+    since_block: string | null
+    ledger_msat: bigint
+    chain_sats: bigint
+    reserved_sats: bigint
+    on_way_sats: bigint
+    foreign_sats: bigint
+    /** Written as JSON text. */
+    foreign_coins: ColumnType<unknown, string, string>
+    finding: string | null
+  }
   payout_settings: {
     id: Id
     payee_id: bigint

@@ -4,7 +4,9 @@ import type { BatchId } from '../../../lib/ids.ts'
 import { manifestOf } from '../../payout-store.ts'
 import type { CheckOutcome, Funds, Rail, SendOutcome } from '../../rail.ts'
 import { bump } from './bump-rail.ts'
-import { feesAt, parseDestination } from './destination.ts'
+import { foldSettled } from './coin-batches-store.ts'
+import { ownCoins } from './coin-store.ts'
+import { addressScript, feesAt, parseDestination } from './destination.ts'
 import { judgeEvidence, readSendReply } from './evidence.ts'
 import { anchorEvidence, chainWatch, versionEvidence } from './evidence-client.ts'
 import { feeRate } from './fee-rate-client.ts'
@@ -80,15 +82,17 @@ async function funds(parts: Parts): Promise<Funds> {
   const { hot, complaint, options } = parts
   const reason = await complaint()
   if (reason !== null) return { kind: 'waits', reason }
-  const coins = await hot.client.coins(options.finality)
-  const held = coins.reduce((sum, coin) => sum + coin.value, 0n)
+  const addressOf = (text: string) => addressScript(text, options.network)
+  await foldSettled(parts.db, { addressOf, at: parts.clock.now() })
+  const { noted, free } = await ownCoins(parts.db, 'hot', await hot.client.coins(options.finality))
+  const held = noted.reduce((sum, coin) => sum + coin.value, 0n)
   if (options.floatCap !== null && held > options.floatCap) {
     return { kind: 'waits', reason: 'the wallet holds more than the float may be' }
   }
   const wanted = await feeRate(parts)
   const feeRateSatPerKvb = wanted < options.feeRateMax ? wanted : options.feeRateMax
   const expected = { fees: feesAt(feeRateSatPerKvb, options.network), feeRateSatPerKvb }
-  return { kind: 'funds', coins, newChange: hot.client.newChangeAddress, expected }
+  return { kind: 'funds', coins: free, newChange: hot.client.newChangeAddress, expected }
 }
 
 async function send({ db, hot, complaint }: Parts, batch: BatchId): Promise<SendOutcome> {

@@ -13,6 +13,8 @@ const SPENDERS_MAX = 2000
 const CONFIRMATIONS_MAX = 9_999_999
 /** Core: RPC_INVALID_ADDRESS_OR_KEY, also for a transaction that the wallet does not know. */
 const NOT_KNOWN = -5
+/** Core: RPC_WALLET_KEYPOOL_RAN_OUT, also where no descriptor gives such an address. */
+const NO_SUCH_TYPE = -12
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const amount = z.union([z.number(), z.string()]).transform((coins, context) => {
@@ -44,8 +46,31 @@ const unspentSchema = z.array(
 const transactionSchema = z.object({
   confirmations: z.int(),
   blockhash: hash.transform(blockHash).optional(),
+  generated: z.boolean().optional(),
   decoded: z.object({ vin: z.array(outpoint.partial()) }).optional(),
 })
+
+const sinceSchema = z.object({
+  transactions: z.array(
+    z.object({ txid: hash.transform(txid), confirmations: z.int(), category: z.string() }),
+  ),
+  lastblock: hash.transform(blockHash),
+})
+
+/** An unspent output that the wallet calls its own, whoever paid it. */
+export type Unspent = Coin & {
+  readonly confirmations: number
+  /** Native segwit, and the wallet knows how to spend it. */
+  readonly isSpendable: boolean
+}
+
+/** What of a wallet's history is not told yet. */
+export type WalletSends = {
+  /** Transactions that spend from the wallet, in a mempool or a block. */
+  readonly sends: readonly Txid[]
+  /** From where to ask the next time: old enough that it will not be reorganised. */
+  readonly next: BlockHash
+}
 
 export type Outpoint = { readonly txid: Txid; readonly vout: number }
 
@@ -53,6 +78,7 @@ export type Outpoint = { readonly txid: Txid; readonly vout: number }
 export type WalletTransaction = {
   readonly confirmations: number
   readonly block: BlockHash | null
+  readonly isCoinbase: boolean
   readonly spends: readonly {
     readonly txid?: string | undefined
     readonly vout?: number | undefined
@@ -77,8 +103,23 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
   const transaction = async (id: Txid): Promise<WalletTransaction | null> => {
     const reply = await orNull(askWallet('gettransaction', id, true, true))
     if (reply === null) return null
-    const { confirmations, blockhash, decoded } = transactionSchema.parse(reply)
-    return { confirmations, block: blockhash ?? null, spends: decoded?.vin ?? [] }
+    const { confirmations, blockhash, generated, decoded } = transactionSchema.parse(reply)
+    return {
+      confirmations,
+      block: blockhash ?? null,
+      isCoinbase: generated === true,
+      spends: decoded?.vin ?? [],
+    }
+  }
+
+  const unspent = async (depth: number): Promise<Unspent[]> => {
+    const listed = await askWallet('listunspent', depth, CONFIRMATIONS_MAX, [], false)
+    return unspentSchema.parse(listed).map(({ txid: id, vout, amount, ...of }) => {
+      const script = new Uint8Array(Buffer.from(of.scriptPubKey, 'hex'))
+      const isSpendable = of.spendable && of.safe && inputWeight(script) !== null && amount > 0n
+      const { confirmations } = of
+      return { txid: txid(id), vout, value: amount, script, confirmations, isSpendable }
+    })
   }
 
   const confirmationsOf = async (block: BlockHash): Promise<number | null> => {
@@ -99,22 +140,33 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
       return confirmations !== null && confirmations > 0 ? confirmations : 0
     },
 
+    /** Every output with at least so many confirmations; immature ones are not listed. */
+    unspent,
+
+    /** Those of them that a batch could spend. */
+    coins: async (depth: number): Promise<Coin[]> =>
+      (await unspent(Math.max(depth, 1)))
+        .filter(({ isSpendable }) => isSpendable)
+        .map(({ txid, vout, value, script }) => ({ txid, vout, value, script })),
+
     /**
-     * Native segwit coins as deep as asked for that the wallet can sign for, or would if it had its
-     * keys; immature ones are not listed.
+     * Never the wallet's own choice, which is an old kind of address on some nodes. A wallet of
+     * taproot descriptors alone has no address of version 0.
      */
-    coins: async (depth: number): Promise<Coin[]> => {
-      const listed = await askWallet('listunspent', depth, CONFIRMATIONS_MAX, [], false)
-      return unspentSchema.parse(listed).flatMap(unspent => {
-        const script = new Uint8Array(Buffer.from(unspent.scriptPubKey, 'hex'))
-        const ours = unspent.spendable && unspent.safe && unspent.confirmations >= depth
-        if (!ours || inputWeight(script) === null || unspent.amount === 0n) return []
-        return [{ txid: txid(unspent.txid), vout: unspent.vout, value: unspent.amount, script }]
-      })
+    newChangeAddress: async () => {
+      const reply =
+        (await orNull(askWallet('getrawchangeaddress', 'bech32'), [NO_SUCH_TYPE])) ??
+        (await askWallet('getrawchangeaddress', 'bech32m'))
+      return z.string().parse(reply)
     },
 
-    newChangeAddress: async () =>
-      z.string().parse(await askWallet('getrawchangeaddress', 'bech32')),
+    /** An address to be paid at by another wallet of ours. */
+    newAddress: async () => {
+      const reply =
+        (await orNull(askWallet('getnewaddress', '', 'bech32'), [NO_SUCH_TYPE])) ??
+        (await askWallet('getnewaddress', '', 'bech32m'))
+      return z.string().parse(reply)
+    },
 
     isOurs: async (address: string) =>
       z.object({ ismine: z.boolean() }).parse(await askWallet('getaddressinfo', address)).ismine,
@@ -193,13 +245,29 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
       return z.array(spender).length(1).parse(reply)[0]?.spendingtxid ?? null
     },
 
+    /**
+     * What the wallet has spent in blocks after that one, and in the mempool; a block that was
+     * reorganised away counts as the last one before the fork.
+     *
+     * @param depth how many confirmations the next question's block has
+     */
+    sendsSince: async (block: BlockHash | null, depth: number): Promise<WalletSends> => {
+      // Change is listed too, or a transaction that pays only ourselves would not be.
+      const reply = await askWallet('listsinceblock', block ?? '', depth, true, false, true)
+      const { transactions, lastblock } = sinceSchema.parse(reply)
+      const sends = transactions.filter(
+        ({ category, confirmations }) => category === 'send' && confirmations >= 0,
+      )
+      return { sends: [...new Set(sends.map(({ txid }) => txid))], next: lastblock }
+    },
+
     /** Who spent a coin of the wallet in a block; null where the wallet does not know. */
     spenderOf: async (coin: Outpoint): Promise<Txid | null> => {
       const funding = await transaction(coin.txid)
       if (!funding?.block) return null
       const listed = z
         .object({ transactions: z.array(z.object({ txid: hash, confirmations: z.int() })) })
-        .parse(await askWallet('listsinceblock', funding.block))
+        .parse(await askWallet('listsinceblock', funding.block, 1, true, false, true))
       const candidates = new Set(
         listed.transactions
           .filter(({ confirmations }) => confirmations > 0)
@@ -225,11 +293,14 @@ function fromBase64(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, 'base64'))
 }
 
-async function orNull(reply: Promise<unknown>): Promise<unknown> {
+async function orNull(
+  reply: Promise<unknown>,
+  codes: readonly number[] = [NOT_KNOWN],
+): Promise<unknown> {
   try {
     return await reply
   } catch (error) {
-    if (error instanceof RpcError && error.code === NOT_KNOWN) return null
+    if (error instanceof RpcError && codes.includes(error.code)) return null
     throw error
   }
 }

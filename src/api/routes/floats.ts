@@ -1,0 +1,73 @@
+import { sats } from '../../lib/money.ts'
+import { type FloatReport, listFloats } from '../../payouts/index.ts'
+import type { Api } from '../app.ts'
+import { bearerIn, requireScope } from '../auth.ts'
+import * as contract from '../contract.ts'
+import type { ApiParts, OwnPlanned } from '../rooms.ts'
+
+/** What each wallet of the pool holds, and batches that move money between or within them. */
+export function addFloatRoutes(api: Api, parts: ApiParts): void {
+  const guarded = { tags: ['treasury'], security: [{ bearer: [] }] }
+  const response = { 200: contract.ownPlannedReply, default: contract.problem }
+  api.get(
+    '/treasury/floats',
+    {
+      preValidation: requireScope(parts, 'read'),
+      schema: {
+        ...{ ...guarded, summary: 'Each wallet of the pool as last compared with the books' },
+        response: { 200: contract.floatsReply, default: contract.problem },
+      },
+    },
+    async () => ({ items: (await listFloats(parts.db)).map(floatJson) }),
+  )
+  api.post(
+    '/treasury/consolidate',
+    {
+      preValidation: requireScope(parts, 'create'),
+      schema: {
+        ...{ ...guarded, summary: 'Plan one coin of many small ones' },
+        ...{ body: contract.consolidateBody, response },
+      },
+    },
+    async request => {
+      const { wallet } = request.body
+      const wish = { kind: 'consolidation', wallet } as const
+      return plannedJson(await parts.planOwn(wish, bearerIn(request).alias))
+    },
+  )
+  api.post(
+    '/treasury/transfer',
+    {
+      preValidation: requireScope(parts, 'create'),
+      schema: {
+        ...{ ...guarded, summary: 'Plan a transfer to the other wallet' },
+        ...{ body: contract.transferBody, response },
+      },
+    },
+    async request => {
+      const { from, amountSats } = request.body
+      const wish = { kind: 'transfer', from, amount: sats(BigInt(amountSats)) } as const
+      return plannedJson(await parts.planOwn(wish, bearerIn(request).alias))
+    },
+  )
+}
+
+function plannedJson(outcome: OwnPlanned) {
+  return outcome.kind === 'planned'
+    ? { batch: outcome.batch.toString(), reason: null }
+    : { batch: null, reason: outcome.reason }
+}
+
+function floatJson(report: FloatReport) {
+  return {
+    wallet: report.wallet,
+    ledgerMsat: report.ledger.toString(),
+    chainSats: report.chain.toString(),
+    reservedSats: report.reserved.toString(),
+    onTheWaySats: report.onTheWay.toString(),
+    foreignSats: report.foreign.toString(),
+    foreignCoins: [...report.foreignCoins],
+    checkedMs: report.checkedAt,
+    finding: report.finding,
+  }
+}

@@ -1,0 +1,78 @@
+import type { Txid } from '../../../lib/ids.ts'
+import { txid } from '../../../lib/ids.ts'
+import type { Coin } from '../../rail.ts'
+import type { CoinFate, Stranger } from '../../reconcile.ts'
+import { type Effect, type NotedCoin, outpointText } from './coins.ts'
+import type { WalletClient } from './wallet-client.ts'
+
+/** The blocks whose coinbase an output is, by the transaction's id; asked only for new outputs. */
+export async function coinbaseBlocks(
+  wallet: WalletClient,
+  outputs: readonly Coin[],
+): Promise<ReadonlyMap<Txid, string>> {
+  const blocks = new Map<Txid, string>()
+  for (const id of new Set(outputs.map(({ txid }) => txid))) {
+    const found = await wallet.transaction(id)
+    if (found?.isCoinbase && found.block !== null) blocks.set(id, found.block)
+  }
+  return blocks
+}
+
+/**
+ * What became of coins that the wallet does not list: it hides coins that its mempool spends, and
+ * those that somebody locked.
+ *
+ * @param effects signed versions of ours, whose spending needs no search
+ */
+export async function fatesOf(
+  wallet: WalletClient,
+  coins: readonly NotedCoin[],
+  effects: readonly Effect[],
+): Promise<readonly { readonly coin: NotedCoin; readonly fate: CoinFate }[]> {
+  const spenders = new Map<string, Txid[]>()
+  for (const { txid: by, spends } of effects) {
+    for (const coin of spends) {
+      const name = outpointText(coin)
+      spenders.set(name, [...(spenders.get(name) ?? []), by])
+    }
+  }
+  const fates = []
+  for (const coin of coins) {
+    fates.push({ coin, fate: await fateOf(wallet, coin, spenders.get(outpointText(coin)) ?? []) })
+  }
+  return fates
+}
+
+async function fateOf(
+  wallet: WalletClient,
+  coin: NotedCoin,
+  candidates: readonly Txid[],
+): Promise<CoinFate> {
+  if (await wallet.isUnspent(coin)) {
+    const by = await wallet.mempoolSpender(coin)
+    return by === null ? { kind: 'unspent' } : { kind: 'spent', by }
+  }
+  for (const by of candidates) {
+    if (((await wallet.transaction(by))?.confirmations ?? 0) > 0) return { kind: 'spent', by }
+  }
+  const funding = await wallet.transaction(coin.txid)
+  if (funding?.confirmations === 0) return { kind: 'unconfirmed' }
+  const by = await wallet.spenderOf(coin)
+  return by === null ? { kind: 'gone' } : { kind: 'spent', by }
+}
+
+/** What the transactions spend, as the wallet knows them. */
+export async function strangersOf(
+  wallet: WalletClient,
+  ids: readonly Txid[],
+): Promise<readonly Stranger[]> {
+  const strangers: Stranger[] = []
+  for (const id of ids) {
+    const found = await wallet.transaction(id)
+    const spends = (found?.spends ?? []).flatMap(({ txid: from, vout }) =>
+      from === undefined || vout === undefined ? [] : [{ txid: txid(from), vout }],
+    )
+    strangers.push({ txid: id, spends })
+  }
+  return strangers
+}

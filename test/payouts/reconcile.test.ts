@@ -1,0 +1,249 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { balancesOf, chartAccount, postEntries } from '../../src/ledger/index.ts'
+import type { Wallet } from '../../src/lib/db/schema.ts'
+import { blockHash, journalKey } from '../../src/lib/ids.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { millisats } from '../../src/lib/money.ts'
+import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
+import { openCoins } from '../../src/payouts/rails/l1/coin-store.ts'
+import { addressScript } from '../../src/payouts/rails/l1/destination.ts'
+import { chainWatch } from '../../src/payouts/rails/l1/evidence-client.ts'
+import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
+import { type Reconciler, reconciler } from '../../src/payouts/reconcile-store.ts'
+import { frozen } from '../../src/treasury/index.ts'
+import { type TestNode, testNode } from '../support/bitcoind.ts'
+import { addressOf, createWorld, FINALITY, fundWallet, WALLET, type World } from './l1-world.ts'
+
+let node: TestNode
+let world: World
+let floats: Reconciler
+let lastPayee = 0
+
+beforeAll(async () => {
+  node = await testNode()
+  await fundWallet(node)
+})
+afterAll(() => node.remove())
+beforeEach(async () => {
+  world = await createWorld(node, [addressOf(++lastPayee), addressOf(++lastPayee)])
+  await balanceBooks(world)
+  floats = reconcilerOn(world)
+})
+afterEach(() => world.database.drop())
+
+function reconcilerOn({ db, clock }: World): Reconciler {
+  const client = walletClient(connectNode(node.rpc), WALLET)
+  return reconciler({
+    ...{ db, clock, log: createLog('test', 'silent'), network: 'regtest', rail: 'l1' },
+    wallets: [{ wallet: 'hot', client }],
+    complaint: chainWatch({ db, clock }, client, 'regtest'),
+    finality: FINALITY,
+    scriptOf: address => addressScript(address, 'regtest'),
+  })
+}
+
+/** Makes the ledger hold what the noted coins are worth. */
+async function balanceBooks({ db, clock }: World): Promise<void> {
+  const float = chartAccount('l1Float')
+  const held = (await balancesOf(db, [float])).get(float) ?? 0n
+  const coins = (await openCoins(db)).reduce((sum, { value }) => sum + value, 0n)
+  const missing = coins * 1000n - held
+  const entry = {
+    key: journalKey('test:balanced'),
+    event: 'capital',
+    legs: [
+      { account: float, amount: millisats(missing) },
+      { account: chartAccount('treasuryCapital'), amount: millisats(-missing) },
+    ],
+    at: clock.now(),
+  }
+  await db.transaction().execute(tx => postEntries(tx, [entry]))
+}
+
+const AGREES = { kind: 'compared', findings: [] }
+
+async function check(wallet: Wallet = 'hot') {
+  const rows = await world.db.selectFrom('float_checks').selectAll().execute()
+  const row = rows.find(each => each.wallet === wallet)
+  if (!row) throw new Error('no comparison was written')
+  return row
+}
+
+/** Sends from the pool's wallet past the pool, as whoever has its key could. */
+async function steal(): Promise<string> {
+  const to = await node.cliText('getnewaddress', '', 'bech32')
+  const [coin] = await openCoins(world.db)
+  if (!coin) throw new Error('there is no coin to steal')
+  const outputs = [{ [to]: Number(coin.value - 1000n) / 1e8 }]
+  const raw = await node.cliText(
+    'createrawtransaction',
+    [{ txid: coin.txid, vout: coin.vout }],
+    outputs,
+  )
+  const signed = (await node.cli('signrawtransactionwithwallet', raw)) as { hex: string }
+  return node.cliText('sendrawtransaction', signed.hex, 0)
+}
+
+async function freezes() {
+  return world.db.selectFrom('freeze_acts').select(['scope', 'reason']).execute()
+}
+
+test('books and wallet agree at every step of a batch, and its change is ours afterwards', async () => {
+  expect(floats.closed()).not.toBeNull()
+  expect(await floats.run()).toEqual(AGREES)
+  expect(floats.closed()).toBeNull()
+  for (let round = 0; round < 2; round++) {
+    const batch = await world.planned()
+    expect(await floats.run()).toEqual(AGREES)
+    await world.approve(batch)
+    await world.advance()
+    expect(await floats.run()).toEqual(AGREES)
+    await node.mine(FINALITY - 1)
+    await world.advance()
+    expect(await floats.run()).toEqual(AGREES)
+    await node.mine(1)
+    await world.advance()
+    expect((await world.batches()).at(-1)?.state).toBe('settled')
+    expect(await floats.run()).toEqual(AGREES)
+    const change = (await openCoins(world.db)).filter(({ origin }) => origin === 'change')
+    expect(change.map(({ journalKey: key }) => key)).toContain(`batch:${batch}:settled`)
+    await world.creditAgain()
+    await withdraw(`again-${round}`)
+  }
+  expect(await freezes()).toEqual([])
+})
+
+/** Takes back what crediting again put into the float. */
+async function withdraw(name: string): Promise<void> {
+  const amount = millisats(10_000_000_000_000n)
+  const legs = [
+    { account: chartAccount('l1Float'), amount: millisats(-amount) },
+    { account: chartAccount('treasuryCapital'), amount },
+  ]
+  const entry = {
+    key: journalKey(`test:withdraw:${name}`),
+    event: 'withdrawn',
+    legs,
+    at: world.clock.now(),
+  }
+  await world.db.transaction().execute(tx => postEntries(tx, [entry]))
+}
+
+test('settled books agree before the change is noted as well as after', async () => {
+  await world.approve(await world.planned())
+  await world.advance()
+  await node.mine(FINALITY)
+  await world.advance()
+  expect(await world.db.selectFrom('float_spends').selectAll().execute()).toEqual([])
+  expect(await floats.run()).toEqual(AGREES)
+  expect(await world.db.selectFrom('float_spends').selectAll().execute()).not.toEqual([])
+  expect(await floats.run()).toEqual(AGREES)
+})
+
+test('what a stranger pays in is never spent, never counted, and freezes nothing', async () => {
+  await floats.run()
+  const before = await world.rail.funds()
+  const to = await node.cliText('getnewaddress', '', 'bech32')
+  const [block] = await node.mine(1, to)
+  await node.mine(100)
+  const { tx } = (await node.cli('getblock', block)) as { tx: string[] }
+  expect(await floats.run()).toEqual(AGREES)
+  const { foreign_sats, foreign_coins, ledger_msat, chain_sats } = await check()
+  expect(foreign_sats).toBeGreaterThan(0n)
+  expect(foreign_coins).toContainEqual(expect.objectContaining({ txid: tx[0], vout: 0 }))
+  expect(chain_sats * 1000n).toBe(ledger_msat)
+  const after = await world.rail.funds()
+  if (before.kind !== 'funds' || after.kind !== 'funds') throw new Error('the rail has funds')
+  expect(after.coins).toEqual(before.coins)
+  expect(await freezes()).toEqual([])
+})
+
+test('a coin spent past the pool freezes the rail, and the reason names coin and entry', async () => {
+  await floats.run()
+  const thief = await steal()
+  const result = await floats.run()
+  expect(result).toMatchObject({
+    findings: [expect.stringMatching(new RegExp(`test:capital, is spent by ${thief}`))],
+  })
+  expect(await frozen(world.db, 'l1')).toContain(thief)
+  // A second look finds the same and says it no second time.
+  await node.mine(1)
+  expect(await floats.run()).toEqual(result)
+  expect(await freezes()).toHaveLength(1)
+  const events = await world.db.selectFrom('audit_events').select('action').execute()
+  expect(events).toEqual([{ action: 'freeze' }])
+  await world.plan()
+  expect(floats.closed()).toBeNull()
+})
+
+test('a database restored from before a payment freezes before it pays again', async () => {
+  await floats.run()
+  const lost = world
+  const restored = await createWorld(node, [addressOf(lastPayee - 1), addressOf(lastPayee)])
+  await balanceBooks(restored)
+  expect(await reconcilerOn(restored).run()).toEqual(AGREES)
+  await lost.approve(await lost.planned())
+  await lost.advance()
+  await node.mine(FINALITY)
+  const again = reconcilerOn(restored)
+  expect(again.closed()).not.toBeNull()
+  expect(await again.run()).toMatchObject({ findings: [expect.stringContaining('is spent by')] })
+  expect(await frozen(restored.db, 'l1')).not.toBeNull()
+  await restored.database.drop()
+})
+
+test('a payment that only the lost books knew is found though its coin is unknown too', async () => {
+  await floats.run()
+  const to = await node.cliText('getnewaddress', '', 'bech32')
+  const [block] = await node.mine(1, to)
+  await node.mine(100)
+  const { tx } = (await node.cli('getblock', block)) as { tx: string[] }
+  await floats.run()
+  const inputs = [{ txid: tx[0], vout: 0 }]
+  const raw = await node.cliText('createrawtransaction', inputs, [{ [addressOf(1)]: 1 }])
+  const signed = (await node.cli('signrawtransactionwithwallet', raw)) as { hex: string }
+  const thief = await node.cliText('sendrawtransaction', signed.hex, 0)
+  expect(await floats.run()).toMatchObject({
+    findings: [expect.stringContaining(`${thief} spends from it`)],
+  })
+})
+
+test('a ledger that holds something else than the coins freezes the rail', async () => {
+  await withdraw('by-mistake')
+  expect(await floats.run()).toEqual({
+    kind: 'compared',
+    findings: ['hot wallet: the ledger holds 10000000000000 msat less than the coins'],
+  })
+  expect(await frozen(world.db, 'l1')).toContain('less than the coins')
+})
+
+test('without a node that can be believed nothing is compared, and nothing may leave', async () => {
+  await world.db
+    .insertInto('tips')
+    .values({
+      height: 1_000_000,
+      hash: blockHash('b'.repeat(64)),
+      previous_block: 'a'.repeat(64),
+      time_ms: 0n,
+      seen_ms: 0n,
+    })
+    .execute()
+  expect(await floats.run()).toMatchObject({ kind: 'waits' })
+  expect(floats.closed()).toContain('cannot be compared yet')
+})
+
+test('a reorganisation that takes a coin back for a while freezes nothing', async () => {
+  await node.mine(FINALITY)
+  await world.approve(await world.planned())
+  await world.advance()
+  await node.mine(FINALITY)
+  await world.advance()
+  expect(await floats.run()).toEqual(AGREES)
+  const height = Number(await node.cli('getblockcount'))
+  const fork = await node.cliText('getblockhash', height - FINALITY + 1)
+  await node.cli('invalidateblock', fork)
+  expect(await floats.run()).toMatchObject({ kind: 'waits' })
+  await node.cli('reconsiderblock', fork)
+  expect(await floats.run()).toEqual(AGREES)
+  expect(await freezes()).toEqual([])
+})
