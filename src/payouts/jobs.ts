@@ -5,22 +5,13 @@ import type { BatchId } from '../lib/ids.ts'
 import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
 import type { Clock } from '../lib/time.ts'
-import type { BatchEvent } from './payout.ts'
-import {
-  endLease,
-  type LiveBatch,
-  liveBatch,
-  liveBatches,
-  type MoveOutcome,
-  moveBatch,
-  NotPosted,
-  takeLease,
-} from './payout-store.ts'
+import { endLease, liveBatch, liveBatches, NotPosted, takeLease } from './payout-store.ts'
 import type { SpendRules } from './plan-limits.ts'
 import { planPayouts } from './plan-store.ts'
-import type { CheckOutcome, Lease, PrepareOutcome, Rail } from './rail.ts'
+import type { Lease, Rail } from './rail.ts'
 import type { Scheme } from './scheme.ts'
-import { keepSettled, watchedBatches } from './settled-store.ts'
+import { endWatch, keepSettled, watchedBatches } from './settled-store.ts'
+import { step } from './step-source.ts'
 
 const PLAN_EVERY_MS = 15_000
 const ADVANCE_EVERY_MS = 5000
@@ -119,177 +110,41 @@ async function advance(parts: PayoutJobsParts, rail: Rail, lease: Lease): Promis
   }
 }
 
-/** Why the batch is where it is, and whether more can be done at once. */
-type StepResult = { readonly note: string; readonly again: boolean }
-
-const STAYS: StepResult = { note: '', again: false }
-const waits = (note: string): StepResult => ({ note, again: false })
-
-async function step(
-  parts: PayoutJobsParts,
-  rail: Rail,
-  { state, expiresAt }: LiveBatch,
-  lease: Lease,
-): Promise<StepResult> {
-  const move = (event: BatchEvent, note = '') => moveLeased(parts, rail, lease, event, note)
-  // What may have left is always followed; only what is still here stays where it is.
-  if (state === 'approved' || state === 'prepared') {
-    const stopped = await parts.frozen(rail.name)
-    if (stopped !== null) return waits(stopped)
-  }
-  switch (state) {
-    case 'planned':
-      if (parts.clock.now() < expiresAt) return STAYS
-      return move({ kind: 'expired' }, 'nobody approved it in time')
-    case 'approved':
-      return unlessFrozen(parts, rail, async () => afterPrepare(await rail.prepare(lease), move))
-    case 'prepared':
-      return unlessFrozen(parts, rail, () => send(rail, lease.batch, move))
-    case 'sent':
-    case 'uncertain':
-      return afterCheck(parts, rail, { lease, state, move })
-    case 'settled':
-    case 'released':
-      return STAYS
-    default:
-      return unreachable(state)
-  }
-}
-
-type Mover = (event: BatchEvent, note?: string) => Promise<StepResult>
-
-/** What moves money is not done on a frozen rail; what only looks is never asked this. */
-async function unlessFrozen(
-  { frozen }: PayoutJobsParts,
-  rail: Rail,
-  work: () => Promise<StepResult>,
-): Promise<StepResult> {
-  const reason = await frozen(rail.name)
-  return reason === null ? work() : waits(reason)
-}
-
-async function send(rail: Rail, batch: BatchId, move: Mover): Promise<StepResult> {
-  const sent = await rail.send(batch)
-  if (sent.kind === 'sent') return move({ kind: 'seen' })
-  return { ...(await move({ kind: 'lost' }, sent.reason)), again: false }
-}
-
-async function afterPrepare(outcome: PrepareOutcome, move: Mover): Promise<StepResult> {
-  switch (outcome.kind) {
-    case 'prepared':
-      return { note: '', again: true }
-    case 'waits':
-      return waits(outcome.reason)
-    case 'expired':
-      return move({ kind: 'expired' }, 'its time was up before it was signed')
-    case 'dead':
-      return move({ kind: 'dead' }, outcome.reason)
-    case 'fenced':
-      return STAYS
-    default:
-      return unreachable(outcome)
-  }
-}
-
-async function afterCheck(
-  parts: PayoutJobsParts,
-  rail: Rail,
-  { lease, state, move }: { lease: Lease; state: 'sent' | 'uncertain'; move: Mover },
-): Promise<StepResult> {
-  const outcome: CheckOutcome = await rail.check(lease.batch)
-  const seen = async () =>
-    state === 'sent' ? STAYS : { ...(await move({ kind: 'seen' })), again: false }
-  switch (outcome.kind) {
-    case 'settled':
-      return move({ kind: 'settled', fee: outcome.fee, version: outcome.version })
-    case 'waiting': {
-      const result = await seen()
-      return outcome.confirmations > 0 ? result : bumped(parts, rail, lease, result)
-    }
-    case 'missing':
-      return unlessFrozen(parts, rail, async () => {
-        const sent = await rail.send(lease.batch)
-        if (sent.kind === 'sent') return bumped(parts, rail, lease, await seen())
-        const lost = { ...(await move({ kind: 'lost' }, sent.reason)), again: false }
-        return bumped(parts, rail, lease, { ...lost, note: sent.reason })
-      })
-    case 'dead':
-      return move({ kind: 'dead' }, outcome.reason)
-    case 'unknown':
-      return waits(outcome.reason)
-    default:
-      return unreachable(outcome)
-  }
-}
-
-/** What is on its way may be too slow; a further version is sent in the next step. */
-async function bumped(
-  parts: PayoutJobsParts,
-  rail: Rail,
-  lease: Lease,
-  otherwise: StepResult,
-): Promise<StepResult> {
-  return unlessFrozen(parts, rail, async () => {
-    const outcome = await rail.bump(lease)
-    switch (outcome.kind) {
-      case 'bumped':
-        parts.log.info({ batch: String(lease.batch) }, 'batch replaced by a dearer version')
-        return { note: '', again: true }
-      case 'waits':
-        return waits(outcome.reason)
-      case 'stays':
-        return otherwise
-      case 'fenced':
-        return STAYS
-      default:
-        return unreachable(outcome)
-    }
-  })
-}
-
-async function moveLeased(
-  { db, clock, log }: PayoutJobsParts,
-  rail: Rail,
-  lease: Lease,
-  event: BatchEvent,
-  note: string,
-): Promise<StepResult> {
-  const context = { books: rail.books, at: clock.now() }
-  const moved: MoveOutcome = await db
-    .transaction()
-    .execute(tx => moveBatch(tx, lease, event, context))
-  if (moved.kind !== 'moved') return STAYS
-  log.info({ batch: String(lease.batch), state: moved.state, event: event.kind }, 'batch moved')
-  return { note, again: true }
-}
-
 /**
  * A deep reorganisation can undo what was settled. The same bytes are then sent again; nothing is
  * ever paid anew. Where the anchor has gone elsewhere for good, people must look.
  */
 async function watchSettled(parts: PayoutJobsParts): Promise<void> {
+  const failures: unknown[] = []
   for (const rail of parts.rails) {
-    for (const batch of await watchedBatches(parts.db, rail.name)) {
-      const outcome = await rail.check(batch)
-      switch (outcome.kind) {
-        case 'settled': {
-          const at = parts.clock.now()
-          await keepSettled(parts.db, { batch, ...outcome }, { books: rail.books, at })
-          break
-        }
-        case 'missing':
-          parts.log.warn({ batch: String(batch) }, 'a settled batch is gone, and is sent again')
-          if ((await parts.frozen(rail.name)) === null) await rail.send(batch)
-          break
-        case 'dead':
-          await parts.freeze(rail.name, `settled batch ${batch}: ${outcome.reason}`)
-          break
-        case 'waiting':
-        case 'unknown':
-          break
-        default:
-          unreachable(outcome)
-      }
+    let page = await watchedBatches(parts.db, rail.name, null)
+    for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
+      for (const batch of page) await watch(parts, rail, batch).catch(error => failures.push(error))
+      page = await watchedBatches(parts.db, rail.name, last)
     }
+  }
+  if (failures.length > 0) throw failures[0]
+}
+
+async function watch(parts: PayoutJobsParts, rail: Rail, batch: BatchId): Promise<void> {
+  const outcome = await rail.check(batch)
+  switch (outcome.kind) {
+    case 'settled': {
+      const context = { books: rail.books, at: parts.clock.now() }
+      return keepSettled(parts.db, { batch, ...outcome }, context)
+    }
+    case 'missing':
+      parts.log.warn({ batch: String(batch) }, 'a settled batch is gone, and is sent again')
+      if ((await parts.frozen(rail.name)) === null) await rail.send(batch)
+      return
+    case 'dead':
+      await parts.freeze(rail.name, `settled batch ${batch}: ${outcome.reason}`)
+      // It is told once: who lifts the freeze has looked, and nothing more can become of it.
+      return endWatch(parts.db, batch)
+    case 'waiting':
+    case 'unknown':
+      return
+    default:
+      return unreachable(outcome)
   }
 }

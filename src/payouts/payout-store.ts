@@ -11,7 +11,7 @@ import type { Lease, RailBooks } from './rail.ts'
 /** Batches read at once; the others come with the next page of the same run. */
 const BATCHES_A_PAGE_MAX = 100
 /** So many blocks on top of a settled batch's, and no reorganisation is looked for any more. */
-const WATCHED_BLOCKS = 100
+export const WATCHED_BLOCKS = 100
 const NOTE_CHARACTERS_MAX = 500
 /** A worker that has not ended by then counts as dead, and another may take its batch. */
 const LEASE_SECONDS = 120

@@ -11,8 +11,13 @@ export type SendOutcome =
 
 /** What evidence says of a batch that may have left. */
 export type CheckOutcome =
-  /** Final: this version paid, with this fee. */
-  | { readonly kind: 'settled'; readonly version: number; readonly fee: Sats }
+  /** Final: this version paid, with this fee; `confirmations` is how deep it is. */
+  | {
+      readonly kind: 'settled'
+      readonly version: number
+      readonly fee: Sats
+      readonly confirmations: number
+    }
   /** On its way; `confirmations` 0 means in a mempool. */
   | { readonly kind: 'waiting'; readonly confirmations: number }
   /** Nobody has it now; send the same bytes again. Money stays reserved. */

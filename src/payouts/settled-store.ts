@@ -4,30 +4,45 @@ import { type BatchId, batchId, type UnixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
 import { factsOf } from './facts-store.ts'
 import { resettledEntry } from './payout.ts'
-import { post } from './payout-store.ts'
+import { post, WATCHED_BLOCKS } from './payout-store.ts'
 import type { RailBooks } from './rail.ts'
 
-/** Batches looked at in one run; the others have their turn when these are deep enough. */
-const WATCHED_MAX = 500
+/** Batches read at once; the others come with the next page of the same run. */
+const BATCHES_A_PAGE_MAX = 100
 
-/** Settled batches that a reorganisation could still undo, the oldest first. */
-export async function watchedBatches(db: Kysely<Database>, rail: string): Promise<BatchId[]> {
+/**
+ * A page of settled batches that a reorganisation could still undo, the oldest first.
+ *
+ * @param after the last batch of the page before, or null for the first page
+ */
+export async function watchedBatches(
+  db: Kysely<Database>,
+  rail: string,
+  after: BatchId | null,
+): Promise<BatchId[]> {
   const rows = await db
     .selectFrom('batches')
     .select('id')
     .where('rail', '=', rail)
     .where('state', '=', 'settled')
     .where('watched_until_height', 'is not', null)
-    .orderBy('watched_until_height')
+    .where('id', '>', after ?? 0n)
     .orderBy('id')
-    .limit(WATCHED_MAX)
+    .limit(BATCHES_A_PAGE_MAX)
     .execute()
   return rows.map(row => batchId(row.id))
 }
 
+/** Looks at a settled batch no more. */
+export async function endWatch(db: Kysely<Database>, batch: BatchId): Promise<void> {
+  const done = { watched_until_height: null }
+  await db.updateTable('batches').set(done).where('id', '=', batch).execute()
+}
+
 /**
  * Notes which version of a settled batch the chain has: where it is another one than was booked,
- * the difference of their fees is booked once. Deep enough, it is not looked at any more.
+ * the difference of their fees is booked once. Deep enough, it is not looked at any more; one that
+ * was mined again counts its blocks from there.
  */
 export async function keepSettled(
   db: Kysely<Database>,
@@ -35,7 +50,13 @@ export async function keepSettled(
     batch,
     version,
     fee,
-  }: { readonly batch: BatchId; readonly version: number; readonly fee: Sats },
+    confirmations,
+  }: {
+    readonly batch: BatchId
+    readonly version: number
+    readonly fee: Sats
+    readonly confirmations: number
+  },
   { books, at }: { readonly books: RailBooks; readonly at: UnixMs },
 ): Promise<void> {
   await db.transaction().execute(async tx => {
@@ -66,9 +87,12 @@ export async function keepSettled(
       .select(eb => eb.fn.max('height').as('height'))
       .executeTakeFirst()
     const height: number = tip?.height ?? 0
-    if (row.watched_until_height !== null && height >= row.watched_until_height) {
-      const done = { watched_until_height: null }
-      await tx.updateTable('batches').set(done).where('id', '=', batch).execute()
-    }
+    const until = Math.max(
+      row.watched_until_height ?? 0,
+      height - confirmations + 1 + WATCHED_BLOCKS,
+    )
+    const next = { watched_until_height: height >= until ? null : until }
+    if (row.watched_until_height !== null)
+      await tx.updateTable('batches').set(next).where('id', '=', batch).execute()
   })
 }

@@ -1,7 +1,5 @@
-import type { Kysely, KyselyPlugin } from 'kysely'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { Database } from '../../src/lib/db/schema.ts'
 import type { BatchId } from '../../src/lib/ids.ts'
 import {
   connectNode,
@@ -13,6 +11,8 @@ import { moveBatch, takeLease } from '../../src/payouts/payout-store.ts'
 import { testRail } from '../contracts/rail.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { startTapProxy } from '../support/tap-proxy.ts'
+import { crashAt } from './crash.ts'
+import { endLeases } from './l1-chain.ts'
 import {
   addressOf,
   createWorld,
@@ -80,41 +80,6 @@ async function settle(world: World): Promise<void> {
   expect(await stateOf(world)).toBe('settled')
   expect((await owed(world)).inflight).toBe(0n)
   expect((await world.balances())['asset:l1_out_unconfirmed']).toBe(0n)
-}
-
-/** A dead worker gives no lease back; time would, and here nobody waits for it. */
-async function endLeases(world: World): Promise<void> {
-  await world.db.updateTable('batches').set({ lease_until: null }).execute()
-}
-
-/** Counts the boundaries of everything that is awaited, and is dead from one of them on. */
-function crashAt(index: number) {
-  let passed = 0
-  const boundary = () => {
-    if (passed++ >= index) throw new Error('crashed')
-  }
-  const plugin: KyselyPlugin = {
-    transformQuery: ({ node: query }) => {
-      boundary()
-      return query
-    },
-    transformResult: async ({ result }) => {
-      boundary()
-      return result
-    },
-  }
-  return {
-    crashed: () => passed > index,
-    db: (db: Kysely<Database>) => db.withPlugin(plugin),
-    node: ({ call }: NodeRpc): NodeRpc => ({
-      call: async (...request) => {
-        boundary()
-        const reply = await call(...request)
-        boundary()
-        return reply
-      },
-    }),
-  }
 }
 
 test('a crash at any point between approval and sending leaves one payment', async () => {

@@ -119,7 +119,7 @@ export type World = {
   readonly plan: (parts?: Partial<JobsFrom>) => Promise<void>
   readonly advance: (parts?: Partial<JobsFrom>) => Promise<void>
   /** Looks after settled batches. */
-  readonly watch: () => Promise<void>
+  readonly watch: (parts?: Partial<JobsFrom>) => Promise<void>
   /** As the pool freezes the rail by itself. */
   readonly freeze: (reason: string) => Promise<void>
   readonly act: (batch: BatchId, operator: number, act: Act) => Promise<ActVerdict | null>
@@ -137,6 +137,7 @@ type JobsFrom = {
   readonly rail: Rail
   readonly db: Kysely<Database>
   readonly approvePlanned: () => Promise<readonly BatchId[]>
+  readonly frozen: (rail: string) => Promise<string | null>
 }
 
 export function railOn(
@@ -177,7 +178,7 @@ export async function createWorld(node: TestNode, payees: readonly string[]): Pr
       rails: [from.rail ?? rail],
       rules: () => ({ version: POLICY.version, limits: NO_LIMITS, allowList: null }),
       approvePlanned: from.approvePlanned ?? (async () => []),
-      frozen: scope => frozen(db, scope),
+      frozen: from.frozen ?? (scope => frozen(db, scope)),
       freeze: (scope, reason) => freeze(db, { scope, reason, at: unixMs(now) }),
       expiresAfterMs: HOUR_MS,
       owner: 'test',
@@ -212,7 +213,7 @@ export async function createWorld(node: TestNode, payees: readonly string[]): Pr
     clock,
     plan,
     advance: from => run('advance-batches', from),
-    watch: () => run('watch-settled'),
+    watch: from => run('watch-settled', from),
     freeze: reason => freeze(db, { scope: 'l1', reason, at: unixMs(now) }),
     act,
     give,

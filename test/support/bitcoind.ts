@@ -12,6 +12,8 @@ const NOBODY = 'raw(51)'
 
 /** A node of a test file's own, with an empty chain. */
 export type TestNode = Bitcoind & {
+  /** Where its settings are. */
+  readonly dir: string
   /** Any RPC; the result is as JSON gives it. */
   readonly cli: (method: string, ...params: readonly unknown[]) => Promise<unknown>
   /** An RPC whose result is a text: an address, a hash, hex. */
@@ -30,6 +32,7 @@ export async function testNode(): Promise<TestNode> {
   const cli: TestNode['cli'] = (method, ...params) => callNode(node.rpc, method, ...params)
   return {
     ...node,
+    dir,
     cli,
     cliText: async (method, ...params) => z.string().parse(await cli(method, ...params)),
     mine: async (count, address) => {

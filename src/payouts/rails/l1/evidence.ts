@@ -100,7 +100,7 @@ export function judgeEvidence(
   const confirmed = versions.find(({ confirmations }) => confirmations > 0)
   if (confirmed) {
     const { version, fee, confirmations } = confirmed
-    if (confirmations >= finality) return { kind: 'settled', version, fee }
+    if (confirmations >= finality) return { kind: 'settled', version, fee, confirmations }
     return { kind: 'waiting', confirmations }
   }
   const isOurs = (spender: Txid) => versions.some(version => version.txid === spender)
