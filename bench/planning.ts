@@ -54,16 +54,17 @@ const railOf = (round: number): Rail => ({
   name: 'l1',
   books: L1_BOOKS,
   parseDestination: payee => parseDestination(payee, 'regtest'),
-  fees: { ...feesAt(sats(50_000n), 'regtest'), whole: feeFor(WEIGHT_MAX, sats(50_000n)) },
+  fees: { ...feesAt(sats(50_000n), 'regtest', null), whole: feeFor(WEIGHT_MAX, sats(50_000n)) },
   funds: async () => ({
     kind: 'funds',
     coins: Array.from({ length: COINS }, (_, index) => coin(round * COINS + index)),
     newChange: async () => CHANGE,
-    expected: { fees: feesAt(sats(5000n), 'regtest'), feeRateSatPerKvb: sats(5000n) },
+    expected: { fees: feesAt(sats(5000n), 'regtest', null), feeRateSatPerKvb: sats(5000n) },
   }),
   prepare: notHere,
   send: notHere,
   check: notHere,
+  adopt: notHere,
   bump: notHere,
 })
 
@@ -172,6 +173,8 @@ function build(manifest: Manifest): number {
   encodeManifest(manifest)
   const built = buildTransaction(
     {
+      anchor: coin(0),
+      multisigWeight: null,
       coins: [coin(0)],
       payments: manifest.payees.map(({ destination, amount }) => ({
         script: addressScript(destination, 'regtest'),

@@ -94,7 +94,7 @@ export function l1Signers(
     const { kind } = hot.signer
     switch (kind) {
       case 'node':
-        return nodeSigner(node, hot.wallet)
+        return nodeSigner(node, hot.wallet, l1OptionsOf(config))
       case 'host':
         if (client === null) throw new CommandError('rails.l1.hot.signer: no signer is configured')
         return hostSigner({ db, client, node, wallet: hot.wallet, clock })
@@ -109,7 +109,7 @@ export function l1Signers(
     }
   }
   return {
-    hot: { name: hot.wallet, signer: signerOf() },
-    cold: cold && { name: cold.wallet, signer: cosigners(db) },
+    hot: { name: hot.wallet, signer: signerOf(), multisig: null },
+    cold: cold && { name: cold.wallet, signer: cosigners(db), multisig: null },
   }
 }

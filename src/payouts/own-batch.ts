@@ -153,7 +153,7 @@ export function floatMove(
 /** The smallest first, without those that their own fee would eat. */
 function worthSpending(coins: readonly Coin[], feeRate: Sats): Coin[] {
   const isWorth = (coin: Coin) => {
-    const weight = inputWeight(coin.script)
+    const weight = inputWeight(coin.script, null)
     return weight !== null && coin.value > feeFor(weight, feeRate)
   }
   const byValue = (a: Coin, b: Coin) =>
@@ -162,7 +162,7 @@ function worthSpending(coins: readonly Coin[], feeRate: Sats): Coin[] {
 }
 
 function weightOf(coins: readonly Coin[], payeeScriptBytes: number): number {
-  const inputs = coins.reduce((sum, { script }) => sum + (inputWeight(script) ?? 0), 0)
+  const inputs = coins.reduce((sum, { script }) => sum + (inputWeight(script, null) ?? 0), 0)
   const payee = payeeScriptBytes === 0 ? 0 : outputWeight(payeeScriptBytes)
   return bareWeight() + inputs + payee
 }

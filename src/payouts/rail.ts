@@ -38,6 +38,14 @@ export type PrepareOutcome =
   /** Another worker took the lease; nothing was written. */
   | { readonly kind: 'fenced' }
 
+/** Whether others have completed and sent what the rail had only begun. */
+export type AdoptOutcome =
+  | { readonly kind: 'nothing' }
+  /** Its bytes are stored now, and the batch has moved and is booked in the same commit. */
+  | { readonly kind: 'adopted' }
+  | { readonly kind: 'waits'; readonly reason: string }
+  | { readonly kind: 'fenced' }
+
 /** What became of the wish to have a batch confirm sooner. */
 export type BumpOutcome =
   /** A new version is signed and stored; the batch is back in `prepared` in the same commit. */
@@ -121,6 +129,11 @@ export type Rail = {
   /** Sends the stored artefact; a repeat sends the same bytes. */
   readonly send: (batch: BatchId) => Promise<SendOutcome>
   readonly check: (batch: BatchId) => Promise<CheckOutcome>
+  /**
+   * Takes in an artefact that was begun here and that its signers have sent by themselves, whoever
+   * approves the batch now: what is on its way must be booked.
+   */
+  readonly adopt: (lease: Lease) => Promise<AdoptOutcome>
   /**
    * Makes a further version where the sent one is too slow: it spends the same anchor, pays the
    * same, and costs at most what was approved.

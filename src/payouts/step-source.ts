@@ -36,7 +36,9 @@ export async function step(
       if (parts.clock.now() < expiresAt) return STAYS
       return move({ kind: 'expired' }, 'nobody approved it in time')
     case 'approved':
-      return unlessFrozen(parts, rail, async () => afterPrepare(await rail.prepare(lease), move))
+      return unlessAdopted(rail, lease, () =>
+        unlessFrozen(parts, rail, async () => afterPrepare(await rail.prepare(lease), move)),
+      )
     case 'prepared': {
       const reason = await parts.frozen(rail.name)
       return reason === null
@@ -45,7 +47,7 @@ export async function step(
     }
     case 'sent':
     case 'uncertain':
-      return afterCheck(parts, rail, { lease, state, move })
+      return unlessAdopted(rail, lease, () => afterCheck(parts, rail, { lease, state, move }))
     case 'settled':
     case 'released':
       return STAYS
@@ -64,6 +66,27 @@ async function unlessFrozen(
 ): Promise<StepResult> {
   const reason = await frozen(rail.name)
   return reason === null ? work() : waits(reason)
+}
+
+/** What signers have sent by themselves comes first, frozen or not: it has left. */
+async function unlessAdopted(
+  rail: Rail,
+  lease: Lease,
+  work: () => Promise<StepResult>,
+): Promise<StepResult> {
+  const outcome = await rail.adopt(lease)
+  switch (outcome.kind) {
+    case 'nothing':
+      return work()
+    case 'adopted':
+      return { note: '', again: true }
+    case 'waits':
+      return waits(outcome.reason)
+    case 'fenced':
+      return STAYS
+    default:
+      return unreachable(outcome)
+  }
 }
 
 /** Follows a batch that a freeze keeps from being sent: it may have left before. */

@@ -5,6 +5,8 @@ import type { Lease, Rail } from '../../src/payouts/rail.ts'
 /** A rail with a batch that was approved a moment ago, and how to make its payment final. */
 export type RailUnderTest = {
   readonly rail: Rail
+  /** The same one when fees have risen, and a batch has waited long enough. */
+  readonly dearer: Rail
   readonly destination: string
   readonly lease: Lease
   /** Moves the batch as the core does after a send. */
@@ -38,6 +40,27 @@ export function testRail(name: string, setUp: () => Promise<RailUnderTest>): voi
     await makeFinal()
     expect(await rail.check(batch)).toMatchObject({ kind: 'settled', version: 1 })
     expect(await rail.send(batch)).toEqual({ kind: 'sent' })
+    expect(await received()).toBe(owed)
+  })
+
+  test(`${name}: what was sent is replaced where that helps, and paid once`, async () => {
+    const { rail, dearer, lease, markSent, makeFinal, received, owed } = await setUp()
+    const batch: BatchId = lease.batch
+    expect(await rail.prepare(lease)).toEqual({ kind: 'prepared' })
+    expect(await rail.adopt(lease)).toEqual({ kind: 'nothing' })
+    await rail.send(batch)
+    await markSent()
+    expect(await rail.bump(lease)).toEqual({ kind: 'stays' })
+    const lost = { ...lease, fence: lease.fence - 1n }
+    expect(await dearer.bump(lost)).toEqual({ kind: 'fenced' })
+    expect(await dearer.bump(lease)).toEqual({ kind: 'bumped' })
+    expect(await dearer.send(batch)).toEqual({ kind: 'sent' })
+    await markSent()
+    expect(await dearer.bump(lease)).toEqual({ kind: 'stays' })
+    expect(await rail.check(batch)).toEqual({ kind: 'waiting', confirmations: 0 })
+    await makeFinal()
+    expect(await rail.check(batch)).toMatchObject({ kind: 'settled', version: 2 })
+    expect(await dearer.bump(lease)).toEqual({ kind: 'stays' })
     expect(await received()).toBe(owed)
   })
 

@@ -12,7 +12,7 @@ import { testRail } from '../contracts/rail.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { startTapProxy } from '../support/tap-proxy.ts'
 import { crashAt } from './crash.ts'
-import { endLeases } from './l1-chain.ts'
+import { endLeases, railAt } from './l1-chain.ts'
 import {
   addressOf,
   createWorld,
@@ -295,6 +295,7 @@ testRail('l1', async () => {
   const context = { books: world.rail.books, at: world.clock.now() }
   return {
     rail: world.rail,
+    dearer: railAt(world, node, 10_000n),
     destination: payee,
     lease,
     markSent: async () => {

@@ -107,6 +107,8 @@ const coin = (n: number, value: bigint): Coin => ({
   script: script(0xee),
 })
 const ORDER: Order = {
+  anchor: coin(2, 60_000n),
+  multisigWeight: null,
   coins: [coin(2, 60_000n), coin(1, 50_000n)],
   payments: [
     { script: script(1), amount: sats(40_000n) },
@@ -150,15 +152,26 @@ test('the largest fee of the parts bounds the fee of the whole', () => {
   const rate = sats(7777n)
   const parts =
     feeFor(bareWeight(), rate) +
-    2n * feeFor(inputWeight(script(0)) ?? 0, rate) +
+    2n * feeFor(inputWeight(script(0), null) ?? 0, rate) +
     2n * feeFor(outputWeight(22), rate)
   expect(built({ ...ORDER, feeMax: sats(20_000n) }, rate).fee).toBeLessThanOrEqual(parts)
 })
 
 test('coins that change their txid when signed are not ours to spend', () => {
-  expect(inputWeight(Uint8Array.of(0x76, 0xa9, 20, ...new Uint8Array(20), 0x88, 0xac))).toBeNull()
-  expect(inputWeight(Uint8Array.of(0xa9, 20, ...new Uint8Array(20), 0x87))).toBeNull()
-  expect(inputWeight(Uint8Array.of(0, 32, ...new Uint8Array(32)))).toBeNull()
+  expect(
+    inputWeight(Uint8Array.of(0x76, 0xa9, 20, ...new Uint8Array(20), 0x88, 0xac), null),
+  ).toBeNull()
+  expect(inputWeight(Uint8Array.of(0xa9, 20, ...new Uint8Array(20), 0x87), null)).toBeNull()
+  expect(inputWeight(Uint8Array.of(0, 32, ...new Uint8Array(32)), null)).toBeNull()
+})
+
+test('a version whose first coin is not the anchor is neither built nor taken', () => {
+  const turned = { ...ORDER, coins: ORDER.coins.toReversed() }
+  expect(() => buildTransaction(turned, sats(1000n))).toThrow('the anchor')
+  const { transaction } = built({ ...turned, anchor: coin(1, 50_000n) })
+  expect(transactionComplaint(transaction.toBuffer(), turned)).toBe(
+    'its first input is not the anchor',
+  )
 })
 
 test('bytes that are the order have no complaint', () => {

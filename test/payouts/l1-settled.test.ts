@@ -171,6 +171,17 @@ test('a settled batch whose anchor went elsewhere for good freezes the rail, and
   expect(await entries('payout released')).toBe(0)
 })
 
+test('a batch is not paid again where an unknown transaction has spent its anchor and pays it', async () => {
+  await spendAnchor(payee, PAID)
+  await node.mine(FINALITY)
+  await world.advance()
+  expect(await lastBatch(world)).toMatchObject({
+    state: 'approved',
+    note: expect.stringContaining('has spent the anchor, and pays this batch'),
+  })
+  expect(await entries('payout released')).toBe(0)
+})
+
 test('a settled batch is watched for a hundred blocks, and for as many when it is mined again', async () => {
   await world.advance()
   await settle(world, node)
@@ -189,7 +200,7 @@ test('a settled batch is watched for a hundred blocks, and for as many when it i
 test('settled batches that nothing can be said of keep no other from being looked at', async () => {
   const stuck = Array.from({ length: STUCK }, (_, n) => ({
     rail: 'l1',
-    state: 'settled' as const,
+    state: 'planned' as const,
     manifest: new Uint8Array(),
     manifest_hash: n.toString(16).padStart(64, '0'),
     anchor_txid: '0'.repeat(64),
@@ -197,9 +208,8 @@ test('settled batches that nothing can be said of keep no other from being looke
     total_sats: 1n,
     fee_max_sats: 0n,
     created_ms: 0n,
-    expires_ms: BigInt(world.clock.now()),
-    ended_ms: BigInt(world.clock.now()),
-    watched_until_height: 1,
+    expires_ms: 2n * BigInt(world.clock.now()),
+    ended_ms: null,
   }))
   await world.advance()
   await settle(world, node)
@@ -210,6 +220,8 @@ test('settled batches that nothing can be said of keep no other from being looke
   await world.approve(last)
   await world.advance()
   await settle(world, node)
+  const settled = { state: 'settled', ended_ms: 1n } as const
+  await world.db.updateTable('batches').set(settled).where('total_sats', '=', 1n).execute()
   await world.db.updateTable('batches').set({ watched_until_height: 1 }).execute()
   await node.mine(100)
   await expect(world.watch()).rejects.toThrow()

@@ -20,8 +20,9 @@ import { decideBatch } from '../../src/payouts/decide-store.ts'
 import { payoutJobs } from '../../src/payouts/jobs.ts'
 import type { Rail } from '../../src/payouts/rail.ts'
 import { noteCoins } from '../../src/payouts/rails/l1/coin-store.ts'
-import { L1_BOOKS, type L1Options } from '../../src/payouts/rails/l1/l1-parts.ts'
+import { L1_BOOKS, type L1Options, type WalletChoice } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
+import { multisigInputWeight } from '../../src/payouts/rails/l1/multisig.ts'
 import { nodeSigner } from '../../src/payouts/rails/l1/node-signer-client.ts'
 import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
 import type { Scheme } from '../../src/payouts/scheme.ts'
@@ -95,8 +96,10 @@ export async function noteWallet(
   db: Kysely<Database>,
   node: TestNode,
   at: ReturnType<typeof unixMs>,
+  { name, multisig }: Pick<WalletChoice, 'name' | 'multisig'> = { name: WALLET, multisig: null },
 ): Promise<void> {
-  const listed = await walletClient(connectNode(node.rpc), WALLET).unspent(1)
+  const weight = multisig && multisigInputWeight(multisig)
+  const listed = await walletClient(connectNode(node.rpc), name, weight).unspent(1)
   const capital = {
     wallet: 'hot' as const,
     origin: 'capital' as const,
@@ -136,8 +139,8 @@ export type World = {
 type JobsFrom = {
   readonly rail: Rail
   readonly db: Kysely<Database>
-  readonly approvePlanned: () => Promise<readonly BatchId[]>
   readonly frozen: (rail: string) => Promise<string | null>
+  readonly approvePlanned: () => Promise<readonly BatchId[]>
 }
 
 export function railOn(
@@ -147,14 +150,20 @@ export function railOn(
     readonly clock: World['clock']
     readonly options?: L1Options
     readonly policy?: () => Promise<SpendPolicy>
+    readonly hot?: WalletChoice
   },
 ): Rail {
   const { clock, options = OPTIONS, policy = async () => POLICY } = world
-  const hot = { name: WALLET, signer: nodeSigner(node, WALLET) }
+  const own = { name: WALLET, signer: nodeSigner(node, WALLET, options), multisig: null }
+  const hot = world.hot ?? own
   return l1Rail({ db, node, clock, policy, options, hot, cold: null })
 }
 
-export async function createWorld(node: TestNode, payees: readonly string[]): Promise<World> {
+export async function createWorld(
+  node: TestNode,
+  payees: readonly string[],
+  wallet?: Pick<WalletChoice, 'name' | 'multisig'>,
+): Promise<World> {
   const database = await testDatabase()
   const { db } = database
   let now = 1_800_000_000_000
@@ -164,7 +173,7 @@ export async function createWorld(node: TestNode, payees: readonly string[]): Pr
       now += ms
     },
   }
-  await noteWallet(db, node, unixMs(now))
+  await noteWallet(db, node, unixMs(now), wallet)
   const accounts = await seed(db, node, payees, now)
   clock.advance(HOUR_MS)
   const rail = railOn(db, connectNode(node.rpc), { clock })

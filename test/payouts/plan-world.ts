@@ -52,6 +52,7 @@ export function railWith(coins: readonly Coin[], more: Partial<Rail> = {}): Rail
     prepare: idle,
     send: idle,
     check: idle,
+    adopt: idle,
     bump: idle,
     ...more,
   }

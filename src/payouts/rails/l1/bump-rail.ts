@@ -1,13 +1,16 @@
 import type { BatchId } from '../../../lib/ids.ts'
 import { ceilDiv } from '../../../lib/money.ts'
+import type { Manifest } from '../../../treasury/index.ts'
 import { manifestOf } from '../../payout-store.ts'
 import type { BumpOutcome, CheckOutcome, Lease } from '../../rail.ts'
-import { type BumpDecision, decideBump } from './bump.ts'
+import { type BumpView, decideBump, leastFee } from './bump.ts'
+import { readSendReply } from './evidence.ts'
 import { feeRate } from './fee-rate-client.ts'
+import { judge } from './judge-rail.ts'
 import { type Parts, walletOf } from './l1-parts.ts'
-import { approvedBatch } from './prepare-rail.ts'
-import { type Approved, signVersion } from './sign-rail.ts'
-import { buildTransaction, weightOf } from './transaction.ts'
+import { nextOrder } from './order-rail.ts'
+import { signVersion } from './sign-rail.ts'
+import { buildTransaction, feeRateOf, type Order, spendsAll, weightOf } from './transaction.ts'
 import {
   blocksSince,
   storeIntent,
@@ -34,39 +37,69 @@ export async function bump(
   const [newest] = versions
   const sent = versions.find(({ raw }) => raw !== null)
   if (!newest || !sent) return { kind: 'stays' }
-  const approved = await approvedBatch(parts, await manifestOf(parts.db, lease.batch))
-  // A version that was begun is ended first: its co-signers may be at it.
-  if (newest.raw === null) return signed(parts, lease, approved, newest)
-  const decision = await decide(parts, approved, sent)
-  if (decision.kind !== 'bump') return decision
-  if (newest.version >= VERSIONS_MAX) return { kind: 'waits', reason: 'it has too many versions' }
-  const built = buildTransaction(approved.order, decision.fee)
-  if (built.kind !== 'built')
-    return { kind: 'waits', reason: `a fee of ${decision.fee} sat leaves it ${built.kind}` }
-  const version = {
-    version: newest.version + 1,
-    txid: built.txid,
-    fee: decision.fee,
-    psbt: await walletOf(parts, approved.manifest).client.describe(built.psbt),
-    coins: approved.order.coins,
-    createdAt: parts.clock.now(),
+  const manifest = await manifestOf(parts.db, lease.batch)
+  const order = await nextOrder(parts, manifest)
+  const view = await viewOf(parts, manifest, { versions, sent, order })
+  // A version that was begun is ended first, while it still replaces: its co-signers may be at it.
+  const isBegun = newest.raw === null && spendsAll(newest.coins, order.coins)
+  if (isBegun && newest.fee > sent.fee && newest.fee >= leastFee(view))
+    return signed(parts, lease, manifest, newest)
+  const decision = decideBump(view)
+  switch (decision.kind) {
+    case 'stays':
+    case 'waits':
+      return decision
+    case 'send again':
+      return sendAgain(parts, sent)
+    case 'bump': {
+      const next = { version: newest.version + 1, fee: decision.fee }
+      const begun = await begin(parts, lease, manifest, { order, ...next })
+      return begun.kind === 'begun' ? signed(parts, lease, manifest, begun.version) : begun
+    }
   }
-  if (!(await storeIntent(parts.db, lease, version, ['sent', 'uncertain'])))
-    return { kind: 'fenced' }
-  return signed(parts, lease, approved, { ...version, raw: null })
 }
 
 function isUnconfirmed(evidence: CheckOutcome): boolean {
   return evidence.kind === 'waiting' && evidence.confirmations === 0
 }
 
+type Begun = { readonly kind: 'begun'; readonly version: Version } | BumpOutcome
+
+/** Builds the next version and stores what is about to be signed. */
+async function begin(
+  parts: Parts,
+  lease: Lease,
+  manifest: Manifest,
+  { order, version, fee }: { readonly order: Order } & Pick<Version, 'version' | 'fee'>,
+): Promise<Begun> {
+  if (version > VERSIONS_MAX) return { kind: 'waits', reason: 'it has too many versions' }
+  const judgement = await judge(parts, manifest)
+  if (judgement.kind === 'refused') return { kind: 'waits', reason: judgement.reason }
+  const built = buildTransaction(order, fee)
+  if (built.kind !== 'built')
+    return { kind: 'waits', reason: `a fee of ${fee} sat leaves it ${built.kind}` }
+  const { client } = walletOf(parts, manifest)
+  const intent = {
+    ...{ version, fee, txid: built.txid, coins: order.coins },
+    psbt: await client.describe(built.psbt),
+    createdAt: parts.clock.now(),
+  }
+  if (!(await storeIntent(parts.db, lease, intent, ['sent', 'uncertain'])))
+    return { kind: 'fenced' }
+  return { kind: 'begun', version: { ...intent, raw: null } }
+}
+
+/** Time does not stop it, since what it replaces has left; a policy that changed does. */
 async function signed(
   parts: Parts,
   lease: Lease,
-  approved: Approved,
+  manifest: Manifest,
   version: Version,
 ): Promise<BumpOutcome> {
-  const outcome = await signVersion(parts, lease, { ...approved, as: 'bumped' }, version)
+  const judgement = await judge(parts, manifest)
+  if (judgement.kind === 'refused') return { kind: 'waits', reason: judgement.reason }
+  const { approved } = judgement
+  const outcome = await signVersion(parts, lease, version, { approved, as: 'bumped' })
   switch (outcome.kind) {
     case 'prepared':
       return { kind: 'bumped' }
@@ -78,17 +111,31 @@ async function signed(
   }
 }
 
-async function decide(parts: Parts, approved: Approved, sent: Version): Promise<BumpDecision> {
-  const { client } = walletOf(parts, approved.manifest)
-  const { anchor, feeMax } = approved.manifest
-  const there = await client.mempoolSpender(anchor)
-  return decideBump({
-    sentFee: sent.fee,
-    inMempool: there === null ? null : await client.mempoolFees(there),
-    vsize: ceilDiv(BigInt(weightOf(approved.order)), 4n),
+/** The bytes that are stored may still get in, where a recipient's child was faster before. */
+async function sendAgain({ hot }: Parts, { raw, fee, txid }: Version): Promise<BumpOutcome> {
+  if (raw === null) return { kind: 'stays' }
+  const reply = readSendReply(await hot.client.broadcast(raw, feeRateOf(raw, fee)), txid)
+  return reply.kind === 'sent' ? { kind: 'stays' } : { kind: 'waits', reason: reply.reason }
+}
+
+async function viewOf(
+  parts: Parts,
+  manifest: Manifest,
+  of: { readonly versions: readonly Version[]; readonly sent: Version; readonly order: Order },
+): Promise<BumpView> {
+  const { client } = walletOf(parts, manifest)
+  const spender = await client.mempoolSpender(manifest.anchor)
+  const there = of.versions.find(({ txid }) => txid === spender)
+  const withDescendants = there ? await client.mempoolFees(there.txid) : null
+  const isNewest = there === of.sent
+  return {
+    sentFee: of.sent.fee,
+    inMempool:
+      there && withDescendants !== null ? { fee: there.fee, withDescendants, isNewest } : null,
+    vsize: ceilDiv(BigInt(weightOf(of.order)), 4n),
     rates: { wanted: await feeRate(parts), ...(await client.mempoolRates()) },
-    blocksWaited: await blocksSince(parts.db, sent.createdAt),
+    blocksWaited: await blocksSince(parts.db, of.sent.createdAt),
     bumpAfterBlocks: parts.options.bumpAfterBlocks,
-    feeMax,
-  })
+    feeMax: manifest.feeMax,
+  }
 }

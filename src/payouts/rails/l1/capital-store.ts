@@ -10,7 +10,8 @@ import { versionsAmong } from './coin-batches-store.ts'
 import { coinbaseBlocks } from './coin-client.ts'
 import { bookedBlocks, floatAccount, noteCoins, notedAmong } from './coin-store.ts'
 import { outpointText } from './coins.ts'
-import type { Outpoint, Unspent, WalletClient } from './wallet-client.ts'
+import type { Outpoint } from './transaction.ts'
+import type { Unspent, WalletClient } from './wallet-client.ts'
 
 /** Coins booked by one command; more are booked under a further name. */
 export const CAPITAL_COINS_MAX = 100

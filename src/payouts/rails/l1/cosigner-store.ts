@@ -26,7 +26,7 @@ export type AddOutcome =
   | { readonly kind: 'nothing to sign' }
   | { readonly kind: 'refused'; readonly reason: string }
 
-/** The newest version of a batch that nobody has signed in full, or null. */
+/** The newest version of a batch where nobody has signed it in full, or null. */
 export async function versionToSign(
   db: Kysely<Database>,
   batch: BatchId,
@@ -34,14 +34,13 @@ export async function versionToSign(
   const row = await db
     .selectFrom('batch_versions')
     .innerJoin('batches', 'batches.id', 'batch_versions.batch_id')
-    .select(['version', 'txid', 'unsigned_psbt'])
+    .select(['version', 'txid', 'unsigned_psbt', 'raw'])
     .where('batch_id', '=', batch)
-    .where('raw', 'is', null)
     .where('state', 'not in', ['settled', 'released'])
     .orderBy('version', 'desc')
     .limit(1)
     .executeTakeFirst()
-  if (!row) return null
+  if (!row || row.raw !== null) return null
   const psbt = new Uint8Array(row.unsigned_psbt)
   const given = await givenFor(db, batch, row.version)
   const signatures = given.length === 0 ? 0 : signaturesIn(combineTaken(psbt, given))

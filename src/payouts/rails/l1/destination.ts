@@ -2,8 +2,9 @@ import { assert } from '../../../lib/assert.ts'
 import { dustLimit, parseAddress } from '../../../lib/bitcoin/address.ts'
 import type { Network } from '../../../lib/bitcoin/network.ts'
 import type { Sats } from '../../../lib/money.ts'
+import type { Manifest } from '../../../treasury/index.ts'
 import type { Destination, Fees } from '../../rail.ts'
-import { bareWeight, feeFor, inputWeight, outputWeight } from './transaction.ts'
+import { bareWeight, feeFor, inputWeight, outputWeight, type Payment } from './transaction.ts'
 
 /** Whether a payee, or a destination it chose, is an address of the network. */
 export function parseDestination(text: string, network: Network): Destination {
@@ -19,12 +20,27 @@ export function addressScript(address: string, network: Network): Uint8Array {
   return parsed.script
 }
 
-/** What the parts of a batch cost at a rate in satoshis a thousand virtual bytes. */
-export function feesAt(feeRate: Sats, network: Network): Fees {
+/** What every version of a batch pays, in its order. */
+export function paymentsOf(
+  { payees }: Pick<Manifest, 'payees'>,
+  network: Network,
+): readonly Payment[] {
+  return payees.map(({ destination, amount }) => ({
+    script: addressScript(destination, network),
+    amount,
+  }))
+}
+
+/**
+ * What the parts of a batch cost at a rate in satoshis a thousand virtual bytes.
+ *
+ * @param multisigWeight of an input of the wallet where it needs several signatures, or null
+ */
+export function feesAt(feeRate: Sats, network: Network, multisigWeight: number | null): Fees {
   const fee = (weight: number) => feeFor(weight, feeRate)
   return {
     base: fee(bareWeight()),
-    ofCoin: coin => fee(inputWeight(coin.script) ?? 0),
+    ofCoin: coin => fee(inputWeight(coin.script, multisigWeight) ?? 0),
     ofPayee: destination => fee(outputWeight(addressScript(destination, network).length)),
   }
 }

@@ -3,8 +3,9 @@ import type { Database } from '../../../lib/db/schema.ts'
 import type { BlockHash } from '../../../lib/ids.ts'
 import type { Clock } from '../../../lib/time.ts'
 import { type AnchorEvidence, chainComplaint, type VersionEvidence } from './evidence.ts'
+import type { Outpoint } from './transaction.ts'
 import { highestTip, type Version } from './version-store.ts'
-import type { Outpoint, WalletClient } from './wallet-client.ts'
+import type { WalletClient } from './wallet-client.ts'
 
 /**
  * Asks whether the node's chain decides anything now. Remembers the highest tip that this process

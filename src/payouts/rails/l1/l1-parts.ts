@@ -8,6 +8,7 @@ import type { NodeRpc } from '../../../lib/nodes/bitcoin-core-client.ts'
 import type { Clock } from '../../../lib/time.ts'
 import type { SpendPolicy } from '../../../treasury/index.ts'
 import type { RailBooks } from '../../rail.ts'
+import type { Multisig } from './multisig.ts'
 import type { L1Signer } from './signer.ts'
 import type { WalletClient } from './wallet-client.ts'
 
@@ -31,7 +32,12 @@ export type L1Options = {
 }
 
 /** A wallet of ours on the node, native segwit and loaded at its start, and who signs for it. */
-export type WalletChoice = { readonly name: string; readonly signer: L1Signer }
+export type WalletChoice = {
+  readonly name: string
+  readonly signer: L1Signer
+  /** What its coins ask for where several people hold its keys; null where one key is enough. */
+  readonly multisig: Multisig | null
+}
 
 export type L1Parts = {
   readonly db: Kysely<Database>
@@ -54,7 +60,12 @@ export const L1_BOOKS: RailBooks = {
 }
 
 /** A wallet with its client. */
-export type OpenWallet = { readonly client: WalletClient; readonly signer: L1Signer }
+export type OpenWallet = {
+  readonly client: WalletClient
+  readonly signer: L1Signer
+  /** Of an input where the wallet is a multisig, or null. */
+  readonly multisigWeight: number | null
+}
 
 /** What every part of the rail works with. */
 export type Parts = Pick<L1Parts, 'db' | 'clock' | 'policy' | 'options'> & {

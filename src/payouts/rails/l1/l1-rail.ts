@@ -3,16 +3,25 @@ import { NETWORK_FACTS } from '../../../lib/bitcoin/network.ts'
 import type { BatchId } from '../../../lib/ids.ts'
 import { manifestOf } from '../../payout-store.ts'
 import type { CheckOutcome, Funds, Rail, SendOutcome } from '../../rail.ts'
+import { adopt } from './adopt-rail.ts'
 import { bump } from './bump-rail.ts'
 import { foldSettled } from './coin-batches-store.ts'
 import { ownCoins } from './coin-store.ts'
-import { addressScript, feesAt, parseDestination } from './destination.ts'
+import { addressScript, feesAt, parseDestination, paymentsOf } from './destination.ts'
 import { judgeEvidence, readSendReply } from './evidence.ts'
 import { anchorEvidence, chainWatch, versionEvidence } from './evidence-client.ts'
 import { feeRate } from './fee-rate-client.ts'
-import { L1_BOOKS, type L1Parts, type OpenWallet, type Parts, walletOf } from './l1-parts.ts'
+import {
+  L1_BOOKS,
+  type L1Parts,
+  type OpenWallet,
+  type Parts,
+  type WalletChoice,
+  walletOf,
+} from './l1-parts.ts'
+import { multisigInputWeight } from './multisig.ts'
 import { prepare } from './prepare-rail.ts'
-import { feeFor, feeRateOf, WEIGHT_MAX } from './transaction.ts'
+import { feeFor, feeRateOf, parseRaw, paysAll, WEIGHT_MAX } from './transaction.ts'
 import { siblingsOf, versionsOf } from './version-store.ts'
 import { isNodeTrouble, walletClient } from './wallet-client.ts'
 
@@ -20,10 +29,10 @@ import { isNodeTrouble, walletClient } from './wallet-client.ts'
 export function l1Rail(given: L1Parts): Rail {
   const { options, db, clock, policy, node, hot, cold } = given
   assert(options.feeRateMin <= options.feeRateMax, 'the fee rates are a range')
-  const open = ({ name, signer }: L1Parts['hot']): OpenWallet => ({
-    client: walletClient(node, name),
-    signer,
-  })
+  const open = ({ name, signer, multisig }: WalletChoice): OpenWallet => {
+    const multisigWeight = multisig && multisigInputWeight(multisig)
+    return { client: walletClient(node, name, multisigWeight), signer, multisigWeight }
+  }
   const opened = open(hot)
   const parts: Parts = {
     ...{ db, clock, policy, options },
@@ -37,7 +46,7 @@ export function l1Rail(given: L1Parts): Rail {
     books: L1_BOOKS,
     parseDestination: payee => parseDestination(payee, options.network),
     fees: {
-      ...feesAt(options.feeRateMax, options.network),
+      ...feesAt(options.feeRateMax, options.network, opened.multisigWeight),
       whole: feeFor(WEIGHT_MAX, options.feeRateMax),
     },
     funds: () =>
@@ -59,6 +68,11 @@ export function l1Rail(given: L1Parts): Rail {
       orReason(
         reason => ({ kind: 'unknown', reason }),
         () => check(parts, batch),
+      ),
+    adopt: lease =>
+      orReason(
+        reason => ({ kind: 'waits', reason }),
+        () => adopt(parts, lease),
       ),
     bump: lease =>
       orReason(
@@ -91,7 +105,8 @@ async function funds(parts: Parts): Promise<Funds> {
   }
   const wanted = await feeRate(parts)
   const feeRateSatPerKvb = wanted < options.feeRateMax ? wanted : options.feeRateMax
-  const expected = { fees: feesAt(feeRateSatPerKvb, options.network), feeRateSatPerKvb }
+  const fees = feesAt(feeRateSatPerKvb, options.network, hot.multisigWeight)
+  const expected = { fees, feeRateSatPerKvb }
   return { kind: 'funds', coins: free, newChange: hot.client.newChangeAddress, expected }
 }
 
@@ -113,7 +128,15 @@ async function check(parts: Parts, batch: BatchId): Promise<CheckOutcome> {
   const versions = await versionEvidence(client, await versionsOf(db, batch))
   const siblings = await versionEvidence(client, await siblingsOf(db, batch, manifest.anchor.txid))
   const anchor = await anchorEvidence(client, manifest.anchor, siblings)
-  return judgeEvidence(versions, anchor, options.finality)
+  const outcome = judgeEvidence(versions, anchor, options.finality)
+  if (outcome.kind !== 'dead' || anchor.kind !== 'spent') return outcome
+  // A database that was restored does not know every version that it had; paying again is worse
+  // than waiting for people.
+  const hex = await client.hexOf(anchor.by)
+  const raw = hex === null ? null : parseRaw(hex)
+  if (raw === null || paysAll(raw, paymentsOf(manifest, options.network)))
+    return { kind: 'unknown', reason: `${anchor.by} has spent the anchor, and pays this batch` }
+  return outcome
 }
 
 /** Asks for the evidence of a batch. */

@@ -1,29 +1,27 @@
-import type { Manifest, SignedAct } from '../../../treasury/index.ts'
 import type { BatchEvent } from '../../payout.ts'
 import { moveBatch, NotPosted } from '../../payout-store.ts'
 import type { Lease } from '../../rail.ts'
 import { signaturesIn } from './cosign.ts'
+import type { Approved } from './judge-rail.ts'
 import { L1_BOOKS, type Parts, walletOf } from './l1-parts.ts'
-import { feeRateOf, type Order, parseRaw, transactionComplaint, txidOf } from './transaction.ts'
+import { orderOf } from './order-rail.ts'
+import { feeRateOf, parseRaw, transactionComplaint, txidOf } from './transaction.ts'
 import { storeSigned, type Version } from './version-store.ts'
 
-/** A batch as its approvers saw it, and what a version of it must be. */
-export type Approved = {
-  readonly manifest: Manifest
-  readonly acts: readonly SignedAct[]
-  readonly order: Order
-}
-
-export type SignOutcome =
-  /** The signed bytes are stored, and the batch has moved in the same commit. */
+/** What became of signed bytes that were to be stored. */
+export type StoreOutcome =
+  /** They are, and the batch has moved in the same commit. */
   | { readonly kind: 'prepared' }
   | { readonly kind: 'waits'; readonly reason: string }
-  /** It is signed, and the mempool would not take it: evidence may say that its anchor is gone. */
-  | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'fenced' }
 
+export type SignOutcome =
+  | StoreOutcome
+  /** It is signed, and the mempool would not take it: evidence may say that its anchor is gone. */
+  | { readonly kind: 'refused'; readonly reason: string }
+
 /** `prepared` is of what has never left, `bumped` replaces what has. */
-type ToSign = Approved & { readonly as: 'prepared' | 'bumped' }
+type Work = { readonly approved: Approved; readonly as: 'prepared' | 'bumped' }
 
 /**
  * Has a stored version signed, and stores what came back only when it is the order and nothing
@@ -32,8 +30,8 @@ type ToSign = Approved & { readonly as: 'prepared' | 'bumped' }
 export async function signVersion(
   parts: Parts,
   lease: Lease,
-  { manifest, acts, order, as }: ToSign,
   version: Version,
+  { approved: { manifest, acts }, as }: Work,
 ): Promise<SignOutcome> {
   const { client, signer } = walletOf(parts, manifest)
   const signed = await signer.sign({ manifest, acts, psbt: version.psbt })
@@ -44,25 +42,29 @@ export async function signVersion(
     const reason = `signed in full by ${signaturesIn(signed.psbt)}, and it needs more`
     return { kind: 'waits', reason }
   }
-  const wrong = transactionComplaint(raw, order)
+  const wrong = transactionComplaint(raw, await orderOf(parts, manifest, version))
   if (wrong !== null || txidOf(raw) !== version.txid) {
     return { kind: 'waits', reason: wrong ?? 'another transaction was signed' }
   }
   const refused = await client.mempoolComplaint(raw, feeRateOf(raw, version.fee))
   if (refused !== null)
     return { kind: 'refused', reason: `the mempool would refuse it: ${refused}` }
-  return storeMoved(parts, lease, version, { raw, as })
+  const { fee } = version
+  const event: BatchEvent =
+    as === 'prepared'
+      ? { kind: 'prepared', fee }
+      : { kind: 'bumped', fee, version: version.version }
+  return storeMoved(parts, lease, version, { raw, event })
 }
 
-async function storeMoved(
+/** Stores the bytes of a version, and moves and books its batch in the same commit. */
+export async function storeMoved(
   { db, clock }: Parts,
   lease: Lease,
-  { version, fee }: Version,
-  { raw, as }: { readonly raw: Uint8Array; readonly as: 'prepared' | 'bumped' },
-): Promise<SignOutcome> {
+  { version }: Pick<Version, 'version'>,
+  { raw, event }: { readonly raw: Uint8Array; readonly event: BatchEvent },
+): Promise<StoreOutcome> {
   const lost = new Error('fenced')
-  const event: BatchEvent =
-    as === 'prepared' ? { kind: 'prepared', fee } : { kind: 'bumped', fee, version }
   try {
     await db.transaction().execute(async tx => {
       const moved = await moveBatch(tx, lease, event, { books: L1_BOOKS, at: clock.now() })

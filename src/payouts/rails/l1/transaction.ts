@@ -20,12 +20,18 @@ const CHANGE_DUST = 330n
 /** Change goes to a script of at most 34 bytes. */
 const CHANGE_SCRIPT_BYTES_MAX = 34
 
+/** A coin's name. */
+export type Outpoint = Pick<Coin, 'txid' | 'vout'>
+
 export type Payment = { readonly script: Uint8Array; readonly amount: Sats }
 
 /** All that a version of a batch is made of. */
 export type Order = {
+  readonly anchor: Outpoint
   /** The anchor is the first of them. */
   readonly coins: readonly Coin[]
+  /** What a coin of the wallet weighs as an input where it needs several signatures, or null. */
+  readonly multisigWeight: number | null
   readonly payments: readonly Payment[]
   readonly changeScript: Uint8Array
   readonly feeMax: Sats
@@ -44,11 +50,17 @@ export type BuildOutcome =
   /** Its coins do not pay it, or leave less than can be change. */
   | { readonly kind: 'too poor' }
 
-/** @returns null for a coin that we do not spend: only native segwit keeps a txid when signed */
-export function inputWeight(script: Uint8Array): number | null {
+/**
+ * What a coin weighs as an input at most.
+ *
+ * @param multisigWeight what it is where the wallet's coins need several signatures, or null
+ * @returns null for a coin that we do not spend: only native segwit keeps a txid when signed
+ */
+export function inputWeight(script: Uint8Array, multisigWeight: number | null): number | null {
   if (script.length === 22 && script[0] === 0x00 && script[1] === 20) return P2WPKH_INPUT_WEIGHT
-  if (script.length === 34 && script[0] === 0x51 && script[1] === 32) return P2TR_INPUT_WEIGHT
-  return null
+  if (script.length !== 34 || script[1] !== 32) return null
+  if (script[0] === 0x51) return multisigWeight ?? P2TR_INPUT_WEIGHT
+  return script[0] === 0x00 ? multisigWeight : null
 }
 
 export function outputWeight(scriptBytes: number): number {
@@ -72,6 +84,7 @@ export function feeFor(weight: number, feeRateSatPerKvb: Sats): Sats {
  */
 export function buildTransaction(order: Order, fee: Sats): BuildOutcome {
   const { coins, payments, changeScript } = order
+  assert(isSame(coins[0], order.anchor), 'the first input of every version is the anchor')
   assert(weightOf(order) <= WEIGHT_MAX, 'planning keeps a batch small')
   if (fee > order.feeMax) return { kind: 'too dear' }
   const change = valueOfCoins(coins) - paidBy(payments) - fee
@@ -97,12 +110,13 @@ export function buildTransaction(order: Order, fee: Sats): BuildOutcome {
 export function transactionComplaint(raw: Uint8Array, order: Order): string | null {
   const transaction = parse(raw)
   if (transaction === null) return 'the signed bytes are no transaction'
-  const { ins, outs } = transaction
-  const isCoin = ({ hash, index }: { hash: Uint8Array; index: number }, coin: Coin | undefined) =>
-    coin !== undefined && index === coin.vout && toHex(hash.slice().reverse()) === coin.txid
-  if (ins.length !== order.coins.length) return 'it does not spend the reserved coins'
-  if (!ins.every((input, at) => isCoin(input, order.coins[at])))
-    return 'it does not spend the reserved coins'
+  const { outs } = transaction
+  const spent = transaction.ins.map(({ hash, index }) => ({
+    txid: txid(toHex(hash.slice().reverse())),
+    vout: index,
+  }))
+  if (!isSame(spent[0], order.anchor)) return 'its first input is not the anchor'
+  if (!spendsAll(spent, order.coins)) return 'it does not spend the reserved coins'
   if (outs.length !== order.payments.length + 1) return 'its outputs are not the payments'
   const pays = order.payments.every(({ script, amount }, at) => {
     const out = outs[at]
@@ -113,6 +127,20 @@ export function transactionComplaint(raw: Uint8Array, order: Order): string | nu
   if (!change || !equalBytes(change.script, order.changeScript)) return 'its change is not ours'
   const fee = valueOfCoins(order.coins) - paidBy(order.payments) - change.value
   return fee >= 0n && fee <= order.feeMax ? null : 'its fee is more than was approved'
+}
+
+/**
+ * Whether any transaction pays what a version of a batch would, whatever else it does. Without
+ * payments it cannot be told.
+ */
+export function paysAll(raw: Uint8Array, payments: readonly Payment[]): boolean {
+  const outs = parse(raw)?.outs ?? []
+  return (
+    payments.length > 0 &&
+    payments.every(({ script, amount }) =>
+      outs.some(out => out.value === amount && equalBytes(out.script, script)),
+    )
+  )
 }
 
 /** The id of signed bytes of our own. */
@@ -133,10 +161,20 @@ export function parseRaw(hex: string): Uint8Array | null {
   return parse(raw) === null ? null : raw
 }
 
+/** Whether these are the coins, all of them and in their order. */
+export function spendsAll(spent: readonly Outpoint[], coins: readonly Outpoint[]): boolean {
+  return spent.length === coins.length && coins.every((coin, at) => isSame(spent[at], coin))
+}
+
+/** Whether both name one coin. */
+export function isSame(one: Outpoint | undefined, other: Outpoint): boolean {
+  return one?.txid === other.txid && one.vout === other.vout
+}
+
 /** What a version weighs at most once it is signed. */
-export function weightOf({ coins, payments, changeScript }: Order): number {
+export function weightOf({ coins, payments, changeScript, multisigWeight }: Order): number {
   const inputs = coins.map(({ script }) => {
-    const weight = inputWeight(script)
+    const weight = inputWeight(script, multisigWeight)
     assert(weight !== null, 'only native segwit coins are reserved')
     return weight
   })

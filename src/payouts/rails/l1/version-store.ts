@@ -13,7 +13,7 @@ import {
 } from '../../../lib/ids.ts'
 import { type Sats, sats } from '../../../lib/money.ts'
 import type { Coin, Lease } from '../../rail.ts'
-import type { Outpoint } from './wallet-client.ts'
+import type { Outpoint } from './transaction.ts'
 
 /** Versions of one batch; one that would be more waits instead. */
 export const VERSIONS_MAX = 50

@@ -1,12 +1,19 @@
 import { z } from 'zod'
 import { toHex } from '../../../lib/bytes.ts'
-import { type BlockHash, blockHash, type Txid, txid } from '../../../lib/ids.ts'
+import { type BlockHash, type Txid, txid } from '../../../lib/ids.ts'
 import { formatBtc, type Sats } from '../../../lib/money.ts'
-import { satsFromCoins } from '../../../lib/nodes/amount.ts'
 import { type NodeRpc, NodeUnreachable, RpcError } from '../../../lib/nodes/bitcoin-core-client.ts'
 import type { Coin } from '../../rail.ts'
 import type { SendReply } from './evidence.ts'
-import { inputWeight } from './transaction.ts'
+import { inputWeight, type Outpoint } from './transaction.ts'
+import {
+  amount,
+  chainSchema,
+  hash,
+  sinceSchema,
+  transactionSchema,
+  unspentSchema,
+} from './wallet-replies.ts'
 
 /** Transactions of the wallet that are looked through for who spent a coin; beyond, nobody did. */
 const SPENDERS_MAX = 2000
@@ -15,47 +22,6 @@ const CONFIRMATIONS_MAX = 9_999_999
 const NOT_KNOWN = -5
 /** Core: RPC_WALLET_KEYPOOL_RAN_OUT, also where no descriptor gives such an address. */
 const NO_SUCH_TYPE = -12
-
-const hash = z.string().regex(/^[0-9a-f]{64}$/)
-const amount = z.union([z.number(), z.string()]).transform((coins, context) => {
-  const read = satsFromCoins(coins)
-  if (read === null) {
-    context.addIssue({ code: 'custom', message: 'not an amount in coins' })
-    return z.NEVER
-  }
-  return read
-})
-const outpoint = z.object({ txid: hash, vout: z.int().nonnegative() })
-const chainSchema = z.object({
-  chain: z.string(),
-  blocks: z.int(),
-  headers: z.int(),
-  bestblockhash: hash.transform(blockHash),
-  initialblockdownload: z.boolean(),
-  time: z.int(),
-})
-const unspentSchema = z.array(
-  outpoint.extend({
-    amount,
-    scriptPubKey: z.string().regex(/^(?:[0-9a-f]{2})*$/),
-    spendable: z.boolean(),
-    safe: z.boolean(),
-    confirmations: z.int(),
-  }),
-)
-const transactionSchema = z.object({
-  confirmations: z.int(),
-  blockhash: hash.transform(blockHash).optional(),
-  generated: z.boolean().optional(),
-  decoded: z.object({ vin: z.array(outpoint.partial()) }).optional(),
-})
-
-const sinceSchema = z.object({
-  transactions: z.array(
-    z.object({ txid: hash.transform(txid), confirmations: z.int(), category: z.string() }),
-  ),
-  lastblock: hash.transform(blockHash),
-})
 
 /** An unspent output that the wallet calls its own, whoever paid it. */
 export type Unspent = Coin & {
@@ -72,12 +38,11 @@ export type WalletSends = {
   readonly next: BlockHash
 }
 
-export type Outpoint = { readonly txid: Txid; readonly vout: number }
-
 /** A wallet's transaction; `block` is null where no block has it. */
 export type WalletTransaction = {
   readonly confirmations: number
   readonly block: BlockHash | null
+  readonly hex: string
   readonly isCoinbase: boolean
   readonly spends: readonly {
     readonly txid?: string | undefined
@@ -88,8 +53,15 @@ export type WalletTransaction = {
 /** What the L1 rail asks a node and its wallet, each reply parsed. All but `broadcast` throw. */
 export type WalletClient = ReturnType<typeof walletClient>
 
-/** @param wallet the payout wallet's name; native segwit, loaded at the node's start */
-export function walletClient({ call }: NodeRpc, wallet: string) {
+/**
+ * @param wallet the wallet's name; native segwit, loaded at the node's start
+ * @param multisigWeight what an input of it weighs where it needs several signatures, or null
+ */
+export function walletClient(
+  { call }: NodeRpc,
+  wallet: string,
+  multisigWeight: number | null = null,
+) {
   const ask = (method: string, ...params: readonly unknown[]) => call(method, params)
   const askWallet = (method: string, ...params: readonly unknown[]) =>
     call(method, params, { wallet })
@@ -103,10 +75,11 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
   const transaction = async (id: Txid): Promise<WalletTransaction | null> => {
     const reply = await orNull(askWallet('gettransaction', id, true, true))
     if (reply === null) return null
-    const { confirmations, blockhash, generated, decoded } = transactionSchema.parse(reply)
+    const { confirmations, blockhash, hex, generated, decoded } = transactionSchema.parse(reply)
     return {
       confirmations,
       block: blockhash ?? null,
+      hex,
       isCoinbase: generated === true,
       spends: decoded?.vin ?? [],
     }
@@ -116,7 +89,8 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
     const listed = await askWallet('listunspent', depth, CONFIRMATIONS_MAX, [], false)
     return unspentSchema.parse(listed).map(({ txid: id, vout, amount, ...of }) => {
       const script = new Uint8Array(Buffer.from(of.scriptPubKey, 'hex'))
-      const isSpendable = of.spendable && of.safe && inputWeight(script) !== null && amount > 0n
+      const isSpendable =
+        of.spendable && of.safe && inputWeight(script, multisigWeight) !== null && amount > 0n
       const { confirmations } = of
       return { txid: txid(id), vout, value: amount, script, confirmations, isSpendable }
     })
@@ -230,6 +204,15 @@ export function walletClient({ call }: NodeRpc, wallet: string) {
     },
 
     transaction,
+
+    /** The hex of a transaction that the best chain or the mempool has; null where neither does. */
+    hexOf: async (id: Txid): Promise<string | null> => {
+      const known = await transaction(id)
+      const depth = known?.block ? await confirmationsOf(known.block) : null
+      if (known && depth !== null && depth > 0) return known.hex
+      const reply = await orNull(ask('getrawtransaction', id))
+      return reply === null ? null : z.string().parse(reply)
+    },
 
     /** Whether the chain, without the mempool, has the coin unspent. */
     isUnspent: async ({ txid, vout }: Outpoint): Promise<boolean> =>

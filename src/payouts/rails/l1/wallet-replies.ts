@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { blockHash, txid } from '../../../lib/ids.ts'
+import { satsFromCoins } from '../../../lib/nodes/amount.ts'
+
+/** Of a block or a transaction, display order. */
+export const hash = z.string().regex(/^[0-9a-f]{64}$/)
+/** Coins as Core writes them, to whole satoshis. */
+export const amount = z.union([z.number(), z.string()]).transform((coins, context) => {
+  const read = satsFromCoins(coins)
+  if (read === null) {
+    context.addIssue({ code: 'custom', message: 'not an amount in coins' })
+    return z.NEVER
+  }
+  return read
+})
+/** A coin's name. */
+const outpoint = z.object({ txid: hash, vout: z.int().nonnegative() })
+/** `getblockchaininfo` */
+export const chainSchema = z.object({
+  chain: z.string(),
+  blocks: z.int(),
+  headers: z.int(),
+  bestblockhash: hash.transform(blockHash),
+  initialblockdownload: z.boolean(),
+  time: z.int(),
+})
+/** `listunspent` */
+export const unspentSchema = z.array(
+  outpoint.extend({
+    amount,
+    scriptPubKey: z.string().regex(/^(?:[0-9a-f]{2})*$/),
+    spendable: z.boolean(),
+    safe: z.boolean(),
+    confirmations: z.int(),
+  }),
+)
+/** `gettransaction`, verbose */
+export const transactionSchema = z.object({
+  confirmations: z.int(),
+  blockhash: hash.transform(blockHash).optional(),
+  hex: z.string(),
+  generated: z.boolean().optional(),
+  decoded: z.object({ vin: z.array(outpoint.partial()) }).optional(),
+})
+
+/** `listsinceblock` */
+export const sinceSchema = z.object({
+  transactions: z.array(
+    z.object({ txid: hash.transform(txid), confirmations: z.int(), category: z.string() }),
+  ),
+  lastblock: hash.transform(blockHash),
+})
