@@ -241,13 +241,14 @@ create table float_spends (
   batch_id bigint not null,
   version integer not null,
   noted_ms unix_ms not null,
-  primary key (txid, vout),
+  primary key (txid, vout, batch_id, version),
   foreign key (batch_id, version) references batch_versions
 );
-create index float_spends_by_batch on float_spends (batch_id);
+create index float_spends_by_batch on float_spends (batch_id, version);
 comment on table float_spends is
-  'What a settled batch has spent for good, written with the coins that it left us: until then its
-   coins are still open, and the batch is on its way.';
+  'What a settled batch has spent, written with the coins that it left us: until then its coins are
+   still open, and the batch is on its way. What its paid_version spent and left counts; where a
+   reorganisation chooses another version, its rows come beside the others.';
 
 create table float_checks (
   wallet text primary key check (wallet in ('hot', 'cold')),

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { parseAddress } from './lib/bitcoin/address.ts'
 import { fromHex } from './lib/bytes.ts'
 import { sats } from './lib/money.ts'
+import { type Multisig, parseMultisig } from './payouts/index.ts'
 import { isSecretKey, rulesSchema } from './treasury/index.ts'
 
 /** Something wrong in a configuration, with the place where it stands, for example `schemes[1].ports`. */
@@ -28,6 +29,12 @@ const satoshis = z
   .refine(amount => amount <= 2_100_000_000_000_000n, 'more than all bitcoin')
   .transform(sats)
 const walletName = z.string().min(1).max(100)
+/** A wallet's descriptor, where its coins need several signatures. */
+const multisig = z
+  .string()
+  .max(5000)
+  .transform(parseMultisig)
+  .pipe(z.custom<Multisig>(read => read !== null, 'neither wsh(multi(…)) nor tr(key,multi_a(…))'))
 const secretKey = z
   .string()
   .regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits')
@@ -139,6 +146,7 @@ function configSchema(sources: SecretSources) {
       l1: z.strictObject({
         hot: z.strictObject({
           wallet: walletName,
+          multisig: multisig.optional(),
           signer: z.discriminatedUnion('kind', [
             z.strictObject({ kind: z.literal('node'), floatCapSats: satoshis.nullable() }),
             z.strictObject({ kind: z.literal('host') }),
@@ -146,7 +154,11 @@ function configSchema(sources: SecretSources) {
           ]),
         }),
         cold: z
-          .strictObject({ wallet: walletName, lowSats: satoshis, targetSats: satoshis })
+          .strictObject({
+            wallet: walletName,
+            multisig: multisig.optional(),
+            ...{ lowSats: satoshis, targetSats: satoshis },
+          })
           .nullable(),
         coinbaseWallet: z.enum(['hot', 'cold']),
         consolidate: z

@@ -282,6 +282,7 @@ export const transferBody = z.strictObject({
     .refine(text => BigInt(text) <= MAX_MONEY_SATS, 'more than all bitcoin')
     .describe('what arrives in the other wallet; the fee comes on top'),
 })
+export const emptyBody = z.strictObject({})
 export const ownPlannedReply = z.object({
   batch: whole.nullable().describe('waits for approvals now; null where none was planned'),
   reason: z.string().nullable().describe('why none was planned'),

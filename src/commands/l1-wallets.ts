@@ -10,6 +10,8 @@ import {
   type L1Options,
   type L1Parts,
   type L1Signer,
+  type Multisig,
+  multisigInputWeight,
   nodeSigner,
   type OwnBatchParts,
   type OwnBatchRules,
@@ -26,9 +28,10 @@ const MS_PER_HOUR = 3_600_000
 /** The pool's own wallets on its node: the float that pays, and the store where there is one. */
 export function l1Wallets({ node, rails }: Config): readonly FloatWallet[] {
   const { hot, cold } = rails.l1
-  const clientOf = (name: string) => walletClient(connectNode(node), name)
-  const wallets: FloatWallet[] = [{ wallet: 'hot', client: clientOf(hot.wallet) }]
-  if (cold !== null) wallets.push({ wallet: 'cold', client: clientOf(cold.wallet) })
+  const clientOf = ({ wallet, multisig }: { wallet: string; multisig?: Multisig | undefined }) =>
+    walletClient(connectNode(node), wallet, multisig ? multisigInputWeight(multisig) : null)
+  const wallets: FloatWallet[] = [{ wallet: 'hot', client: clientOf(hot) }]
+  if (cold !== null) wallets.push({ wallet: 'cold', client: clientOf(cold) })
   return wallets
 }
 
@@ -109,7 +112,11 @@ export function l1Signers(
     }
   }
   return {
-    hot: { name: hot.wallet, signer: signerOf(), multisig: null },
-    cold: cold && { name: cold.wallet, signer: cosigners(db), multisig: null },
+    hot: { name: hot.wallet, signer: signerOf(), multisig: hot.multisig ?? null },
+    cold: cold && {
+      name: cold.wallet,
+      signer: cosigners(db),
+      multisig: cold.multisig ?? null,
+    },
   }
 }

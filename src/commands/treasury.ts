@@ -14,6 +14,7 @@ import { askOnTerminal } from './terminal.ts'
 import { giveAct, listBatches, showBatch } from './treasury-acts.ts'
 import { capital } from './treasury-capital.ts'
 import { type TreasuryClient, treasuryClient } from './treasury-client.ts'
+import { FLOAT_HELP, FLOAT_VERBS } from './treasury-floats.ts'
 import { FREEZE_HELP, FREEZE_VERBS } from './treasury-freezes.ts'
 import { OPERATOR_HELP, OPERATOR_VERBS } from './treasury-operators.ts'
 import {
@@ -42,6 +43,7 @@ treasury capital --outpoint TXID:VOUT[,…] --id NAME --config FILE
 treasury watch --wallet NAME --descriptor D --config FILE
 ${OPERATOR_HELP}
 ${TOKEN_HELP}
+${FLOAT_HELP}
 ${FREEZE_HELP}
 ${PSBT_HELP}`
 
@@ -57,6 +59,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   watch: runWatch,
   ...OPERATOR_VERBS,
   ...TOKEN_VERBS,
+  ...FLOAT_VERBS,
   ...FREEZE_VERBS,
   ...PSBT_VERBS,
 }

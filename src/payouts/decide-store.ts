@@ -7,6 +7,7 @@ import {
   type ActVerdict,
   actorRefusal,
   actsOn,
+  allowingTransfer,
   approverOf,
   encodeManifest,
   isWithinAuto,
@@ -45,7 +46,8 @@ export async function judgeBatch(
 ): Promise<SpendVerdict> {
   const manifest = await manifestOf(db, batch)
   const acts = await actsOn(db, batch)
-  return judgeSpend(policy, { manifest, acts }, await spentByRules(db, policy, at, batch), at)
+  const spent = await spentByRules(db, policy, at, batch)
+  return judgeSpend(allowingTransfer(policy, manifest), { manifest, acts }, spent, at)
 }
 
 /**
@@ -158,7 +160,7 @@ async function approveAlone(
   if (row?.state !== 'planned' || BigInt(at) >= row.expires_ms) return false
   const manifest = await manifestOf(tx, batch)
   const spent = await spentByRules(tx, policy, at, batch)
-  if (limitRefusal(policy, manifest, spent) !== null) return false
+  if (limitRefusal(allowingTransfer(policy, manifest), manifest, spent) !== null) return false
   if (!isWithinAuto(policy, manifest, spent)) return false
   const act = signAct(secretKey, { kind: 'approve' }, manifestHash(encodeManifest(manifest)))
   assert(act.operator === policy.auto?.poolKey, 'the key at hand is the one of the policy')

@@ -1,5 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import type { Wallet } from '../lib/db/schema.ts'
+import type { BatchId } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
 import type { Purpose } from '../treasury/index.ts'
 import type { Coin } from './rail.ts'
@@ -13,7 +14,18 @@ export type OwnPlan = {
   readonly coins: readonly Coin[]
   /** What a transfer brings to the other wallet; null for any other. */
   readonly amount: Sats | null
+  /** The batch that a child pays for; null for any other. */
+  readonly parent: BatchId | null
+  /** Of a child, the exact fee. */
   readonly feeMax: Sats
+}
+
+/** What a wallet of ours can spend now. */
+export type Purse = {
+  readonly wallet: Wallet
+  readonly free: readonly Coin[]
+  /** What a coin of it weighs as an input where it needs several signatures, or null. */
+  readonly multisigWeight: number | null
 }
 
 /** Why there is nothing to plan, for people. */
@@ -36,18 +48,15 @@ const CONSOLIDATED_MIN = 2
  *
  * @param feeRateMax satoshis a thousand virtual bytes; what it comes to is the approved maximum
  */
-export function planConsolidation(
-  wallet: Wallet,
-  free: readonly Coin[],
-  feeRateMax: Sats,
-): OwnPlanOutcome {
-  const coins = worthSpending(free, feeRateMax).slice(0, COINS_MAX).toReversed()
+export function planConsolidation(purse: Purse, feeRateMax: Sats): OwnPlanOutcome {
+  const { wallet, multisigWeight } = purse
+  const coins = worthSpending(purse, feeRateMax).slice(0, COINS_MAX).toReversed()
   if (coins.length < CONSOLIDATED_MIN) return nothing('there are no small coins')
-  const feeMax = feeOf(coins, 0, feeRateMax)
+  const feeMax = feeFor(weightOf({ coins, multisigWeight }, 0), feeRateMax)
   if (sumOf(coins) < feeMax + CHANGE_MIN) return nothing('the coins are not worth their fee')
   return {
     kind: 'plan',
-    plan: { purpose: 'consolidation', wallet, coins, amount: null, feeMax },
+    plan: { purpose: 'consolidation', wallet, coins, amount: null, parent: null, feeMax },
   }
 }
 
@@ -56,30 +65,33 @@ export function planConsolidation(
  *
  * @param amount what arrives; where the coins do not suffice, nothing is planned
  */
-export function planTransfer(
-  wallet: Wallet,
-  free: readonly Coin[],
-  amount: Sats,
-  feeRateMax: Sats,
-): OwnPlanOutcome {
+export function planTransfer(purse: Purse, amount: Sats, feeRateMax: Sats): OwnPlanOutcome {
   assert(amount > 0n, 'a transfer brings something')
-  const largest = worthSpending(free, feeRateMax).toReversed().slice(0, COINS_MAX)
+  const { wallet, multisigWeight } = purse
+  const largest = worthSpending(purse, feeRateMax).toReversed().slice(0, COINS_MAX)
   for (let count = 1; count <= largest.length; count++) {
     const coins = largest.slice(0, count)
-    const feeMax = feeOf(coins, OWN_SCRIPT_BYTES_MAX, feeRateMax)
+    const weight = weightOf({ coins, multisigWeight }, OWN_SCRIPT_BYTES_MAX)
+    const feeMax = feeFor(weight, feeRateMax)
     if (sumOf(coins) >= amount + feeMax + CHANGE_MIN)
-      return { kind: 'plan', plan: { purpose: 'transfer', wallet, coins, amount, feeMax } }
+      return {
+        kind: 'plan',
+        plan: { purpose: 'transfer', wallet, coins, amount, parent: null, feeMax },
+      }
   }
   return nothing(`the free coins of the ${wallet} wallet do not pay ${amount} sat and the fee`)
 }
 
 /** A batch that is stuck and cannot be replaced, and the coin of it that is ours. */
 export type StuckParent = {
+  readonly parent: BatchId
+  /** Whose the coin is. */
   readonly wallet: Wallet
   readonly weight: number
   readonly fee: Sats
   /** Its change, or what a transfer pays us. */
   readonly coin: Coin
+  readonly multisigWeight: number | null
 }
 
 /**
@@ -87,48 +99,20 @@ export type StuckParent = {
  * makes up for what its parent's is short of. The fee is exact, so what is approved is what is paid.
  *
  * @param feeRate what the package should pay, satoshis a thousand virtual bytes
- * @param feeMax the most that the treasury would pay for it
  */
 export function planChild(
-  { wallet, weight, fee, coin }: StuckParent,
+  { parent, wallet, weight, fee, coin, multisigWeight }: StuckParent,
   feeRate: Sats,
-  feeMax: Sats,
 ): OwnPlanOutcome {
   const coins = [coin]
-  const child = feeOf(coins, 0, feeRate)
-  const whole = feeFor(weight + weightOf(coins, 0), feeRate)
+  const childWeight = weightOf({ coins, multisigWeight }, 0)
+  const child = feeFor(childWeight, feeRate)
+  const whole = feeFor(weight + childWeight, feeRate)
   const needed = whole - fee
   if (needed <= child) return nothing('it already pays that rate')
-  if (needed > feeMax) return nothing(`it would cost ${needed} sat, more than ${feeMax}`)
   if (coin.value < needed + CHANGE_MIN) return nothing('its own coin does not pay for it')
-  const plan: OwnPlan = { purpose: 'cpfp', wallet, coins, amount: null, feeMax: sats(needed) }
-  return { kind: 'plan', plan }
-}
-
-/** What is known of the parent of a child that pays for it. */
-export type ParentEvidence = {
-  /** Which version's coin the child spends. */
-  readonly version: number
-  /** The version that confirmed, if one did, and how deep. */
-  readonly confirmed: { readonly version: number; readonly confirmations: number } | null
-  /** Whether something that is no version spent the parent's anchor for good. */
-  readonly isDead: boolean
-}
-
-/**
- * Whether a child can still confirm. Its anchor exists only while its parent's version does, so a
- * missing anchor proves nothing: dead is only a child whose parent became another transaction for
- * good.
- *
- * @param finality confirmations after which a transaction is final
- */
-export function childFate(
-  { version, confirmed, isDead }: ParentEvidence,
-  finality: number,
-): 'lives' | 'waits' | 'dead' {
-  if (isDead) return 'dead'
-  if (confirmed === null || confirmed.version === version) return 'lives'
-  return confirmed.confirmations >= finality ? 'dead' : 'waits'
+  const feeMax = sats(needed)
+  return { kind: 'plan', plan: { purpose: 'cpfp', wallet, coins, amount: null, parent, feeMax } }
 }
 
 /** What a float should hold, in satoshis. */
@@ -151,24 +135,23 @@ export function floatMove(
 }
 
 /** The smallest first, without those that their own fee would eat. */
-function worthSpending(coins: readonly Coin[], feeRate: Sats): Coin[] {
+function worthSpending({ free, multisigWeight }: Purse, feeRate: Sats): Coin[] {
   const isWorth = (coin: Coin) => {
-    const weight = inputWeight(coin.script, null)
+    const weight = inputWeight(coin.script, multisigWeight)
     return weight !== null && coin.value > feeFor(weight, feeRate)
   }
   const byValue = (a: Coin, b: Coin) =>
     a.value === b.value ? (outpointText(a) < outpointText(b) ? -1 : 1) : a.value < b.value ? -1 : 1
-  return coins.filter(isWorth).toSorted(byValue)
+  return free.filter(isWorth).toSorted(byValue)
 }
 
-function weightOf(coins: readonly Coin[], payeeScriptBytes: number): number {
-  const inputs = coins.reduce((sum, { script }) => sum + (inputWeight(script, null) ?? 0), 0)
+function weightOf(
+  { coins, multisigWeight }: { readonly coins: readonly Coin[] } & Pick<Purse, 'multisigWeight'>,
+  payeeScriptBytes: number,
+): number {
+  const weights = coins.map(({ script }) => inputWeight(script, multisigWeight) ?? 0)
   const payee = payeeScriptBytes === 0 ? 0 : outputWeight(payeeScriptBytes)
-  return bareWeight() + inputs + payee
-}
-
-function feeOf(coins: readonly Coin[], payeeScriptBytes: number, feeRate: Sats): Sats {
-  return feeFor(weightOf(coins, payeeScriptBytes), feeRate)
+  return bareWeight() + weights.reduce((sum, weight) => sum + weight, 0) + payee
 }
 
 function sumOf(coins: readonly Coin[]): bigint {

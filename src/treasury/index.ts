@@ -105,6 +105,7 @@ export {
 export {
   type ApprovalVerdict,
   type AutoBand,
+  allowingTransfer,
   approvalsNeeded,
   approverOf,
   type Band,

@@ -42,7 +42,7 @@ beforeEach(async () => {
   const clientOf = (name: string) => walletClient(connectNode(node.rpc), name)
   parts = {
     ...{ db: world.db, clock: world.clock, log: createLog('test', 'silent') },
-    ...{ network: 'regtest', rail: 'l1', finality: FINALITY, confirmWithin: 6 },
+    ...{ network: 'regtest', rail: 'l1', finality: FINALITY, confirmWithin: 6, bumpAfterBlocks: 2 },
     wallets: [
       { wallet: 'hot', client: clientOf(WALLET) },
       { wallet: 'cold', client: clientOf('cold') },

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { txid } from '../../src/lib/ids.ts'
+import type { Wallet } from '../../src/lib/db/schema.ts'
+import { batchId, txid } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import {
-  childFate,
   floatMove,
   planChild,
   planConsolidation,
@@ -23,27 +23,30 @@ const coin = (value: bigint, vout = 0, script = P2WPKH) => ({
   script,
 })
 const coins = (values: readonly bigint[]) => values.map((value, vout) => coin(value, vout))
+const purse = (wallet: Wallet, free: readonly ReturnType<typeof coin>[]) => ({
+  ...{ wallet, free, multisigWeight: null },
+})
 const sum = (list: readonly { value: bigint }[]) => list.reduce((all, { value }) => all + value, 0n)
 
 describe('a consolidation', () => {
   test('makes one coin of the smallest that are worth their own fee, the largest of them first', () => {
-    const made = planConsolidation('hot', coins([50n, 9000n, 68n, 5000n, 7000n]), RATE)
+    const made = planConsolidation(purse('hot', coins([50n, 9000n, 68n, 5000n, 7000n])), RATE)
     if (made.kind !== 'plan') throw new Error(made.reason)
     expect(made.plan.coins.map(({ value }) => value)).toEqual([9000n, 7000n, 5000n])
     expect(made.plan.feeMax).toBe(260n)
   })
   test('takes a hundred coins at most, and leaves the large ones', () => {
     const many = coins(Array.from({ length: 150 }, (_, n) => BigInt(10_000 + n)))
-    const made = planConsolidation('cold', many, RATE)
+    const made = planConsolidation(purse('cold', many), RATE)
     if (made.kind !== 'plan') throw new Error(made.reason)
     expect(made.plan.coins).toHaveLength(100)
     expect(made.plan.coins[0]?.value).toBe(10_099n)
   })
   test('of one coin, of dust, or of coins that cannot be spent is not made', () => {
-    expect(planConsolidation('hot', coins([10_000n]), RATE).kind).toBe('nothing')
-    expect(planConsolidation('hot', coins([550n, 550n]), RATE).kind).toBe('nothing')
+    expect(planConsolidation(purse('hot', coins([10_000n])), RATE).kind).toBe('nothing')
+    expect(planConsolidation(purse('hot', coins([550n, 550n])), RATE).kind).toBe('nothing')
     const legacy = [coin(10_000n, 0, LEGACY), coin(10_000n, 1, LEGACY)]
-    expect(planConsolidation('hot', legacy, RATE).kind).toBe('nothing')
+    expect(planConsolidation(purse('hot', legacy), RATE).kind).toBe('nothing')
   })
 })
 
@@ -54,8 +57,8 @@ test('whatever the coins, a plan spends each once and always pays amount, fee an
     fc.property(values, rates, fc.bigInt(1n, 5_000_000n), (list, rate, amount) => {
       const free = coins(list)
       const plans = [
-        planConsolidation('hot', free, rate),
-        planTransfer('hot', free, sats(amount), rate),
+        planConsolidation(purse('hot', free), rate),
+        planTransfer(purse('hot', free), sats(amount), rate),
       ]
       for (const made of plans) {
         if (made.kind === 'nothing') continue
@@ -69,48 +72,33 @@ test('whatever the coins, a plan spends each once and always pays amount, fee an
 })
 
 test('a transfer takes as few coins as do it, and none where they do not suffice', () => {
-  const made = planTransfer('cold', coins([5000n, 90_000n, 40_000n]), sats(100_000n), RATE)
+  const made = planTransfer(purse('cold', coins([5000n, 90_000n, 40_000n])), sats(100_000n), RATE)
   if (made.kind !== 'plan') throw new Error(made.reason)
   expect(made.plan.coins.map(({ value }) => value)).toEqual([90_000n, 40_000n])
   expect(made.plan).toMatchObject({ purpose: 'transfer', wallet: 'cold', amount: 100_000n })
-  expect(planTransfer('cold', coins([100_000n]), sats(100_000n), RATE).kind).toBe('nothing')
+  expect(planTransfer(purse('cold', coins([100_000n])), sats(100_000n), RATE).kind).toBe('nothing')
 })
 
 describe('a child that pays for its parent', () => {
-  const parent = { wallet: 'hot' as const, weight: 4000, fee: sats(1000n), coin: coin(100_000n) }
+  const parent = {
+    parent: batchId(1n),
+    wallet: 'hot' as const,
+    multisigWeight: null,
+    weight: 4000,
+    fee: sats(1000n),
+    coin: coin(100_000n),
+  }
   test('makes the package pay the wanted rate, exactly', () => {
-    const made = planChild(parent, sats(5000n), sats(50_000n))
+    const made = planChild(parent, sats(5000n))
     if (made.kind !== 'plan') throw new Error(made.reason)
     const childWeight = 494
     expect(made.plan.feeMax + parent.fee).toBe(feeFor(4000 + childWeight, sats(5000n)))
   })
-  test('is not made where it pays enough, costs too much, or has not the coin for it', () => {
-    expect(planChild(parent, sats(1000n), sats(50_000n)).kind).toBe('nothing')
-    expect(planChild(parent, sats(5000n), sats(100n)).kind).toBe('nothing')
+  test('is not made where it pays enough, or has not the coin for it', () => {
+    expect(planChild(parent, sats(1000n)).kind).toBe('nothing')
     const poor = { ...parent, coin: coin(5000n) }
-    expect(planChild(poor, sats(5000n), sats(50_000n)).kind).toBe('nothing')
+    expect(planChild(poor, sats(5000n)).kind).toBe('nothing')
   })
-  const evidence = { version: 1, confirmed: null, isDead: false }
-  const fates: [string, Parameters<typeof childFate>[0], string][] = [
-    ['lives while its parent waits', evidence, 'lives'],
-    [
-      'lives when its parent confirmed as it was',
-      { ...evidence, confirmed: { version: 1, confirmations: 9 } },
-      'lives',
-    ],
-    [
-      'waits while another version is not final',
-      { ...evidence, confirmed: { version: 2, confirmations: 2 } },
-      'waits',
-    ],
-    [
-      'is dead once another version is final',
-      { ...evidence, confirmed: { version: 2, confirmations: 3 } },
-      'dead',
-    ],
-    ['is dead with its parent', { ...evidence, isDead: true }, 'dead'],
-  ]
-  for (const [name, facts, fate] of fates) test(name, () => expect(childFate(facts, 3)).toBe(fate))
 })
 
 describe('the float', () => {

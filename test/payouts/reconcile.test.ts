@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { balancesOf, chartAccount, postEntries } from '../../src/ledger/index.ts'
+import { chartAccount, postEntries } from '../../src/ledger/index.ts'
 import type { Wallet } from '../../src/lib/db/schema.ts'
 import { blockHash, journalKey } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -13,6 +13,7 @@ import { type Reconciler, reconciler } from '../../src/payouts/reconcile-store.t
 import { frozen } from '../../src/treasury/index.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { addressOf, createWorld, FINALITY, fundWallet, WALLET, type World } from './l1-world.ts'
+import { AGREES, balanceBooks } from './two-wallets.ts'
 
 let node: TestNode
 let world: World
@@ -41,26 +42,6 @@ function reconcilerOn({ db, clock }: World): Reconciler {
     scriptOf: address => addressScript(address, 'regtest'),
   })
 }
-
-/** Makes the ledger hold what the noted coins are worth. */
-async function balanceBooks({ db, clock }: World): Promise<void> {
-  const float = chartAccount('l1Float')
-  const held = (await balancesOf(db, [float])).get(float) ?? 0n
-  const coins = (await openCoins(db)).reduce((sum, { value }) => sum + value, 0n)
-  const missing = coins * 1000n - held
-  const entry = {
-    key: journalKey('test:balanced'),
-    event: 'capital',
-    legs: [
-      { account: float, amount: millisats(missing) },
-      { account: chartAccount('treasuryCapital'), amount: millisats(-missing) },
-    ],
-    at: clock.now(),
-  }
-  await db.transaction().execute(tx => postEntries(tx, [entry]))
-}
-
-const AGREES = { kind: 'compared', findings: [] }
 
 async function check(wallet: Wallet = 'hot') {
   const rows = await world.db.selectFrom('float_checks').selectAll().execute()

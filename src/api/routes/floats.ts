@@ -1,3 +1,4 @@
+import { batchId } from '../../lib/ids.ts'
 import { sats } from '../../lib/money.ts'
 import { type FloatReport, listFloats } from '../../payouts/index.ts'
 import type { Api } from '../app.ts'
@@ -47,6 +48,28 @@ export function addFloatRoutes(api: Api, parts: ApiParts): void {
     async request => {
       const { from, amountSats } = request.body
       const wish = { kind: 'transfer', from, amount: sats(BigInt(amountSats)) } as const
+      return plannedJson(await parts.planOwn(wish, bearerIn(request).alias))
+    },
+  )
+  addChildRoute(api, parts)
+}
+
+function addChildRoute(api: Api, parts: ApiParts): void {
+  api.post(
+    '/treasury/batches/:number/child',
+    {
+      preValidation: requireScope(parts, 'create'),
+      schema: {
+        tags: ['treasury'],
+        security: [{ bearer: [] }],
+        summary: 'Plan a transaction that pays for a batch that is stuck',
+        params: contract.numberParams,
+        body: contract.emptyBody,
+        response: { 200: contract.ownPlannedReply, default: contract.problem },
+      },
+    },
+    async request => {
+      const wish = { kind: 'cpfp', parent: batchId(BigInt(request.params.number)) } as const
       return plannedJson(await parts.planOwn(wish, bearerIn(request).alias))
     },
   )

@@ -22,7 +22,8 @@ export async function coinbaseBlocks(
  * What became of coins that the wallet does not list: it hides coins that its mempool spends, and
  * those that somebody locked.
  *
- * @param effects signed versions of ours, whose spending needs no search
+ * @param effects signed versions of ours that may yet confirm: their spending needs no search, and
+ * a coin of one that another has displaced is not lost before the batch itself says so
  */
 export async function fatesOf(
   wallet: WalletClient,
@@ -36,9 +37,11 @@ export async function fatesOf(
       spenders.set(name, [...(spenders.get(name) ?? []), by])
     }
   }
+  const open = new Set(effects.map(({ txid }) => txid))
   const fates = []
   for (const coin of coins) {
-    fates.push({ coin, fate: await fateOf(wallet, coin, spenders.get(outpointText(coin)) ?? []) })
+    const known = { candidates: spenders.get(outpointText(coin)) ?? [], open }
+    fates.push({ coin, fate: await fateOf(wallet, coin, known) })
   }
   return fates
 }
@@ -46,17 +49,19 @@ export async function fatesOf(
 async function fateOf(
   wallet: WalletClient,
   coin: NotedCoin,
-  candidates: readonly Txid[],
+  known: { readonly candidates: readonly Txid[]; readonly open: ReadonlySet<Txid> },
 ): Promise<CoinFate> {
   if (await wallet.isUnspent(coin)) {
     const by = await wallet.mempoolSpender(coin)
     return by === null ? { kind: 'unspent' } : { kind: 'spent', by }
   }
-  for (const by of candidates) {
+  for (const by of known.candidates) {
     if (((await wallet.transaction(by))?.confirmations ?? 0) > 0) return { kind: 'spent', by }
   }
   const funding = await wallet.transaction(coin.txid)
-  if (funding?.confirmations === 0) return { kind: 'unconfirmed' }
+  const depth = funding?.confirmations ?? 0
+  if (funding !== null && depth === 0) return { kind: 'unconfirmed' }
+  if (depth < 0 && known.open.has(coin.txid)) return { kind: 'unconfirmed' }
   const by = await wallet.spenderOf(coin)
   return by === null ? { kind: 'gone' } : { kind: 'spent', by }
 }

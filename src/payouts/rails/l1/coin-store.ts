@@ -41,17 +41,40 @@ export async function noteCoins(
   }
 }
 
-/** Coins that no settled batch has spent, of both wallets, in the order of their names. */
+/**
+ * Coins that no settled batch has spent, of both wallets, in the order of their names. A batch has
+ * spent what the version that paid spends, and left what that one leaves: where a reorganisation
+ * chose another version, the coins of the first are not there, and what it alone spent is open.
+ */
 export async function openCoins(db: Kysely<Database>): Promise<NotedCoin[]> {
   const rows = await db
     .selectFrom('float_coins')
-    .leftJoin('float_spends', join =>
-      join
-        .onRef('float_spends.txid', '=', 'float_coins.txid')
-        .onRef('float_spends.vout', '=', 'float_coins.vout'),
-    )
     .selectAll('float_coins')
-    .where('float_spends.batch_id', 'is', null)
+    .where(eb =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('float_spends')
+            .innerJoin('batches', 'batches.id', 'float_spends.batch_id')
+            .select('float_spends.batch_id')
+            .whereRef('float_spends.txid', '=', 'float_coins.txid')
+            .whereRef('float_spends.vout', '=', 'float_coins.vout')
+            .whereRef('float_spends.version', '=', 'batches.paid_version'),
+        ),
+      ),
+    )
+    .where(eb =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('batch_versions')
+            .innerJoin('batches', 'batches.id', 'batch_versions.batch_id')
+            .select('batch_versions.batch_id')
+            .whereRef('batch_versions.txid', '=', 'float_coins.txid')
+            .whereRef('batch_versions.version', '!=', 'batches.paid_version'),
+        ),
+      ),
+    )
     .orderBy('float_coins.txid')
     .orderBy('float_coins.vout')
     .execute()

@@ -27,5 +27,18 @@ export async function judge(parts: Parts, manifest: Manifest): Promise<Judgement
   const { client } = walletOf(parts, manifest)
   if (!(await client.isOurs(manifest.change)))
     return refused('its change is not an address of the wallet')
+  if (!(await transfersToUs(parts, manifest)))
+    return refused('it does not go to an address of our other wallet')
   return { kind: 'approved', approved: { manifest, acts } }
+}
+
+/** The rules let a transfer pay any address, so that this has the last word. */
+async function transfersToUs(
+  { hot, cold }: Parts,
+  { purpose, wallet, payees }: Manifest,
+): Promise<boolean> {
+  if (purpose !== 'transfer') return true
+  const other = wallet === 'hot' ? cold : hot
+  const [payee] = payees
+  return payee !== undefined && (await other?.client.isOurs(payee.destination)) === true
 }

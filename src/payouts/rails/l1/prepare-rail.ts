@@ -63,7 +63,9 @@ async function versionToSign(
     return { kind: 'version', version: stored }
   if (stored && stored.version >= VERSIONS_MAX)
     return { kind: 'waits', reason: 'it has too many versions' }
-  const fee = feeFor(weightOf(order), await feeRate(parts))
+  // A child pays exactly what was approved: its parent's size is not in its own weight.
+  const fee =
+    manifest.purpose === 'cpfp' ? order.feeMax : feeFor(weightOf(order), await feeRate(parts))
   const built = buildTransaction(order, fee)
   switch (built.kind) {
     case 'too dear':

@@ -148,6 +148,11 @@ export function txidOf(raw: Uint8Array): Txid {
   return txid(Transaction.fromBuffer(raw).getId())
 }
 
+/** What signed bytes of our own weigh. */
+export function signedWeight(raw: Uint8Array): number {
+  return Transaction.fromBuffer(raw).weight()
+}
+
 /** The highest rate a node may let these bytes through with, so that no slip pays more. */
 export function feeRateOf(raw: Uint8Array, fee: Sats): Sats {
   const vsize = BigInt(Transaction.fromBuffer(raw).virtualSize())

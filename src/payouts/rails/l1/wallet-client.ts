@@ -102,6 +102,9 @@ export function walletClient(
   }
 
   return {
+    /** What an input of the wallet weighs where it needs several signatures, or null. */
+    multisigWeight,
+
     chain: async () => chainSchema.parse(await ask('getblockchaininfo')),
 
     /** Blocks on top of it, itself included; −1 off the best chain, null where unknown. */
