@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createLog } from '../lib/log.ts'
-import { systemClock } from '../lib/time.ts'
+import { steadyClock, systemClock } from '../lib/time.ts'
 import {
   createSigner,
   MemoryTrouble,
@@ -23,10 +23,12 @@ export async function runSigner(args: readonly string[]): Promise<number> {
   const asked = untilAskedToStop()
   const channelKey = await readSecret(config.listen.keyFile)
   const wallets = await signingWallets(config)
-  const store = await openMemory(config.memory, systemClock).catch(explainMemory)
+  const clock = steadyClock()
+  const store = await openMemory(config.memory, clock).catch(explainMemory)
   try {
     const { network, policy } = config
-    const signer = createSigner({ network, policy, wallets, store, clock: systemClock, log })
+    const clocks = { clock, wall: systemClock }
+    const signer = createSigner({ network, policy, wallets, store, ...clocks, log })
     const { host, port } = config.listen
     const server = await startSignerServer({ host, port, channelKey, signer, log })
     log.info({ host, port: server.port, head: store.memory().head }, 'the signer is listening')

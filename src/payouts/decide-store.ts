@@ -9,6 +9,7 @@ import {
   actsOn,
   allowingTransfer,
   approverOf,
+  type BatchBeforeAct,
   encodeManifest,
   isWithinAuto,
   judgeAct,
@@ -71,7 +72,7 @@ export async function decideBatch(
     const batch = {
       manifest: await manifestOf(tx, given.batch),
       manifestHash: digest(row.manifest_hash),
-      isOpen: await isOpen(tx, given.batch, row.state),
+      takes: await takenActs(tx, given.batch, row.state),
       acts: await actsOn(tx, given.batch),
     }
     const spent = await spentByRules(tx, policy, at, given.batch)
@@ -173,21 +174,21 @@ async function approveAlone(
   return true
 }
 
-/** Whether nothing of a batch was given to be signed; from then on only evidence ends it. */
-async function isOpen(
+/** Which acts still count: what was given to be signed is ended by evidence only. */
+async function takenActs(
   tx: Transaction<Database>,
   batch: BatchId,
   state: BatchState,
-): Promise<boolean> {
-  if (state === 'planned') return true
-  if (state !== 'approved') return false
+): Promise<BatchBeforeAct['takes']> {
+  if (state === 'planned') return 'any act'
+  if (state !== 'approved') return 'nothing'
   const built = await tx
     .selectFrom('batch_versions')
     .select('version')
     .where('batch_id', '=', batch)
     .limit(1)
     .executeTakeFirst()
-  return built === undefined
+  return built === undefined ? 'any act' : 'approvals'
 }
 
 function recordAct(

@@ -30,8 +30,8 @@ export function relayFreezes(parts: {
       const last = acts.at(-1)
       if (last === undefined) return
       const answer = await client.freeze(acts.map(({ act, signature }) => ({ act, signature })))
-      // Without an answer they are brought again with the next run.
-      if (answer.kind === 'no answer') return
+      // What it could not write down it has not taken; it is brought again with the next run.
+      if (answer.kind === 'no answer' || answer.value.kind === 'refused') return
       after = last.id
     },
   }

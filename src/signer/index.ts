@@ -6,7 +6,8 @@ export {
   readDescriptor,
   walletKey,
 } from './descriptor.ts'
-export { createMemory, type MemoryStore, MemoryTrouble, openMemory } from './memory-store.ts'
+export { MemoryTrouble } from './memory.ts'
+export { createMemory, type MemoryStore, openMemory } from './memory-store.ts'
 export { createSigner, type Signer, type SignerParts, type SigningWallet } from './signer.ts'
 export { type SignerServer, startSignerServer } from './signer-server.ts'
 export { type CheckedTransaction, checkTransaction } from './transaction.ts'

@@ -1,10 +1,9 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { assert } from '../lib/assert.ts'
-import { isAlive } from '../lib/other-process.ts'
 import type { Clock } from '../lib/time.ts'
-import { EMPTY_MEMORY, type Memory, remember } from './memory.ts'
+import { EMPTY_MEMORY, type Memory, MemoryTrouble, remember } from './memory.ts'
 import {
   type ChainedEntry,
   entryAfter,
@@ -13,18 +12,12 @@ import {
   readLine,
   writeLine,
 } from './memory-entry.ts'
+import { takeLock } from './memory-lock-store.ts'
 
 /** Bytes read at once while a memory is loaded. */
 const CHUNK_BYTES = 1 << 20
-/** In the command line of every signer, so that a stale lock is told from a live one. */
-const COMMAND = 'signer'
 /** Entries folded at once while a memory is loaded. */
 const FOLD_ENTRIES = 1000
-
-/** A memory cannot be used: it is missing, broken, another's, or cannot be written now. */
-export class MemoryTrouble extends Error {
-  override readonly name = 'MemoryTrouble'
-}
 
 /** The signer's memory on its disk. One process has it open; each event is on the disk before more. */
 export type MemoryStore = {
@@ -70,27 +63,33 @@ export async function createMemory(
  * that it would have allowed ever left. Anything else that is not in order is trouble.
  */
 export async function openMemory(path: string, clock: Clock): Promise<MemoryStore> {
-  const lock = `${path}.lock`
-  await takeLock(lock)
+  const unlock = await takeLock(`${path}.lock`).catch(error => {
+    throw new MemoryTrouble(`${path}.lock cannot be used: ${messageOf(error)}`)
+  })
+  if (unlock === null) throw new MemoryTrouble('another process has this memory open')
   try {
     const file = await open(path, constants.O_RDWR | constants.O_APPEND).catch(error => {
       throw new MemoryTrouble(`${path} cannot be opened: ${messageOf(error)}`)
     })
     try {
-      return await storeOn(file, { path, lock, clock })
+      return await storeOn(file, { path, unlock, clock })
     } catch (error) {
       await file.close()
       throw error
     }
   } catch (error) {
-    await rm(lock, { force: true })
+    unlock()
     throw error
   }
 }
 
 async function storeOn(
   file: FileHandle,
-  { path, lock, clock }: { readonly path: string; readonly lock: string; readonly clock: Clock },
+  {
+    path,
+    unlock,
+    clock,
+  }: { readonly path: string; readonly unlock: () => void; readonly clock: Clock },
 ): Promise<MemoryStore> {
   let { memory, bytes } = await load(file, path)
   if (bytes < (await file.stat()).size) {
@@ -132,7 +131,7 @@ async function storeOn(
     add,
     close: async () => {
       await file.close()
-      await rm(lock, { force: true })
+      unlock()
     },
   }
 }
@@ -187,21 +186,6 @@ async function* linesOf(file: FileHandle): AsyncGenerator<Uint8Array> {
     }
     if (text.length > MEMORY_LINE_BYTES_MAX) throw new MemoryTrouble('a line is too long')
     rest = text
-  }
-}
-
-async function takeLock(lock: string): Promise<void> {
-  const owner = Number.parseInt(await readFile(lock, 'utf8').catch(() => ''), 10)
-  if (owner > 0 && owner !== process.pid && (await isAlive(owner, COMMAND)))
-    throw new MemoryTrouble(`process ${owner} has this memory open`)
-  await rm(lock, { force: true })
-  const file = await open(lock, 'wx', 0o600).catch(error => {
-    throw new MemoryTrouble(`${lock} cannot be made: ${messageOf(error)}`)
-  })
-  try {
-    await file.writeFile(`${process.pid}\n`)
-  } finally {
-    await file.close()
   }
 }
 

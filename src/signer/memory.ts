@@ -12,6 +12,11 @@ import { type ChainedEntry, entryAfter } from './memory-entry.ts'
 
 const DAY_MS = 86_400_000
 
+/** A memory cannot be used: it is missing, broken, another's, or cannot be written now. */
+export class MemoryTrouble extends Error {
+  override readonly name = 'MemoryTrouble'
+}
+
 /** What the signer knows of a batch that it has signed. */
 export type SignedBatch = {
   readonly manifest: Digest

@@ -14,7 +14,7 @@ import type {
 } from '../treasury/index.ts'
 import { judgeConfirmation, judgeFreezeAct } from './acts.ts'
 import type { Descriptor, WalletKey } from './descriptor.ts'
-import type { Memory } from './memory.ts'
+import { type Memory, MemoryTrouble } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
 import { judgeRequest } from './rules.ts'
 import { type Standing, standingComplaint } from './standing.ts'
@@ -31,7 +31,10 @@ export type SignerParts = {
     readonly memory: () => Memory
     readonly add: (event: MemoryEvent) => Promise<Memory>
   }
+  /** What time it is: a steady clock, so that turning the machine's makes no day longer. */
   readonly clock: Clock
+  /** The machine's own, which is only compared with the other. */
+  readonly wall: Clock
   readonly log: Log
 }
 
@@ -56,10 +59,24 @@ export type Signer = {
  * very payees and that very anchor. With the pool in honest hands an old copy signs nothing.
  */
 export function createSigner(parts: SignerParts): Signer {
-  const { store, clock, log, network } = parts
+  const { store, clock, wall, log, network } = parts
   const inTurn = oneAtATime()
-  const standing = (): Standing => ({ ...parts, memory: store.memory(), now: clock.now() })
+  const standing = (): Standing => ({
+    ...{ ...parts, memory: store.memory() },
+    ...{ now: clock.now(), wallNow: wall.now() },
+  })
   const head = () => store.memory().head
+
+  /** What the disk did not take is refused in words, since the pool's people read them. */
+  async function orTrouble<T>(work: () => Promise<T>) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof MemoryTrouble)) throw error
+      log.error({ reason: error.message }, 'the memory is in trouble')
+      return { kind: 'refused', reason: error.message, head: head() } as const
+    }
+  }
 
   async function sign(request: SignRequest): Promise<SignReply> {
     const judged = judgeRequest(standing(), request)
@@ -100,9 +117,9 @@ export function createSigner(parts: SignerParts): Signer {
   }
 
   return {
-    freeze: acts => inTurn(() => freeze(acts)),
-    sign: request => inTurn(() => sign(request)),
-    confirm: confirmation => inTurn(() => confirm(confirmation)),
+    freeze: acts => inTurn(() => orTrouble(() => freeze(acts))),
+    sign: request => inTurn(() => orTrouble(() => sign(request))),
+    confirm: confirmation => inTurn(() => orTrouble(() => confirm(confirmation))),
     status: async request => ({
       network,
       head: head(),

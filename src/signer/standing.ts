@@ -11,6 +11,8 @@ import { knowsHead, type Memory } from './memory.ts'
 
 /** A clock may be so far behind what it showed before; further back, nothing is signed. */
 const CLOCK_SLACK_MS = 60_000
+/** So far may the machine's clock be from the steady one; further, nothing is signed. */
+const CLOCK_SET_MS_MAX = 600_000
 
 /** What the signer judges by: its own rules, its own memory, its own clock. */
 export type Standing = {
@@ -18,17 +20,22 @@ export type Standing = {
   readonly policy: SpendPolicy
   readonly wallets: Readonly<Partial<Record<'hot' | 'cold', { readonly descriptor: Descriptor }>>>
   readonly memory: Memory
+  /** By the steady clock. */
   readonly now: UnixMs
+  /** By the machine's, which somebody may have set. */
+  readonly wallNow: UnixMs
 }
 
 /** Why nothing at all is signed for a pool with that head on record; null when something may be. */
 export function standingComplaint(
-  { memory, now, network }: Standing,
+  { memory, now, wallNow, network }: Standing,
   head: SignerHead | null,
 ): string | null {
   if (memory.network !== network) return `the memory is of ${memory.network}, not of ${network}`
   if (memory.latest !== null && now + CLOCK_SLACK_MS < memory.latest)
     return 'the clock is behind what it has shown before'
+  if (Math.abs(wallNow - now) > CLOCK_SET_MS_MAX)
+    return 'the clock was set while the signer ran, or the host slept: put it right, then restart it'
   if (knowsHead(memory, head)) return null
   return (
     `the pool has seen this signer at position ${head?.position}, which its memory does not hold: ` +

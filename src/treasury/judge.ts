@@ -8,8 +8,11 @@ import { approverOf, judgeApprovals, operatorWith, type SpendPolicy, type Spent 
 export type BatchBeforeAct = {
   readonly manifest: Manifest
   readonly manifestHash: Digest
-  /** Nothing of it was given to be signed yet, and it has not ended. Afterwards it is decided. */
-  readonly isOpen: boolean
+  /**
+   * Any act until something of it was given to be signed; then approvals alone, since whoever signs
+   * may have stricter rules than ours and wait for more of them; and nothing once it is signed.
+   */
+  readonly takes: 'any act' | 'approvals' | 'nothing'
   /** All that was said of it, in any order. */
   readonly acts: readonly SignedAct[]
 }
@@ -58,7 +61,8 @@ export function actorRefusal(
 /**
  * Decides what an act does. One rejection ends a batch, also after its approver's own approval and
  * after the batch is approved, as long as nothing of it was given to be signed. An approval counts
- * while the batch has not enough of them, which can be so again when an approver has left.
+ * while the batch has not enough of them, which can be so again when an approver has left, and while
+ * whoever signs has refused it.
  */
 export function judgeAct(
   policy: SpendPolicy,
@@ -69,7 +73,8 @@ export function judgeAct(
   const refusal = actorRefusal(policy, given, now) ?? batchRefusal(policy, batch, given, now)
   if (refusal !== null) return { kind: 'refused', reason: refusal }
   const { kind: before } = judgeApprovals(policy, batch, spent, now)
-  if (before === 'rejected' || (before === 'approved' && given.act.kind === 'approve'))
+  const isEnough = before === 'approved' && batch.takes === 'any act'
+  if (before === 'rejected' || (isEnough && given.act.kind === 'approve'))
     return { kind: 'refused', reason: 'already decided' }
   const after = { ...batch, acts: [...batch.acts, given] }
   return { kind: 'accepted', batch: judgeApprovals(policy, after, spent, now).kind }
@@ -90,6 +95,7 @@ function batchRefusal(
       each.act.kind === act.kind && approverOf(policy, each.operator, now)?.alias === person?.alias,
   )
   if (isRepeated) return 'repeated'
-  if (!batch.isOpen) return 'already decided'
+  if (batch.takes === 'nothing' || (batch.takes === 'approvals' && !isApproval))
+    return 'already decided'
   return now >= batch.manifest.expiresAt ? 'expired' : null
 }

@@ -74,7 +74,7 @@ export function signRequestJson({ acts, manifest, psbt, ...rest }: SignRequest):
   })
 }
 
-/** What a signer answers. Whatever it refused it also wrote nowhere, and may be asked again. */
+/** What a signer answers. Whatever it refused it may be asked again. */
 export const signReplySchema = z.discriminatedUnion('kind', [
   /** The PSBT with this signer's signatures added, complete or not. */
   z.strictObject({ kind: z.literal('signed'), psbt: base64, head: headSchema }),

@@ -162,6 +162,16 @@ test('once something was given to be signed, no rejection ends it', async () => 
   expect(await rowOf(batch)).toMatchObject({ state: 'approved' })
 })
 
+test('what was given to a stricter signer takes the approvals that it waits for', async () => {
+  const batch = await plan()
+  const lax: SpendPolicy = { ...POLICY, bands: [{ upTo: null, approvals: 1 }] }
+  expect(await act(batch, 1, APPROVE, lax)).toEqual({ kind: 'accepted', batch: 'approved' })
+  expect(await act(batch, 2, APPROVE, lax)).toMatchObject({ reason: 'already decided' })
+  await addVersionRow(database.db, batch.batch, NOW)
+  expect(await act(batch, 2, APPROVE, lax)).toEqual({ kind: 'accepted', batch: 'approved' })
+  expect(await rowOf(batch)).toMatchObject({ state: 'approved' })
+})
+
 test('an approver who left holds an approved batch back until another approves', async () => {
   const batch = await plan()
   await approve(batch, 1, 2, 3)

@@ -151,8 +151,9 @@ describe('on the disk', () => {
   test('what somebody else writes into it stops every signature until a restart', async () => {
     await ask(1)
     appendFileSync(world.path, 'x')
-    await expect(ask(2)).rejects.toThrow('somebody else')
-    await expect(ask(2)).rejects.toThrow('somebody else')
+    const refused = { kind: 'refused', reason: 'somebody else has changed the memory' }
+    expect(await ask(2)).toMatchObject(refused)
+    expect(await ask(2)).toMatchObject(refused)
     await world.restart()
     expect((await ask(2)).kind).toBe('signed')
   })
@@ -179,6 +180,20 @@ describe('the clock', () => {
     expect((await ask(3)).kind).toBe('refused')
     world.clock.set(START + 2 * HOUR_MS)
     expect((await ask(3)).kind).toBe('signed')
+  })
+
+  test('that is turned while the signer runs moves no limit, and stops it', async () => {
+    for (const turned of [600_001, 25 * HOUR_MS, -600_001]) {
+      world.clock.turn(turned)
+      expect(await ask(1)).toMatchObject({
+        kind: 'refused',
+        reason: expect.stringContaining('the clock was set'),
+      })
+      expect((await world.signer.status({ head: null })).refuses).toContain('the clock was set')
+    }
+    world.clock.turn(600_000)
+    expect((await ask(1)).kind).toBe('signed')
+    expect(lines().at(-1)).toContain(`"at":${START}`)
   })
 })
 

@@ -229,6 +229,8 @@ export type SignerWorld = {
   readonly clock: {
     readonly now: () => ReturnType<typeof unixMs>
     readonly set: (ms: number) => void
+    /** Turns the machine's clock, so far from the steady one. */
+    readonly turn: (ms: number) => void
   }
   readonly close: () => Promise<void>
   /** Opens the file again, as a restart would. */
@@ -244,12 +246,17 @@ export async function signerWorld(
   const dir = mkdtempSync(join(tmpdir(), 'sidepool-test-signer-'))
   const path = join(dir, 'memory')
   let now = START
+  let turned = 0
   const clock = {
     now: () => unixMs(now),
     set: (ms: number) => {
       now = ms
     },
+    turn: (ms: number) => {
+      turned = ms
+    },
   }
+  const wall = { now: () => unixMs(now + turned) }
   await createMemory(path, { network: 'regtest', name: toHex(new Uint8Array(32)), clock })
   const log = createLog('test', 'silent')
   let running: { readonly store: MemoryStore; readonly signer: Signer } | null = null
@@ -258,7 +265,7 @@ export async function signerWorld(
     const wallets = { hot: walletOf(start.kind) }
     running = {
       store,
-      signer: createSigner({ network: 'regtest', policy, store, clock, log, wallets }),
+      signer: createSigner({ network: 'regtest', policy, store, clock, wall, log, wallets }),
     }
   }
   const close = async () => {

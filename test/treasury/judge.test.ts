@@ -30,7 +30,7 @@ const rejection = (n: number, reason = 'no') => signedBy(n, { kind: 'reject', re
 const batchOf = (manifest: Manifest, ...acts: readonly SignedAct[]): BatchBeforeAct => ({
   manifest,
   manifestHash: hashOf(manifest),
-  isOpen: true,
+  takes: 'any act',
   acts,
 })
 const BATCH = batchOf(MANIFEST)
@@ -128,14 +128,26 @@ const cases: readonly (readonly [string, BatchBeforeAct, SignedAct, ActVerdict])
   ['an approval after a rejection', after(rejection(1)), approval(2), refused('already decided')],
   [
     'an approval after the signing',
-    { ...after(approval(1)), isOpen: false },
+    { ...after(approval(1)), takes: 'nothing' },
     approval(2),
     refused('already decided'),
   ],
   [
     'a rejection after the signing',
-    { ...after(approval(1)), isOpen: false },
+    { ...after(approval(1)), takes: 'nothing' },
     rejection(2),
+    refused('already decided'),
+  ],
+  [
+    'an approval beyond the needed, while whoever signs waits for more',
+    { ...after(approval(1), approval(2)), takes: 'approvals' },
+    approval(3),
+    accepted('approved'),
+  ],
+  [
+    'a rejection of what was given to be signed',
+    { ...after(approval(1), approval(2)), takes: 'approvals' },
+    rejection(3),
     refused('already decided'),
   ],
   [

@@ -8,6 +8,7 @@ import type { Clock } from '../../../lib/time.ts'
 import { encodeManifest } from '../../../treasury/index.ts'
 import type { SignerClient } from '../../signer-client.ts'
 import { newestHead, storeHead } from '../../signer-head-store.ts'
+import { takeSignatures } from './cosign.ts'
 import type { L1Signer } from './signer.ts'
 import { isNodeTrouble } from './wallet-client.ts'
 
@@ -38,7 +39,10 @@ export function hostSigner({ db, client, node, wallet, clock }: HostSignerParts)
         return { kind: 'waits', reason: `the signer refuses: ${reply.reason}` }
       const wrong = await storeHead(db, reply.head, clock.now())
       if (wrong !== null) return { kind: 'waits', reason: wrong }
-      return { kind: 'signed', psbt: reply.psbt }
+      // The signer made its PSBT anew; no field of a signer that was taken over reaches ours.
+      const taken = takeSignatures(completed, reply.psbt)
+      if (taken.kind === 'taken') return { kind: 'signed', psbt: taken.psbt }
+      return { kind: 'waits', reason: `of what the signer gave: ${taken.reason}` }
     },
   }
 }
