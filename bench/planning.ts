@@ -1,5 +1,10 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { address, networks } from 'bitcoinjs-lib'
 import { sql } from 'kysely'
+import { z } from 'zod'
+import { startBitcoind } from '../src/devnet/bitcoind.ts'
+import { callNode } from '../src/devnet/node-rpc.ts'
 import {
   chartAccount,
   type Leg,
@@ -9,7 +14,10 @@ import {
 } from '../src/ledger/index.ts'
 import { fromHex } from '../src/lib/bytes.ts'
 import { accountId, batchId, journalKey, txid } from '../src/lib/ids.ts'
+import { createLog } from '../src/lib/log.ts'
 import { millisats, sats } from '../src/lib/money.ts'
+import { connectNode } from '../src/lib/nodes/bitcoin-core-client.ts'
+import { systemRandom } from '../src/lib/random.ts'
 import { systemClock } from '../src/lib/time.ts'
 import { manifestOf } from '../src/payouts/payout-store.ts'
 import { type Planning, planPayouts } from '../src/payouts/plan-store.ts'
@@ -17,12 +25,13 @@ import type { Coin, Rail } from '../src/payouts/rail.ts'
 import { addressScript, feesAt, parseDestination } from '../src/payouts/rails/l1/destination.ts'
 import { L1_BOOKS } from '../src/payouts/rails/l1/l1-parts.ts'
 import { buildTransaction, feeFor, WEIGHT_MAX } from '../src/payouts/rails/l1/transaction.ts'
+import { walletClient } from '../src/payouts/rails/l1/wallet-client.ts'
 import type { Scheme } from '../src/payouts/scheme.ts'
-import { encodeManifest, type Manifest } from '../src/treasury/index.ts'
+import type { Manifest } from '../src/treasury/index.ts'
 import { cpuSecondsOfFamily } from './parts/cpu.ts'
 import { type BenchDatabase, startDatabase } from './parts/database.ts'
 import { printMachine, printTable } from './parts/report.ts'
-import { measure } from './parts/scene.ts'
+import { measure, type Scene } from './parts/scene.ts'
 import { FIRST_HEIGHT } from './parts/template.ts'
 
 /** From many accounts that are due to batches that operators can approve; no node takes part. */
@@ -35,6 +44,12 @@ const COIN = 100_000_000n
 const HOUR_MS = 3_600_000
 const OLD_ENTRIES = 50_000
 const OLD_BATCHES = 2000
+/** A batch's worth, with those who are owed too little. */
+const PAYOUTS = 1020
+const SINGLES = 3
+const WALLET = 'payouts'
+/** Core: a coinbase can be spent by the 101st block. */
+const COINBASE_MATURITY = 100
 
 const SCHEMES: readonly Scheme[] = (['pool', 'payees'] as const).map(feePaidBy => ({
   name: feePaidBy,
@@ -50,15 +65,15 @@ const COIN_SCRIPT = fromHex(`0014${'11'.repeat(20)}`)
 const CHANGE = addressOf(0)
 
 /** The rail as it is, but for its node: rates are given, and coins of another round each time. */
-const railOf = (round: number): Rail => ({
+const railOf = (coins: readonly Coin[], change = CHANGE): Rail => ({
   name: 'l1',
   books: L1_BOOKS,
   parseDestination: payee => parseDestination(payee, 'regtest'),
   fees: { ...feesAt(sats(50_000n), 'regtest', null), whole: feeFor(WEIGHT_MAX, sats(50_000n)) },
   funds: async () => ({
     kind: 'funds',
-    coins: Array.from({ length: COINS }, (_, index) => coin(round * COINS + index)),
-    newChange: async () => CHANGE,
+    coins,
+    newChange: async () => change,
     expected: { fees: feesAt(sats(5000n), 'regtest', null), feeRateSatPerKvb: sats(5000n) },
   }),
   prepare: notHere,
@@ -127,8 +142,12 @@ async function age({ ownerDb }: BenchDatabase): Promise<void> {
       from generate_series(1, ${OLD_BATCHES}::int) as n`.execute(ownerDb)
 }
 
-async function owe({ db }: BenchDatabase, round: number): Promise<void> {
-  const numbers = Array.from({ length: ACCOUNTS }, (_, index) => index + 1)
+function coinsOf(round: number): Coin[] {
+  return Array.from({ length: COINS }, (_, index) => coin(round * COINS + index))
+}
+
+async function owe({ db }: BenchDatabase, round: number, accounts = ACCOUNTS): Promise<void> {
+  const numbers = Array.from({ length: accounts }, (_, index) => index + 1)
   const owed = numbers.map(n => ({
     account: minerAccount(accountId(BigInt(n)), 'payable'),
     amount: millisats(n % POOR_EVERY === 0 ? -9_999_999n : BigInt(-(30_000_000 + n))),
@@ -156,10 +175,10 @@ async function settle({ ownerDb }: BenchDatabase): Promise<void> {
   await sql`update batches set state = 'settled'`.execute(ownerDb)
 }
 
-function planning(limits: Planning['rules']['limits'], round: number): Planning {
+function planning(limits: Planning['rules']['limits'], rail: Rail): Planning {
   return {
     schemes: SCHEMES,
-    rails: [railOf(round)],
+    rails: [rail],
     network: 'regtest',
     clock: systemClock,
     rules: { version: 1, limits, allowList: null },
@@ -168,14 +187,30 @@ function planning(limits: Planning['rules']['limits'], round: number): Planning 
   }
 }
 
-/** What is left to do with a plan of 1,000 payees before it can be signed. */
-function build(manifest: Manifest): number {
-  encodeManifest(manifest)
+/** A node with a wallet that has a coin to spend: who signs asks it how the coins are derived. */
+async function startWallet({ dir, keep }: Scene) {
+  const log = createLog('bench', 'silent')
+  const options = { dir: join(dir, 'bitcoind'), log, random: systemRandom }
+  await mkdir(options.dir)
+  const node = await startBitcoind(options)
+  keep(node.stop)
+  await callNode(node.rpc, 'createwallet', WALLET, false, false, '', false, true, true)
+  const change = z.string().parse(await callNode(node.rpc, 'getnewaddress', '', 'bech32'))
+  await callNode(node.rpc, 'generatetoaddress', COINBASE_MATURITY + 1, change)
+  const client = walletClient(connectNode(node.rpc), WALLET)
+  return { change, client, coins: await client.coins(1) }
+}
+
+/** From a manifest to the PSBT that a signer gets. */
+async function describe(
+  manifest: Manifest,
+  { client, coins }: Awaited<ReturnType<typeof startWallet>>,
+): Promise<number> {
   const built = buildTransaction(
     {
-      anchor: coin(0),
+      anchor: manifest.anchor,
       multisigWeight: null,
-      coins: [coin(0)],
+      coins: coins.filter(({ txid }) => txid === manifest.anchor.txid),
       payments: manifest.payees.map(({ destination, amount }) => ({
         script: addressScript(destination, 'regtest'),
         amount,
@@ -186,7 +221,7 @@ function build(manifest: Manifest): number {
     sats(5000n),
   )
   if (built.kind !== 'built') throw new Error('the batch is too dear')
-  return built.psbt.length
+  return (await client.describe(built.psbt)).length
 }
 
 await measure(async scene => {
@@ -211,8 +246,8 @@ await measure(async scene => {
   }
   const day = { perBatch: null, perDay: sats(30_000_000n), perDestinationPerDay: null }
   const none = { perBatch: null, perDay: null, perDestinationPerDay: null }
-  const run = async (limits: Planning['rules']['limits'], round = 0) => {
-    const [outcome] = await planPayouts(db, planning(limits, round))
+  const run = async (limits: Planning['rules']['limits'], rail = railOf(coinsOf(0))) => {
+    const [outcome] = await planPayouts(db, planning(limits, rail))
     return `${outcome?.batches.length} batches`
   }
   await time('one batch: a limit of the day ends the run', () => run(day))
@@ -221,15 +256,28 @@ await measure(async scene => {
   await settle(database)
   await owe(database, 1)
   await sql`vacuum analyze`.execute(ownerDb)
-  await time('all of them once more', () => run(none, 1))
-  const full = await db
-    .selectFrom('batches')
-    .select('id')
-    .where('state', '=', 'planned')
-    .orderBy('id')
-    .executeTakeFirstOrThrow()
-  const manifest = await manifestOf(db, batchId(full.id))
-  await time('manifest and PSBT of 1,000 payees', async () => `${build(manifest)} bytes`)
+  await time('all of them once more', () => run(none, railOf(coinsOf(1))))
+  const wallet = await startWallet(scene)
+  for (let round = 2; round < 2 + SINGLES; round++) {
+    await settle(database)
+    await owe(database, round, PAYOUTS)
+    await sql`vacuum analyze`.execute(ownerDb)
+    await time('1,000 due: plan, ledger, manifest, commit', () =>
+      run(none, railOf(wallet.coins, wallet.change)),
+    )
+    const { id } = await db
+      .selectFrom('batches')
+      .select('id')
+      .where('state', '=', 'planned')
+      .executeTakeFirstOrThrow()
+    await time('its manifest read, built, described by a node', async () => {
+      const manifest = await manifestOf(db, batchId(id))
+      const bytes = await describe(manifest, wallet)
+      return `${manifest.payees.length} payees, ${bytes} bytes`
+    })
+    // Its one coin is needed again.
+    await sql`update reserved_outputs set released_ms = 1 where batch_id = ${id}`.execute(ownerDb)
+  }
   const { count } = await db
     .selectFrom('payouts')
     .select(eb => eb.fn.countAll<bigint>().as('count'))

@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { fromHex, toHex, utf8 } from '../lib/bytes.ts'
+import { concat, fromHex, toHex, utf8 } from '../lib/bytes.ts'
 import { type Digest, digest, type JournalKey, type UnixMs } from '../lib/ids.ts'
 import { type Millisats, millisats } from '../lib/money.ts'
 import type { LedgerAccount } from './account.ts'
@@ -72,7 +72,7 @@ export function entryComplaint(entry: Entry): string | null {
  * under the same key. The time is not part of it, since a repeat comes later.
  */
 export function requestHash(entry: Entry): Digest {
-  return hashesOf(CHAIN_START, entry).request
+  return digest(toHex(sha256(utf8(textOf(entry)))))
 }
 
 /**
@@ -82,7 +82,11 @@ export function requestHash(entry: Entry): Digest {
  * @param before the hash of the entry before, or CHAIN_START
  */
 export function chainHash(before: Digest, entry: Entry): Digest {
-  return hashesOf(before, entry).chain
+  return digest(toHex(sha256(concat(fromHex(before), utf8(`${entry.at}\n${textOf(entry)}`)))))
+}
+
+function textOf({ key, event, legs }: Entry): string {
+  return [key, event, ...legs.map(({ account, amount }) => `${account} ${amount}`)].join('\n')
 }
 
 /** Both hashes of an entry: what was asked for, and its place behind the entry before. */
@@ -114,10 +118,4 @@ export function entryHasher(before: Digest, head: Omit<Entry, 'legs'>): EntryHas
       chain: digest(toHex(chain.digest())),
     }),
   }
-}
-
-function hashesOf(before: Digest, entry: Entry): EntryHashes {
-  const hasher = entryHasher(before, entry)
-  for (const { account, amount } of entry.legs) hasher.add(`${account} ${amount}`)
-  return hasher.end()
 }

@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { assert } from '../lib/assert.ts'
+import { wholeNumbers } from '../lib/db/arrays.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type AccountId, type Digest, digest, type JournalKey, journalKey } from '../lib/ids.ts'
 import { type Millisats, millisats } from '../lib/money.ts'
@@ -38,14 +39,14 @@ export async function postEntries(
   if (entries.length === 0) return []
   const names = [...new Set(entries.flatMap(entry => entry.legs.map(leg => leg.account)))].sort()
   await lockKeys(transaction, entries)
-  await openAccounts(transaction, names)
-  const held = await lockBalances(transaction, names)
+  const ids = await openAccounts(transaction, names)
+  const balances = await lockBalances(transaction, ids)
   const known = await readKeys(transaction, entries)
-  const { outcomes } = postAll({ balances: held.balances, entries: known }, entries)
+  const { outcomes } = postAll({ balances, entries: known }, entries)
   const posted = entries.filter((_, index) => outcomes[index]?.kind === 'posted')
   if (posted.length > 0) {
-    await insertEntries(transaction, posted, held.ids)
-    await moveBalances(transaction, posted, held.ids)
+    await insertEntries(transaction, posted, ids)
+    await moveBalances(transaction, posted, ids)
   }
   return outcomes
 }
@@ -59,45 +60,62 @@ async function lockKeys(transaction: Transaction<Database>, entries: readonly En
               from unnest(${keys}::text[]) as key order by number) as locks`.execute(transaction)
 }
 
-/** Rows that are there are not tried again, since even a refused insert uses up an id. */
-async function openAccounts(transaction: Transaction<Database>, names: readonly LedgerAccount[]) {
+/**
+ * Looks names up once and by one statement, and makes those that are missing. Rows that are there
+ * are not tried again, since even a refused insert uses up an id.
+ */
+async function openAccounts(
+  transaction: Transaction<Database>,
+  names: readonly LedgerAccount[],
+): Promise<ReadonlyMap<LedgerAccount, bigint>> {
+  const known = await readIds(transaction, names)
+  const missing = names.filter(name => !known.has(name))
+  if (missing.length === 0) return known
   await sql`
     insert into ledger_accounts (name, kind)
     select name, kind
-      from unnest(${names}::text[], ${names.map(kindOf)}::text[]) as wanted (name, kind)
-     where not exists (select from ledger_accounts there where there.name = wanted.name)
+      from unnest(${missing}::text[], ${missing.map(kindOf)}::text[]) as wanted (name, kind)
      order by name
         on conflict do nothing`.execute(transaction)
+  // Whoever made one of them meanwhile has committed, so it can be read now.
+  const made = await readIds(transaction, missing)
   await sql`
     insert into ledger_balances (account_id, kind, amount_msat)
     select id, kind, 0
       from ledger_accounts
-     where name = any(${names}::text[])
-       and not exists (select from ledger_balances where account_id = id)
+     where id = any(${wholeNumbers([...made.values()], id => id)}::bigint[])
      order by id
         on conflict do nothing`.execute(transaction)
+  return new Map([...known, ...made])
 }
 
-type HeldBalances = {
-  readonly balances: ReadonlyMap<LedgerAccount, Millisats>
-  readonly ids: ReadonlyMap<LedgerAccount, bigint>
+async function readIds(
+  transaction: Transaction<Database>,
+  names: readonly LedgerAccount[],
+): Promise<ReadonlyMap<LedgerAccount, bigint>> {
+  const { rows } = await sql<{ name: LedgerAccount; id: bigint }>`
+    select name, id from ledger_accounts where name = any(${names}::text[])`.execute(transaction)
+  return new Map(rows.map(({ name, id }) => [name, id]))
 }
 
 async function lockBalances(
   transaction: Transaction<Database>,
-  names: readonly LedgerAccount[],
-): Promise<HeldBalances> {
-  const { rows } = await sql<{ name: LedgerAccount; account_id: bigint; amount_msat: bigint }>`
-    select name, account_id, amount_msat
-      from ledger_balances join ledger_accounts on id = account_id
-     where name = any(${names}::text[])
+  ids: ReadonlyMap<LedgerAccount, bigint>,
+): Promise<ReadonlyMap<LedgerAccount, Millisats>> {
+  const { rows } = await sql<{ id: bigint; amount: bigint }>`
+    select account_id as id, amount_msat as amount
+      from ledger_balances
+     where account_id = any(${wholeNumbers([...ids.values()], id => id)}::bigint[])
      order by account_id
-       for update of ledger_balances`.execute(transaction)
-  assert(rows.length === names.length, 'every account of an entry has its balance')
-  return {
-    balances: new Map(rows.map(row => [row.name, millisats(row.amount_msat)])),
-    ids: new Map(rows.map(row => [row.name, row.account_id])),
-  }
+       for update`.execute(transaction)
+  const held = new Map(rows.map(({ id, amount }) => [id, millisats(amount)]))
+  return new Map(
+    [...ids].map(([name, id]) => {
+      const amount = held.get(id)
+      assert(amount !== undefined, 'every account of an entry has its balance')
+      return [name, amount]
+    }),
+  )
 }
 
 async function readKeys(
@@ -126,15 +144,23 @@ async function insertEntries(
      order by nth
     returning id, key`.execute(transaction)
   const journalIds = new Map(rows.map(row => [row.key, row.id]))
-  const legs = entries.flatMap(({ key, legs }) =>
-    legs.map((leg, index) => ({ ...leg, index, journal: journalIds.get(key) })),
-  )
+  const legs = entries.flatMap(({ key, legs }) => {
+    const journal = journalIds.get(key)
+    assert(journal !== undefined, 'every entry that was inserted has its id')
+    return legs.map(({ account, amount }, index) => ({ journal, index, account, amount }))
+  })
   await sql`
     insert into legs (journal_id, leg, account_id, amount_msat)
-    select * from unnest(${legs.map(leg => leg.journal)}::bigint[],
-                         ${legs.map(leg => leg.index)}::integer[],
-                         ${legs.map(leg => ids.get(leg.account))}::bigint[],
-                         ${legs.map(leg => leg.amount)}::bigint[])`.execute(transaction)
+    select * from unnest(${wholeNumbers(legs, leg => leg.journal)}::bigint[],
+                         ${wholeNumbers(legs, leg => leg.index)}::integer[],
+                         ${wholeNumbers(legs, leg => idOf(ids, leg.account))}::bigint[],
+                         ${wholeNumbers(legs, leg => leg.amount)}::bigint[])`.execute(transaction)
+}
+
+function idOf(ids: ReadonlyMap<LedgerAccount, bigint>, account: LedgerAccount): bigint {
+  const id = ids.get(account)
+  assert(id !== undefined, 'every account of an entry has its id')
+  return id
 }
 
 /** Adds to the rows rather than replacing them, so that the SQL check judges for itself. */
@@ -143,15 +169,16 @@ async function moveBalances(
   entries: readonly Entry[],
   ids: ReadonlyMap<LedgerAccount, bigint>,
 ) {
-  const moves = new Map<LedgerAccount, bigint>()
+  const sums = new Map<LedgerAccount, bigint>()
   for (const { account, amount } of entries.flatMap(entry => entry.legs))
-    moves.set(account, (moves.get(account) ?? 0n) + amount)
+    sums.set(account, (sums.get(account) ?? 0n) + amount)
+  const moves = [...sums]
   const { numAffectedRows } = await sql`
     update ledger_balances set amount_msat = amount_msat + move.amount
-      from unnest(${[...moves.keys()].map(name => ids.get(name))}::bigint[],
-                  ${[...moves.values()]}::bigint[]) as move (id, amount)
+      from unnest(${wholeNumbers(moves, ([account]) => idOf(ids, account))}::bigint[],
+                  ${wholeNumbers(moves, ([, amount]) => amount)}::bigint[]) as move (id, amount)
      where account_id = move.id`.execute(transaction)
-  assert(numAffectedRows === BigInt(moves.size), 'every balance of an entry has moved')
+  assert(numAffectedRows === BigInt(moves.length), 'every balance of an entry has moved')
 }
 
 /** What accounts hold, debit positive; zero where nothing was ever posted. */

@@ -61,7 +61,8 @@ type Row = {
 
 /**
  * The ledger's tables are only read; reading them here keeps the search one statement however many
- * accounts there are.
+ * accounts there are. Live payouts are looked up one by one, since how many there are changes with
+ * each batch, and statistics that say "none" would have them all read for every account.
  */
 async function readCandidates(
   db: Kysely<Database>,
@@ -78,8 +79,9 @@ async function readCandidates(
       join payees p on p.id = a.payee_id
       join ledger_accounts l on l.name = 'miner:' || a.id || ':payable'
       join ledger_balances b on b.account_id = l.id
-      left join payouts live
-        on live.account_id = a.id and live.state not in ('settled', 'released')
+      left join lateral (
+        select id, batch_id, state from payouts
+         where account_id = a.id and state not in ('settled', 'released') limit 1) live on true
       left join payout_requests request
         on request.account_id = a.id and request.ended_ms is null
      cross join lateral ${INTERVAL_BEGAN} since

@@ -15,7 +15,7 @@ import type { Fees, Funds, Rail } from './rail.ts'
 import { remember } from './remember.ts'
 import type { Moment, Scheme } from './scheme.ts'
 import { lockSpending } from './spent-store.ts'
-import { type Candidate, type Circumstances, type Due, dueOn } from './waiting.ts'
+import { type Candidate, type Circumstances, type Due, dueOn, isAnyDueOn } from './waiting.ts'
 
 /** Candidates in memory at once; the run goes on with those behind them. */
 const CANDIDATES_A_PAGE = 100_000
@@ -130,7 +130,7 @@ async function planPage(
   context: Omit<Circumstances, 'feeRates'>,
 ): Promise<void> {
   const { rail } = run
-  if (dueOn(rail.name, page, { ...context, feeRates: new Map() }).length === 0) return
+  if (!isAnyDueOn(rail.name, page, { ...context, feeRates: new Map() })) return
   const funds = run.funds ?? (await askFunds(rail))
   if (funds.kind === 'waits') return end(run, funds.reason)
   run.funds = funds

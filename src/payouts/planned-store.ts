@@ -1,5 +1,6 @@
 import { sql, type Transaction } from 'kysely'
 import { assert } from '../lib/assert.ts'
+import { wholeNumbers } from '../lib/db/arrays.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type BatchId, batchId, type PayoutId, payoutId, unixMs } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
@@ -156,10 +157,10 @@ async function insertPayouts(
                          planned_ms, planned_height)
     overriding system value
     select id, account, ${batch}, amount, charge, destination, 'planned', ${now.at}, ${now.height}
-      from unnest(${payouts.map(({ id }) => id)}::bigint[],
-                  ${payouts.map(({ account }) => account)}::bigint[],
-                  ${payouts.map(({ amount }) => amount)}::bigint[],
-                  ${payouts.map(each => each.charge)}::bigint[],
+      from unnest(${wholeNumbers(payouts, ({ id }) => id)}::bigint[],
+                  ${wholeNumbers(payouts, ({ account }) => account)}::bigint[],
+                  ${wholeNumbers(payouts, ({ amount }) => amount)}::bigint[],
+                  ${wholeNumbers(payouts, each => each.charge)}::bigint[],
                   ${payouts.map(({ destination }) => destination)}::text[])
         as payout (id, account, amount, charge, destination)`.execute(tx)
 }
@@ -188,7 +189,7 @@ async function endRequests(
 ) {
   await sql`
     update payout_requests set payout_id = payout.id, ended_ms = ${now.at}
-      from unnest(${payouts.map(({ id }) => id)}::bigint[],
-                  ${payouts.map(({ account }) => account)}::bigint[]) as payout (id, account)
+      from unnest(${wholeNumbers(payouts, ({ id }) => id)}::bigint[],
+                  ${wholeNumbers(payouts, ({ account }) => account)}::bigint[]) as payout (id, account)
      where account_id = payout.account and ended_ms is null`.execute(tx)
 }

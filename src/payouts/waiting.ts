@@ -110,10 +110,16 @@ export function wayOf(
  * Why an account is not in the next plan, or that it is. Limits and coins are the plan's own
  * business, since they depend on who else is in it.
  */
-export function waitingReason(
+export function waitingReason(candidate: Candidate, circumstances: Circumstances): Waiting {
+  const reason = wayOrReason(candidate, circumstances)
+  return reason.kind === 'way' ? { kind: 'next plan' } : reason
+}
+
+/** The way on which it is paid in the next plan, or why it is not in it. */
+function wayOrReason(
   candidate: Candidate,
   { now, rails, frozen, feeRates }: Circumstances,
-): Waiting {
+): Way | Exclude<Waiting, { readonly kind: 'next plan' }> {
   const { live, settings, scheme, since } = candidate
   assert(candidate.payable >= 0n, 'we never owe less than nothing')
   if (live !== null) return { kind: 'under way', ...live }
@@ -131,7 +137,7 @@ export function waitingReason(
   const wish = settings?.feeRateMax ?? null
   if (feeRateSatPerKvb !== undefined && wish !== null && feeRateSatPerKvb > wish)
     return { kind: 'fee above wish', feeRateSatPerKvb, wish }
-  return { kind: 'next plan' }
+  return way
 }
 
 /**
@@ -144,16 +150,31 @@ export function dueOn(
   circumstances: Circumstances,
 ): Due[] {
   return candidates
-    .filter(candidate => waitingReason(candidate, circumstances).kind === 'next plan')
-    .toSorted((a, b) => a.since.at - b.since.at || (a.account < b.account ? -1 : 1))
     .flatMap(candidate => {
-      const way = wayOf(candidate, circumstances.rails)
-      if (way.kind === 'none' || way.rail !== rail) return []
-      const { account, payee, payable, scheme } = candidate
-      const { destination, least, setBy } = way
-      const paysFee = scheme.feePaidBy === 'payees'
-      return [{ account, payee, destination, gross: satsFloor(payable), least, paysFee, setBy }]
+      const way = wayOrReason(candidate, circumstances)
+      return way.kind === 'way' && way.rail === rail ? [{ candidate, way }] : []
     })
+    .toSorted(({ candidate: a }, { candidate: b }) =>
+      a.since.at === b.since.at ? (a.account < b.account ? -1 : 1) : a.since.at - b.since.at,
+    )
+    .map(
+      ({ candidate: { account, payee, payable, scheme }, way: { destination, least, setBy } }) => {
+        const paysFee = scheme.feePaidBy === 'payees'
+        return { account, payee, destination, gross: satsFloor(payable), least, paysFee, setBy }
+      },
+    )
+}
+
+/** Whether {@link dueOn} would answer with anybody. */
+export function isAnyDueOn(
+  rail: string,
+  candidates: readonly Candidate[],
+  circumstances: Circumstances,
+): boolean {
+  return candidates.some(candidate => {
+    const way = wayOrReason(candidate, circumstances)
+    return way.kind === 'way' && way.rail === rail
+  })
 }
 
 function largest(amounts: readonly Sats[]): Sats {

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import { toHex } from '../lib/bytes.ts'
+import { wholeNumbers } from '../lib/db/arrays.ts'
 import type { Database } from '../lib/db/schema.ts'
 import type { AccountId, BlockHash, JobId, SessionId, UnixMs, WorkerId } from '../lib/ids.ts'
 import type { Sats } from '../lib/money.ts'
@@ -158,13 +159,13 @@ async function insertShares(db: Kysely<Database>, shares: readonly ShareRow[]): 
              substr(${packed(shares, 8, share => share.extranonce2)}::bytea, 8 * nth - 7, 8),
              received_ms
         from open, unnest(
-          ${whole(shares, share => share.height)}::integer[],
-          ${whole(shares, share => share.accountId)}::bigint[],
-          ${whole(shares, share => share.workerId)}::bigint[],
-          ${whole(shares, share => share.sessionId)}::bigint[],
-          ${whole(shares, share => share.jobId)}::bigint[],
-          ${whole(shares, share => share.difficultyLog2)}::smallint[],
-          ${whole(shares, share => share.receivedAt)}::bigint[])
+          ${wholeNumbers(shares, share => share.height)}::integer[],
+          ${wholeNumbers(shares, share => share.accountId)}::bigint[],
+          ${wholeNumbers(shares, share => share.workerId)}::bigint[],
+          ${wholeNumbers(shares, share => share.sessionId)}::bigint[],
+          ${wholeNumbers(shares, share => share.jobId)}::bigint[],
+          ${wholeNumbers(shares, share => share.difficultyLog2)}::smallint[],
+          ${wholeNumbers(shares, share => share.receivedAt)}::bigint[])
           with ordinality
           as share (height, account_id, worker_id, session_id, job_id,
                     difficulty_log2, received_ms, ordinal),
@@ -243,14 +244,6 @@ function asOutcome({ epoch, hashes }: Inserted, shares: readonly ShareRow[]): Gr
 
 function column<Row, Value>(rows: readonly Row[], of: (row: Row) => Value): Value[] {
   return rows.map(of)
-}
-
-/**
- * Whole numbers as PostgreSQL writes an array of them: the driver would escape each as if it were
- * any text.
- */
-function whole(rows: readonly ShareRow[], of: (row: ShareRow) => bigint | number): string {
-  return `{${rows.map(of).join()}}`
 }
 
 /** Bytes one after another: the driver sends them as they are, not as hex that both sides spell. */

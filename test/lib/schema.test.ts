@@ -101,3 +101,40 @@ test('the pool itself may change or delete no row that proves the past', async (
     await expect(byOwner, `truncate ${table} as owner`).rejects.toThrow(/written once/)
   }
 })
+
+test('a row of money names what is there, and that never goes', async () => {
+  const { db, ownerDb } = database
+  const nowhere = 987_654_321n
+  const naming = [
+    `with entry as (insert into journal (key, request_hash, event, posted_ms)
+       values ('schema:nowhere', repeat('a', 64), 'test', 1) returning id)
+     insert into legs select id, n, ${nowhere} + n, 2 * n - 1
+       from entry, generate_series(0, 1) as n`,
+    `insert into ledger_balances values (${nowhere}, 'asset', 0)`,
+    `insert into payouts (account_id, batch_id, amount_sats, state, planned_ms, planned_height)
+     values (${nowhere}, ${nowhere}, 1, 'planned', 1, 1)`,
+  ]
+  for (const statement of naming)
+    await expect(sql.raw(statement).execute(db), statement).rejects.toMatchObject({ code: '23503' })
+  await sql`insert into ledger_accounts (name, kind) values ('asset:schema', 'asset')`.execute(db)
+  await sql`insert into ledger_balances
+    select id, kind, 0 from ledger_accounts where name = 'asset:schema'`.execute(db)
+  await sql`insert into payees (kind, destination, created_ms)
+    values ('bitcoin', 'schema', 1)`.execute(db)
+  await sql`insert into accounts (payee_id, scheme, created_ms)
+    select id, 'schema', 1 from payees where destination = 'schema'`.execute(db)
+  await sql`insert into batches (rail, state, manifest, manifest_hash, anchor_txid, anchor_vout,
+                                 total_sats, fee_max_sats, created_ms, expires_ms)
+    values ('l1', 'planned', '', repeat('b', 64), repeat('b', 64), 0, 1, 0, 0, 1)`.execute(db)
+  const removing = [
+    ...['ledger_accounts', 'accounts', 'batches'].map(table => `delete from ${table}`),
+    ...['ledger_accounts', 'accounts', 'batches'].map(table => `truncate ${table} cascade`),
+    'update ledger_accounts set id = default',
+    'update accounts set id = default',
+    `update ledger_balances set account_id = ${nowhere}`,
+  ]
+  for (const statement of removing) {
+    const refused = { code: '23001' }
+    await expect(sql.raw(statement).execute(ownerDb), statement).rejects.toMatchObject(refused)
+  }
+})
