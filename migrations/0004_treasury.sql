@@ -154,6 +154,29 @@ create index batch_versions_first on batch_versions (created_ms) where version =
 create index batches_watched on batches (watched_until_height)
   where state = 'settled' and watched_until_height is not null;
 
+-- Which wallet pays, what for, and whose approval it was count as much as the manifest: limits of
+-- a day and entries are made of them.
+create or replace function batch_keeps_its_manifest() returns trigger language plpgsql as $$
+begin
+  if (new.id, new.rail, new.manifest, new.manifest_hash, new.anchor_txid, new.anchor_vout,
+      new.total_sats, new.fee_max_sats, new.created_ms, new.expires_ms,
+      new.purpose, new.wallet, new.parent_id)
+     is distinct from
+     (old.id, old.rail, old.manifest, old.manifest_hash, old.anchor_txid, old.anchor_vout,
+      old.total_sats, old.fee_max_sats, old.created_ms, old.expires_ms,
+      old.purpose, old.wallet, old.parent_id) then
+    raise exception 'a batch keeps its manifest' using errcode = 'restrict_violation';
+  end if;
+  if old.auto_approved and not new.auto_approved then
+    raise exception 'a batch that the pool approved alone stays one'
+      using errcode = 'restrict_violation';
+  end if;
+  if old.state in ('settled', 'released') and new.state <> old.state then
+    raise exception 'a % batch has ended', old.state using errcode = 'restrict_violation';
+  end if;
+  return new;
+end $$;
+
 alter table payouts
   add column fee_sats bigint not null default 0 check (fee_sats >= 0),
   add column destination text;

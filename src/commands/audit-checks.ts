@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Audit } from '../api/index.ts'
 import { auditChain, auditSince, type ChainHead, findingText } from '../ledger/index.ts'
 import type { Database } from '../lib/db/schema.ts'
+import type { UnixMs } from '../lib/ids.ts'
 import { auditBatches, auditInflight, auditRewards, auditVersions } from '../payouts/index.ts'
 import { auditRecount, auditReferences, auditWorkChain } from '../pool/index.ts'
 import { eventsHead, verifyEvents, verifyOperators } from '../treasury/index.ts'
@@ -54,10 +55,13 @@ function payoutChecks(db: Kysely<Database>, newest: number | 'all'): readonly Au
 }
 
 /** What must hold of who may do what, and of the log of who did. */
-function peopleChecks(db: Kysely<Database>, network: string): readonly AuditCheck[] {
+function peopleChecks(
+  db: Kysely<Database>,
+  { network, now }: { readonly network: string; readonly now: UnixMs },
+): readonly AuditCheck[] {
   return [
     check(db, 'operators and keys are what signed changes add up to', at =>
-      verifyOperators(at, network),
+      verifyOperators(at, network, now),
     ),
     {
       name: 'events: chain and words',
@@ -75,10 +79,14 @@ function peopleChecks(db: Kysely<Database>, network: string): readonly AuditChec
  * All that a careful operator wants checked on the database, quick things first.
  *
  * @param retentionBlocks how far below the tip shares must still be there
+ * @param now of whoever checks: nothing was done after it
  */
 export function auditChecks(
   db: Kysely<Database>,
-  { retentionBlocks, network }: { readonly retentionBlocks: number; readonly network: string },
+  {
+    retentionBlocks,
+    ...people
+  }: { readonly retentionBlocks: number; readonly network: string; readonly now: UnixMs },
 ): readonly AuditCheck[] {
   return [
     {
@@ -102,7 +110,7 @@ export function auditChecks(
         return { complaints, notes: notKept > 0 ? [note] : [] }
       },
     },
-    ...peopleChecks(db, network),
+    ...peopleChecks(db, people),
     check(db, 'shares, rejects and candidates name rows that are there', auditReferences),
   ]
 }

@@ -1,3 +1,4 @@
+import { systemClock } from '../lib/time.ts'
 import { auditChecks, runCheck } from './audit-checks.ts'
 import { type Command, orExplain, parseOptions, requireConfig, sayPlain } from './command.ts'
 import { withDatabase } from './with-database.ts'
@@ -14,7 +15,7 @@ export const auditCommand: Command = {
       const retentionBlocks = pool.shareRetentionBlocks
       return withDatabase(config, async db => {
         let failed = 0
-        for (const check of auditChecks(db, { retentionBlocks, network })) {
+        for (const check of auditChecks(db, { retentionBlocks, network, now: systemClock.now() })) {
           const { complaints, notes } = await runCheck(check)
           const many = `${complaints.length} complaint${complaints.length === 1 ? '' : 's'}`
           sayPlain(`${check.name}: ${complaints.length === 0 ? 'ok' : many}`)

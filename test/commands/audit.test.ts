@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { auditChecks, moneyAudit, runCheck } from '../../src/commands/audit-checks.ts'
 import type { Database } from '../../src/lib/db/schema.ts'
+import { systemClock } from '../../src/lib/time.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { runCommand } from './child.ts'
 import { configFile } from './config-file.ts'
@@ -17,7 +18,11 @@ afterAll(() => database.drop())
 /** All complaints, each behind the first word of its check. */
 async function complaints(db: Kysely<Database>, retentionBlocks = 1000): Promise<string[]> {
   const found: string[] = []
-  for (const check of auditChecks(db, { retentionBlocks, network: 'regtest' })) {
+  for (const check of auditChecks(db, {
+    retentionBlocks,
+    network: 'regtest',
+    now: systemClock.now(),
+  })) {
     const { complaints } = await runCheck(check)
     found.push(...complaints.map(complaint => `${check.name.split(' ')[0]} ${complaint}`))
   }
@@ -235,7 +240,11 @@ test('shares as old as the configuration lets them be dropped are no complaint',
   await writeHistory(copy.db)
   await sql`update tips set height = 5000`.execute(copy.ownerDb)
   await sql`drop table shares_0`.execute(copy.ownerDb)
-  const checks = auditChecks(copy.db, { retentionBlocks: 1000, network: 'regtest' })
+  const checks = auditChecks(copy.db, {
+    retentionBlocks: 1000,
+    network: 'regtest',
+    now: systemClock.now(),
+  })
   const recount = checks.find(({ name }) => name.includes('counted again'))
   expect(await recount?.run()).toEqual({
     complaints: [],

@@ -146,3 +146,25 @@ test('a field that a stranger added does not reach what is stored', async () => 
   const psbt = taken(ours, theirs.toBuffer())
   expect(Psbt.fromBuffer(psbt).data.globalMap.unknownKeyVals ?? []).toEqual([])
 })
+
+test('a PSBT full of strangers’ signatures is refused without checking each', async () => {
+  const ours = await unsignedSpend(WALLETS['wsh(sortedmulti)'])
+  const signed = Psbt.fromBuffer(signedBy(ours, seeds[0]), { network })
+  const [good] = signed.data.inputs[0]?.partialSig ?? []
+  if (!good) throw new Error('the co-signer has signed')
+  const strangers = Array.from({ length: 5000 }, (_, index) => {
+    const secret = new Uint8Array(32).fill(1)
+    new DataView(secret.buffer).setUint32(0, index)
+    return { ...good, pubkey: secp256k1.pointFromScalar(secret, true) ?? good.pubkey }
+  })
+  const full = Psbt.fromBuffer(ours, { network })
+  for (const input of full.data.inputs) input.partialSig = strangers
+  const bytes = full.toBuffer()
+  const before = process.cpuUsage()
+  expect(takeSignatures(ours, bytes).kind).toBe('refused')
+  const { user } = process.cpuUsage(before)
+  const started = process.cpuUsage()
+  Psbt.fromBuffer(bytes)
+  const { user: reading } = process.cpuUsage(started)
+  expect(user, 'not much more work than reading it').toBeLessThan(5 * reading)
+})

@@ -1,7 +1,7 @@
 import { sql, type Transaction } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Database } from '../../src/lib/db/schema.ts'
-import { unixMs } from '../../src/lib/ids.ts'
+import { type UnixMs, unixMs } from '../../src/lib/ids.ts'
 import { eventsAfter, verifyEvents } from '../../src/treasury/audit-event-store.ts'
 import {
   INVITATION_MS,
@@ -9,7 +9,12 @@ import {
   joinAsFirstAdmin,
   tokenDigest,
 } from '../../src/treasury/first-admin-store.ts'
-import { type OperatorChange, signOperatorAct } from '../../src/treasury/operator-act.ts'
+import {
+  encodeOperatorAct,
+  type OperatorChange,
+  operatorActHash,
+  signOperatorAct,
+} from '../../src/treasury/operator-act.ts'
 import { verifyOperators } from '../../src/treasury/operator-audit-store.ts'
 import {
   changeOperators,
@@ -121,7 +126,7 @@ test('changes are written with their acts and events, and add up to the tables',
   await change(1, { kind: 'remove operator', alias: 'bob' })
   expect((await readOperators(database.db)).map(({ alias }) => alias)).toEqual(['admin1'])
   expect((await readMembers(database.db)).map(({ removed }) => removed)).toEqual([false, true])
-  expect(await verifyOperators(database.db, NETWORK)).toEqual([])
+  expect(await verifyOperators(database.db, NETWORK, NOW)).toEqual([])
   expect(await verifyEvents(database.db)).toEqual([])
   const events = await eventsAfter(database.db, 0n, 20)
   expect(events.map(({ actor, action }) => `${actor} ${action}`)).toEqual([
@@ -146,7 +151,7 @@ test('of two changes signed for one state one counts, and none counts again', as
   const verdicts = await Promise.all([give(one), give(two)])
   expect(verdicts.map(({ kind }) => kind).sort()).toEqual(['accepted', 'refused'])
   expect(await give(one)).toEqual(refused('outdated'))
-  expect(await verifyOperators(database.db, NETWORK)).toEqual([])
+  expect(await verifyOperators(database.db, NETWORK, NOW)).toEqual([])
 })
 
 test.each([
@@ -166,8 +171,35 @@ test.each([
 ])('a check finds %s that was put there without a signature', async (_what, statement, said) => {
   await admin()
   await change(1, addBob)
-  expect(await verifyOperators(database.db, NETWORK)).toEqual([])
+  expect(await verifyOperators(database.db, NETWORK, NOW)).toEqual([])
   await sql`alter table operator_acts disable trigger written_once`.execute(database.ownerDb)
   await sql.raw(statement).execute(database.ownerDb)
-  expect((await verifyOperators(database.db, NETWORK)).join('\n')).toMatch(said)
+  expect((await verifyOperators(database.db, NETWORK, NOW)).join('\n')).toMatch(said)
+})
+
+test('a check finds a first admin who stands at a time when no key is good any more', async () => {
+  await admin()
+  const evil = async (at: UnixMs) => {
+    const change = { kind: 'first admin', alias: 'eve', key: keyOf(7), notAfter: at + 1 } as const
+    const previous = await operatorsHead(database.db)
+    const invitation = 'f'.repeat(64)
+    const words = { network: NETWORK, previous, at, change: { ...change, invitation } }
+    const { act, signature } = signOperatorAct(secretOf(7), words)
+    const row = { bytes: encodeOperatorAct(act), hash: operatorActHash(act), signature }
+    const rest = { serial: 2n, operator_key: act.by, given_ms: BigInt(at) }
+    await database.db
+      .insertInto('operator_acts')
+      .values({ ...row, ...rest })
+      .execute()
+    await sql`insert into operators (alias, roles, created_ms)
+              values ('eve', '{admin}', ${at})`.execute(database.db)
+    await sql`insert into operator_keys (key, operator_id, created_ms, not_after_ms)
+              select ${keyOf(7)}, id, ${at}, ${at + 1} from operators
+               where alias = 'eve'`.execute(database.db)
+  }
+  await evil(LATER)
+  const said = ['operators: change 2 is of another time than its place']
+  expect(await verifyOperators(database.db, NETWORK, NOW)).toEqual(said)
+  const early = unixMs(LATER + 1)
+  expect(await verifyOperators(database.db, NETWORK, early), 'nobody had a good key').toEqual([])
 })

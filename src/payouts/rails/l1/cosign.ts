@@ -1,7 +1,7 @@
 import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { ECPairFactory } from 'ecpair'
 import * as secp256k1 from 'tiny-secp256k1'
-import { equalBytes } from '../../../lib/bytes.ts'
+import { equalBytes, toHex } from '../../../lib/bytes.ts'
 import { type Txid, txid } from '../../../lib/ids.ts'
 
 /** A PSBT of a batch's version with what a co-signer gave of it, or why that is not taken. */
@@ -16,6 +16,8 @@ type SignedPart = Pick<PsbtInput, 'partialSig' | 'tapScriptSig' | 'tapKeySig'>
 const SIGHASH_ALL = 0x01
 /** A schnorr signature without a byte for its type covers everything. Source: BIP 341. */
 const SCHNORR_BYTES = 64
+/** One a key, a script and what leads to it; what stands behind so many items is not looked at. */
+const WITNESS_ITEMS_MAX = 20
 const ecpair = ECPairFactory(secp256k1)
 
 /**
@@ -33,8 +35,13 @@ export function takeSignatures(ours: Uint8Array, theirs: Uint8Array): TakeOutcom
   if (!equalBytes(base.data.getTransaction(), given.data.getTransaction()))
     return { kind: 'refused', reason: 'it is of another transaction' }
   const trial = Psbt.fromBuffer(ours)
+  const witnesses = witnessesOf(given)
   for (const [index, input] of base.data.inputs.entries()) {
-    const taken = offeredBy(given, index, input).filter(part => isValid(trial, index, part))
+    const offered = [
+      ...offeredByFields(given.data.inputs[index], input),
+      ...offeredByWitness(witnesses[index] ?? [], input),
+    ]
+    const taken = offered.filter(part => isValid(trial, index, part))
     for (const part of distinct(taken)) base.data.updateInput(index, part)
   }
   const isSigned = base.data.inputs.some(input => signaturesOf(input) > 0)
@@ -71,33 +78,47 @@ function parse(bytes: Uint8Array): Psbt | null {
   }
 }
 
-/** Each signature alone, as it would stand in our PSBT. */
-function offeredBy(given: Psbt, index: number, ours: PsbtInput): SignedPart[] {
-  const { partialSig = [], tapScriptSig = [], tapKeySig } = given.data.inputs[index] ?? {}
+/**
+ * Each signature alone, as it would stand in our PSBT. Only of keys that our input names: checking
+ * one costs milliseconds, and a stranger's PSBT has room for tens of thousands.
+ */
+function offeredByFields(given: PsbtInput | undefined, ours: PsbtInput): SignedPart[] {
+  const { partialSig = [], tapScriptSig = [], tapKeySig } = given ?? {}
+  const { bip32Derivation = [], tapBip32Derivation = [] } = ours
+  const keys = new Set(bip32Derivation.map(({ pubkey }) => toHex(pubkey)))
+  const leaves = new Set(
+    tapBip32Derivation.flatMap(({ pubkey, leafHashes }) =>
+      leafHashes.map(leaf => toHex(pubkey) + toHex(leaf)),
+    ),
+  )
   return [
-    ...partialSig.map(each => ({ partialSig: [each] })),
-    ...tapScriptSig.map(each => ({ tapScriptSig: [each] })),
+    ...partialSig
+      .filter(({ pubkey }) => keys.has(toHex(pubkey)))
+      .map(each => ({ partialSig: [each] })),
+    ...tapScriptSig
+      .filter(({ pubkey, leafHash }) => leaves.has(toHex(pubkey) + toHex(leafHash)))
+      .map(each => ({ tapScriptSig: [each] })),
     ...(tapKeySig ? [{ tapKeySig }] : []),
-    ...offeredByWitness(given, index, ours),
   ]
 }
 
 /** A final witness names no keys, so each of its signatures is tried with each key of the input. */
-function offeredByWitness(given: Psbt, index: number, ours: PsbtInput): SignedPart[] {
-  const witness = witnessOf(given, index)
+function offeredByWitness(witness: readonly Uint8Array[], ours: PsbtInput): SignedPart[] {
   const { bip32Derivation = [], tapBip32Derivation = [] } = ours
-  return witness.flatMap(signature => [
-    ...bip32Derivation.map(({ pubkey }) => ({ partialSig: [{ pubkey, signature }] })),
-    ...tapBip32Derivation.flatMap(({ pubkey, leafHashes }) => [
-      ...leafHashes.map(leafHash => ({ tapScriptSig: [{ pubkey, leafHash, signature }] })),
-      ...(leafHashes.length === 0 ? [{ tapKeySig: signature }] : []),
-    ]),
-  ])
+  return witness
+    .slice(0, WITNESS_ITEMS_MAX)
+    .flatMap(signature => [
+      ...bip32Derivation.map(({ pubkey }) => ({ partialSig: [{ pubkey, signature }] })),
+      ...tapBip32Derivation.flatMap(({ pubkey, leafHashes }) => [
+        ...leafHashes.map(leafHash => ({ tapScriptSig: [{ pubkey, leafHash, signature }] })),
+        ...(leafHashes.length === 0 ? [{ tapKeySig: signature }] : []),
+      ]),
+    ])
 }
 
-function witnessOf(given: Psbt, index: number): readonly Uint8Array[] {
+function witnessesOf(given: Psbt): readonly (readonly Uint8Array[])[] {
   try {
-    return given.extractTransaction(true).ins[index]?.witness ?? []
+    return given.extractTransaction(true).ins.map(({ witness }) => witness)
   } catch {
     // It is not final, so its signatures stand in fields of their own.
     return []
