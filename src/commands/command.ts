@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { type Config, loadConfig } from '../config.ts'
+import { NodeUnreachable, RpcError } from '../lib/nodes/bitcoin-core-client.ts'
 
 /** One verb of `./sidepool`. */
 export type Command = {
@@ -58,13 +59,20 @@ export function requireConfig(path: string | undefined): Config {
   throw new CommandError(`${path} cannot be used:\n${lines.join('\n')}`)
 }
 
-/** Ends a command that was called wrongly with its message instead of a stack trace. */
+/**
+ * Ends a command that was called wrongly, or whose node does not do what it is asked, with a line
+ * instead of a stack trace.
+ */
 export async function orExplain(act: () => Promise<number>): Promise<number> {
   try {
     return await act()
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    return 2
+    if (error instanceof CommandError) {
+      process.stderr.write(`${error.message}\n`)
+      return 2
+    }
+    if (!(error instanceof RpcError || error instanceof NodeUnreachable)) throw error
+    process.stderr.write(`the node: ${error.message}\n`)
+    return 1
   }
 }

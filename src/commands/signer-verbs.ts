@@ -13,21 +13,30 @@ import {
   type SignerHead,
 } from '../treasury/index.ts'
 import { CommandError, parseOptions, requireConfig, say, sayPlain } from './command.ts'
+import { parseNetwork } from './descriptor-file.ts'
 import { readOperatorSecret } from './operator-key.ts'
-import { writeSecret } from './secret-file.ts'
+import { readSecret, writeSecret } from './secret-file.ts'
 import { requireSignerClient } from './signer-access.ts'
 import { explainMemory, requireSignerConfig } from './signer-run.ts'
 import { withDatabase } from './with-database.ts'
 
-const NETWORKS: readonly Network[] = ['mainnet', 'testnet4', 'signet', 'regtest']
-
 /** Makes a seed and prints the descriptors that a watch-only wallet is made from. */
 export async function runKeygen(args: readonly string[]): Promise<number> {
   const { options } = parseOptions(args, ['network', 'out'])
-  const network = NETWORKS.find(each => each === options.network)
-  if (!network) throw new CommandError(`--network is one of ${NETWORKS.join(', ')}`)
+  const network = parseNetwork(options.network)
   const seed = systemRandom.bytes(32)
   await writeSecret(need(options.out, '--out FILE'), seed)
+  return sayPublic(seed, network)
+}
+
+/** Prints the same of a seed that is there: one that came back from paper must give the same keys. */
+export async function runPublic(args: readonly string[]): Promise<number> {
+  const { options } = parseOptions(args, ['network', 'seed'])
+  const network = parseNetwork(options.network)
+  return sayPublic(await readSecret(need(options.seed, '--seed FILE')), network)
+}
+
+function sayPublic(seed: Uint8Array, network: Network): number {
   const { wpkh, tr } = accountDescriptors(seed, network)
   say(wpkh)
   say(tr)
@@ -68,7 +77,10 @@ export async function runConfirm(args: readonly string[]): Promise<number> {
   const pair = { signer: parseHead(options.signer), pool: parseHead(options.pool) }
   const secret = await readOperatorSecret(need(options.key, '--key FILE'))
   const out = need(options.out, '--out ACT_FILE')
-  await writeFile(out, `${confirmRequestJson(confirmHeads(secret, pair))}\n`, { flag: 'wx' })
+  const act = `${confirmRequestJson(confirmHeads(secret, pair))}\n`
+  await writeFile(out, act, { flag: 'wx' }).catch((error: Error) => {
+    throw new CommandError(`${out} cannot be written: ${error.message}`)
+  })
   say(`${out} lets the signer go on from ${headText(pair.signer)}`)
   return 0
 }

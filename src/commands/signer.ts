@@ -1,10 +1,11 @@
 import { type Command, CommandError, orExplain } from './command.ts'
 import { runSigner } from './signer-run.ts'
-import { runConfirm, runInit, runKeygen, runRelay, runStatus } from './signer-verbs.ts'
+import { runConfirm, runInit, runKeygen, runPublic, runRelay, runStatus } from './signer-verbs.ts'
 
 /** How the signer's verbs are called. */
 export const SIGNER_HELP = `signer --config FILE
 signer keygen --network NAME --out FILE
+signer public --network NAME --seed FILE
 signer init --config FILE
 signer status --config POOL_FILE
 signer confirm --signer POSITION:HASH --pool POSITION:HASH --key FILE --out ACT_FILE
@@ -12,6 +13,7 @@ signer relay --act ACT_FILE --config POOL_FILE`
 
 const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   keygen: runKeygen,
+  public: runPublic,
   init: runInit,
   status: runStatus,
   confirm: runConfirm,
@@ -21,7 +23,7 @@ const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number
 /** The one program that can spend, on a host of its own, and what an operator does about it. */
 export const signerCommand: Command = {
   name: 'signer',
-  usage: 'signer --config FILE | keygen|init|status|confirm|relay …',
+  usage: 'signer --config FILE | keygen|public|init|status|confirm|relay …',
   summary: 'run the one program that can spend, on its own host, or look after it',
   run: args =>
     orExplain(async () => {

@@ -63,9 +63,7 @@ async function runFirstAdmin(args: readonly string[]): Promise<number> {
     return 1
   }
   say(invitation.token)
-  process.stderr.write(
-    `good once, until ${new Date(invitation.expiresAt).toISOString()}, for: treasury join\n`,
-  )
+  process.stderr.write(`good once, until ${timeText(invitation.expiresAt)}, for: treasury join\n`)
   return 0
 }
 
@@ -96,7 +94,7 @@ async function runOperators(args: readonly string[]): Promise<number> {
   for (const { alias, roles, keys } of reply.value.items) {
     sayPlain(`${alias}: ${roles.join(', ')}`)
     for (const { key, notAfterMs } of keys)
-      sayPlain(`  key ${key}, good until ${new Date(notAfterMs).toISOString()}`)
+      sayPlain(`  key ${key}, good until ${timeText(notAfterMs)}`)
   }
   return 0
 }
@@ -151,6 +149,10 @@ function notAfterOf(days: string | undefined): number {
   return unixMs(systemClock.now() + parseDays(days, KEY_DAYS) * MS_PER_DAY)
 }
 
+function timeText(at: number): string {
+  return new Date(at).toISOString()
+}
+
 /** Shows what will be signed, asks, signs here and posts. */
 async function post(
   url: string,
@@ -167,7 +169,8 @@ async function post(
   if (told.kind === 'refused') return refuse(told.reason)
   const { network } = told.value
   const previous = digest(told.value.head)
-  for (const [name, value] of Object.entries(change)) sayPlain(`  ${name}: ${String(value)}`)
+  for (const [name, value] of Object.entries(change))
+    sayPlain(`  ${name}: ${name === 'notAfter' ? timeText(Number(value)) : String(value)}`)
   if (!isSure && !(await askOnTerminal(`sign this for ${network}?`)))
     return refuse('nothing was signed')
   const at = systemClock.now()

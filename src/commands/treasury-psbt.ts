@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Psbt } from 'bitcoinjs-lib'
-import { NETWORK_FACTS, type Network } from '../lib/bitcoin/network.ts'
-import { checkTransaction, readDescriptor, walletKey } from '../signer/index.ts'
+import { checkTransaction, walletKey } from '../signer/index.ts'
 import type { Manifest } from '../treasury/index.ts'
 import { CommandError, parseOptions, say, sayPlain } from './command.ts'
+import { parseNetwork, readDescriptorFile } from './descriptor-file.ts'
 import { readSecret } from './secret-file.ts'
 import { askOnTerminal } from './terminal.ts'
 import { printBatch, readBatch } from './treasury-acts.ts'
@@ -79,19 +79,10 @@ async function runSign(args: readonly string[]): Promise<number> {
 }
 
 async function openWallet(path: string, { network }: Manifest, seed: Uint8Array) {
-  if (!isNetwork(network)) throw new CommandError(`${network} is no network we know`)
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new CommandError(`there is no file ${path}`)
-  })
-  const descriptor = readDescriptor(text.trim(), network)
-  if (descriptor.kind === 'not ours') throw new CommandError(`${path}: ${descriptor.reason}`)
+  const descriptor = await readDescriptorFile(path, parseNetwork(network))
   const key = walletKey(descriptor, seed)
   if (key === null) throw new CommandError('the seed gives no key of that descriptor')
   return { descriptor, key }
-}
-
-function isNetwork(name: string): name is Network {
-  return Object.hasOwn(NETWORK_FACTS, name)
 }
 
 function signed(psbt: Psbt, key: { readonly sign: (psbt: Psbt) => void }): Uint8Array {

@@ -1,3 +1,4 @@
+import { unlink } from 'node:fs/promises'
 import { z } from 'zod'
 import { fromHex, toHex } from '../lib/bytes.ts'
 import { digest, unixMs } from '../lib/ids.ts'
@@ -70,7 +71,11 @@ async function runLogin(args: readonly string[]): Promise<number> {
     signature: toHex(signature),
   }
   const reply = await ask(`${url}/tokens`, posting(body), given)
-  if (reply.kind === 'refused') return refuse(`${path} opens nothing: ${reply.reason}`)
+  if (reply.kind === 'refused') {
+    // It opens nothing, and would only stand in the way of the next try.
+    await unlink(path)
+    return refuse(reply.reason)
+  }
   const { token: number, alias } = reply.value
   sayPlain(`${path} holds token ${number} of ${alias}: ${scopes.join(', ')}`)
   return 0

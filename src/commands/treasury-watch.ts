@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { connectNode, type NodeRpc } from '../lib/nodes/bitcoin-core-client.ts'
-import { readDescriptor } from '../signer/index.ts'
 import { CommandError, parseOptions, requireConfig, say } from './command.ts'
+import { parseNetwork, readDescriptorFile } from './descriptor-file.ts'
+import { expectWords, need } from './treasury-options.ts'
 
 /** Scripts that the node watches ahead of the last one used. */
 const RANGE = 1000
@@ -12,14 +13,28 @@ const importedSchema = z.array(
 
 /** Makes the node's watch-only wallet of a signer's descriptor: it knows coins, and no key. */
 export async function runWatch(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(args, ['config', 'wallet', 'descriptor'])
+  const { options, words } = parseOptions(args, ['config', 'wallet', 'descriptor'])
+  expectWords(words, 0)
   const config = requireConfig(options.config)
-  const { wallet, descriptor } = options
-  if (!wallet) throw new CommandError('--wallet NAME is missing')
-  const read = readDescriptor(descriptor ?? '', config.network)
-  if (read.kind !== 'descriptor') throw new CommandError(`--descriptor: ${read.reason}`)
-  await watchDescriptor(connectNode(config.node), wallet, read.text)
-  say(`${wallet} watches ${read.text}`)
+  const wallet = need(options.wallet, '--wallet NAME')
+  const path = need(options.descriptor, '--descriptor FILE')
+  const { text } = await readDescriptorFile(path, config.network)
+  await watchDescriptor(connectNode(config.node), wallet, text)
+  say(`${wallet} watches ${text}`)
+  return 0
+}
+
+/**
+ * Prints the first address of a wallet, worked out here from its descriptor: what the pool's
+ * coinbases pay is right when each holder of a key sees the same address on a machine of their own.
+ */
+export async function runAddress(args: readonly string[]): Promise<number> {
+  const { options, words } = parseOptions(args, ['network', 'descriptor'])
+  expectWords(words, 0)
+  const network = parseNetwork(options.network)
+  const path = need(options.descriptor, '--descriptor FILE')
+  const descriptor = await readDescriptorFile(path, network)
+  say(descriptor.at({ chain: 0, index: 0 }).address)
   return 0
 }
 

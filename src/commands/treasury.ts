@@ -29,7 +29,7 @@ import {
 import { PSBT_HELP, PSBT_VERBS } from './treasury-psbt.ts'
 import { showRules, tryRules } from './treasury-rules.ts'
 import { TOKEN_HELP, TOKEN_VERBS } from './treasury-tokens.ts'
-import { runWatch } from './treasury-watch.ts'
+import { runAddress, runWatch } from './treasury-watch.ts'
 import { withDatabase } from './with-database.ts'
 
 const HELP = `treasury keygen --out FILE
@@ -40,7 +40,8 @@ treasury reject BATCH --reason TEXT --key FILE --api URL --token-file FILE [--ye
 treasury policy --api URL --token-file FILE
 treasury dry-run --policy FILE --last N --config FILE
 treasury capital --outpoint TXID:VOUT[,…] --id NAME --config FILE
-treasury watch --wallet NAME --descriptor D --config FILE
+treasury address --network NAME --descriptor FILE
+treasury watch --wallet NAME --descriptor FILE --config FILE
 ${OPERATOR_HELP}
 ${TOKEN_HELP}
 ${FLOAT_HELP}
@@ -56,6 +57,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   policy: runPolicy,
   'dry-run': runDryRun,
   capital: runCapital,
+  address: runAddress,
   watch: runWatch,
   ...OPERATOR_VERBS,
   ...TOKEN_VERBS,

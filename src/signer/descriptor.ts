@@ -15,6 +15,7 @@ export type Place = { readonly chain: 0 | 1; readonly index: number }
 /** An output script of the wallet, with all that a PSBT says of it. */
 export type WalletOutput = {
   readonly script: Uint8Array
+  readonly address: string
   /** Adds an input that spends such an output of a transaction, as replaceable. */
   readonly addInput: (psbt: Psbt, coin: { readonly txHex: string; readonly vout: number }) => void
 }
@@ -64,6 +65,7 @@ export function readDescriptor(text: string, network: Network): ReadDescriptor {
       const found = output(place)
       return {
         script: found.getScriptPubKey(),
+        address: found.getAddress(),
         addInput: (psbt, { txHex, vout }) => {
           found.updatePsbtAsInput({ psbt, txHex, vout, rbf: true })
         },
