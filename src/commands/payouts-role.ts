@@ -73,6 +73,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
         return autoApprove(db, await policy(), poolKey, { books: L1_BOOKS, clock })
       },
       frozen: stopped,
+      silenced: name => frozen(db, name),
       freeze: async (scope, reason) => {
         const words = { network: config.network, scope, reason, at: clock.now() }
         await db.transaction().execute(tx => freezeByPool(tx, words))

@@ -31,6 +31,11 @@ export type PayoutJobsParts = {
   readonly approvePlanned: () => Promise<readonly BatchId[]>
   /** Why a rail moves nothing now, or null. */
   readonly frozen: (rail: string) => Promise<string | null>
+  /**
+   * Why a rail does not even send what was settled once more, or null. What only waits for the
+   * first look at the wallets is no reason: they may wait for what a reorganisation took back.
+   */
+  readonly silenced: (rail: string) => Promise<string | null>
   /** Stops a rail until operators have looked: something was found that must not be. */
   readonly freeze: (rail: string, reason: string) => Promise<void>
   /** How long operators have to approve a batch. */
@@ -135,7 +140,7 @@ async function watch(parts: PayoutJobsParts, rail: Rail, batch: BatchId): Promis
     }
     case 'missing':
       parts.log.warn({ batch: String(batch) }, 'a settled batch is gone, and is sent again')
-      if ((await parts.frozen(rail.name)) === null) await rail.send(batch)
+      if ((await parts.silenced(rail.name)) === null) await rail.send(batch)
       return
     case 'dead':
       await parts.freeze(rail.name, `settled batch ${batch}: ${outcome.reason}`)

@@ -188,6 +188,7 @@ export async function createWorld(
       rules: () => ({ version: POLICY.version, limits: NO_LIMITS, allowList: null }),
       approvePlanned: from.approvePlanned ?? (async () => []),
       frozen: from.frozen ?? (scope => frozen(db, scope)),
+      silenced: from.frozen ?? (scope => frozen(db, scope)),
       freeze: (scope, reason) => freeze(db, { scope, reason, at: unixMs(now) }),
       expiresAfterMs: HOUR_MS,
       owner: 'test',
