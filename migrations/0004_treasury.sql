@@ -149,8 +149,7 @@ comment on column batches.paid_version is
 comment on column batches.watched_until_height is
   'A settled batch is looked at until the chain is this high, since a deep reorganisation could
    still undo it.';
-create index batches_created on batches (created_ms);
-create index batch_versions_first on batch_versions (created_ms) where version = 1;
+create index batches_settled on batches (ended_ms) where state = 'settled';
 create index batches_watched on batches (watched_until_height)
   where state = 'settled' and watched_until_height is not null;
 

@@ -81,14 +81,15 @@ async function plan(parts: PayoutJobsParts): Promise<void> {
 /** A batch that fails holds up no other; the first failure is told when all had their turn. */
 async function advanceAll(parts: PayoutJobsParts): Promise<void> {
   const failures: unknown[] = []
+  const at = parts.clock.now()
   for (const rail of parts.rails) {
-    let page = await liveBatches(parts.db, rail.name, null)
+    let page = await liveBatches(parts.db, rail.name, { after: null, at })
     for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
       for (const batch of page) {
         const lease = await takeLease(parts.db, batch, parts.owner)
         if (lease) await advance(parts, rail, lease).catch(error => failures.push(error))
       }
-      page = await liveBatches(parts.db, rail.name, last)
+      page = await liveBatches(parts.db, rail.name, { after: last, at })
     }
   }
   if (failures.length > 0) throw failures[0]

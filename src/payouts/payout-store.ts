@@ -36,21 +36,23 @@ export class NotPosted extends Error {
 }
 
 /**
- * A page of batches that have not ended, the oldest first. Those in front may wait long for their
- * operators, so a run goes through all pages.
+ * A page of batches that have not ended, the oldest first, without those that only wait for their
+ * operators: taking a lease writes, and nothing could be done with it. Those in front may wait long
+ * for something else, so a run goes through all pages.
  *
  * @param after the last batch of the page before, or null for the first page
  */
 export async function liveBatches(
   db: Kysely<Database>,
   rail: string,
-  after: BatchId | null,
+  { after, at }: { readonly after: BatchId | null; readonly at: UnixMs },
 ): Promise<BatchId[]> {
   const rows = await db
     .selectFrom('batches')
     .select('id')
     .where('rail', '=', rail)
     .where('state', 'not in', ['settled', 'released'])
+    .where(eb => eb.or([eb('state', '<>', 'planned'), eb('expires_ms', '<=', BigInt(at))]))
     .where('id', '>', after ?? 0n)
     .orderBy('id')
     .limit(BATCHES_A_PAGE_MAX)

@@ -7,10 +7,10 @@ import type { SpendPolicy, Spent } from '../treasury/index.ts'
 const DAY_MS = 86_400_000
 
 /**
- * What counts towards the limits of a day: every batch that was not released and was planned, or
- * first built, within 24 hours, or is not built yet, since it may still leave at any moment.
- * So a batch counts from its reservation until a day after its first transaction was stored, and
- * what was within the limits when it was planned is so when it is signed, whatever came between.
+ * What counts towards the limits of a day: every batch that was not released and has not settled
+ * more than 24 hours ago. So a batch counts from its reservation until a day after it was paid for
+ * good, however long its signers took, and what was within the limits when it was planned is so
+ * when it is signed and whenever it is replaced.
  *
  * Whoever plans or approves by these figures holds `lockSpending` until its commit.
  *
@@ -88,9 +88,6 @@ function countedBatches(at: UnixMs, except: BatchId | null) {
   return sql`
     select id, purpose, manifest, total_sats, fee_max_sats, auto_approved
       from batches
-     where state <> 'released' and id is distinct from ${except}::bigint
-       and (created_ms > ${since}
-            or state in ('planned', 'approved')
-            or id in (select batch_id from batch_versions
-                       where version = 1 and created_ms > ${since}))`
+     where id is distinct from ${except}::bigint
+       and (state not in ('settled', 'released') or (state = 'settled' and ended_ms > ${since}))`
 }

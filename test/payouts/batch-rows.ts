@@ -30,6 +30,7 @@ export type BatchRow = {
   readonly feeMax?: bigint
   readonly createdMs?: number
   readonly expiresMs?: number
+  readonly endedMs?: number
   readonly builtMs?: number
   readonly isAuto?: boolean
   readonly excluded?: readonly string[]
@@ -76,7 +77,7 @@ export async function addBatchRow(
   const bytes = encodeManifest(manifest)
   const hash = manifestHash(bytes)
   const state = row.state ?? 'planned'
-  const endedMs = state === 'settled' || state === 'released' ? NOW_MS : null
+  const endedMs = state === 'settled' || state === 'released' ? (row.endedMs ?? NOW_MS) : null
   const total = manifest.payees.reduce((sum, { amount }) => sum + amount, 0n)
   await sql`
     insert into batches (id, rail, state, purpose, manifest, manifest_hash, anchor_txid,

@@ -198,7 +198,7 @@ test('a database that says approved, with acts of its own making, approves nothi
 test('the day holds back what was approved, and lets it go when others are gone', async () => {
   const policy = { ...POLICY, limits: { ...POLICY.limits, perDay: sats(20_000n) } }
   const batch = await plan()
-  const other = await plan({ number: 2, state: 'sent', builtMs: NOW_MS })
+  const other = await plan({ number: 2, state: 'settled' })
   await approve(batch, 1, 2, 3)
   expect(await judged(batch, policy)).toMatchObject({ kind: 'refused', why: { kind: 'per day' } })
   expect(await judged(batch, policy, unixMs(NOW_MS + DAY_MS))).toMatchObject({ kind: 'approved' })

@@ -139,6 +139,22 @@ test('a signature that does not cover every output is not taken, though it is va
   expect(takeSignatures(ours, copy.toBuffer()).kind).toBe('refused')
 })
 
+test('a signature that no node relays is not taken, though it is valid', async () => {
+  const ours = await unsignedSpend(WALLETS['wsh(sortedmulti)'])
+  const copy = Psbt.fromBuffer(ours, { network })
+  const { publicKey, privateKey } = seeds[0]?.derivePath(`m/${ACCOUNT}/0/5`) ?? {}
+  if (!publicKey || !privateKey) throw new Error('a seed has private keys')
+  const sign = (hash: Uint8Array) => withHighS(secp256k1.sign(hash, privateKey))
+  copy.signAllInputs({ publicKey, sign })
+  expect(takeSignatures(ours, copy.toBuffer()).kind).toBe('refused')
+})
+
+/** As valid as before: s and its negative sign the same. Source: BIP 146. */
+function withHighS(signature: Uint8Array): Uint8Array {
+  const negative = secp256k1.privateNegate(signature.slice(32))
+  return Uint8Array.of(...signature.slice(0, 32), ...negative)
+}
+
 test('a field that a stranger added does not reach what is stored', async () => {
   const ours = await unsignedSpend(WALLETS['wsh(sortedmulti)'])
   const theirs = Psbt.fromBuffer(signedBy(ours, seeds[1]), { network })

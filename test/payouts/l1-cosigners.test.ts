@@ -19,6 +19,7 @@ import {
   type MultisigKind,
   multisigDescriptor,
   sendSigned,
+  signAnew,
   signAtNode,
   signWithSeed,
 } from './multisig-wallet.ts'
@@ -175,6 +176,33 @@ function multisigTests(kind: MultisigKind): void {
     )
     await settleHere()
     await expectSettledBy(world, second)
+  })
+
+  test('a version without its bytes settles nothing, though the chain came to have it', async () => {
+    await signByTwo(2000n)
+    await advance(10_000n)
+    const second = signWithSeed(1, signWithSeed(0, await psbtToSign()))
+    const [first] = await versionsIn(world)
+    await settleHere()
+    const height = Number(await node.cli('getblockcount'))
+    const hash = await node.cliText('getblockhash', height - FINALITY + 1)
+    await node.cli('invalidateblock', hash)
+    const txid = await sendSigned(node, second)
+    expect(await mempool(node)).toEqual([txid])
+    await node.mine(FINALITY, addressOf(++lastPayee + 1_000_000))
+    await world.watch({ rail: railAt(2000n) })
+    await expectSettledBy(world, first)
+  })
+
+  test('one co-signer who signs again and again keeps nobody else from signing', async () => {
+    const psbt = await psbtToSign()
+    await bring(signWithSeed(1, psbt), 'bob')
+    for (const again of [1, 2, 3]) await bring(signAnew(1, psbt, again), 'bob')
+    const rows = await world.db.selectFrom('version_signatures').select('given_by').execute()
+    expect(rows).toHaveLength(1)
+    await bring(signWithSeed(2, psbt), 'carol')
+    await advance(2000n)
+    expect(await lastBatch(world)).toMatchObject({ state: 'sent' })
   })
 }
 

@@ -7,7 +7,8 @@ import {
   type AnchorEvidence,
   type ChainView,
   chainComplaint,
-  judgeEvidence,
+  judgeAnchor,
+  judgeVersions,
   readSendReply,
   type VersionEvidence,
 } from '../../src/payouts/rails/l1/evidence.ts'
@@ -67,6 +68,7 @@ const version = (confirmations: number, more: Partial<VersionEvidence> = {}): Ve
   version: 1,
   txid: OURS,
   fee: sats(100n),
+  isSigned: true,
   confirmations,
   ...more,
 })
@@ -86,6 +88,12 @@ const evidence = [
     UNSPENT,
     { kind: 'settled', version: 1, fee: 100n },
   ],
+  [
+    'deep, and its bytes are not stored',
+    [version(6, { isSigned: false })],
+    UNSPENT,
+    { kind: 'waiting', confirmations: 6 },
+  ],
   ['in the mempool', [version(0)], { ...UNSPENT, inMempool: OURS }, { kind: 'waiting' }],
   ['nowhere', [version(0)], UNSPENT, { kind: 'missing' }],
   ['a rival in the mempool', [version(0)], { ...UNSPENT, inMempool: FOREIGN }, { kind: 'unknown' }],
@@ -97,7 +105,9 @@ const evidence = [
 ] as const
 for (const [name, versions, anchor, outcome] of evidence)
   test(`evidence is judged: ${name}`, () =>
-    expect(judgeEvidence(versions, anchor, FINALITY)).toMatchObject(outcome))
+    expect(
+      judgeVersions(versions, FINALITY) ?? judgeAnchor(versions, anchor, FINALITY),
+    ).toMatchObject(outcome))
 
 const script = (n: number) => Uint8Array.of(0, 20, ...new Uint8Array(20).fill(n))
 const coin = (n: number, value: bigint): Coin => ({

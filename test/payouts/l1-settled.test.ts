@@ -2,7 +2,7 @@ import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
+import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { dyingAt } from './crash.ts'
 import {
@@ -233,6 +233,37 @@ test('settled batches that nothing can be said of keep no other from being looke
     .execute()
   expect(watched).toEqual([])
 }, 60_000)
+
+test('who spent the anchor is not searched for once a version is in a block', async () => {
+  await world.advance()
+  await node.mine(1)
+  const { call } = connectNode(node.rpc)
+  const asked: string[] = []
+  const counting: NodeRpc = {
+    call: (method, ...rest) => {
+      asked.push(method)
+      return call(method, ...rest)
+    },
+  }
+  const rail = railOn(world.db, counting, { clock: world.clock })
+  await world.advance({ rail })
+  await node.mine(FINALITY)
+  await world.advance({ rail })
+  expect(await lastBatch(world)).toMatchObject({ state: 'settled' })
+  await world.watch({ rail })
+  expect(asked).toContain('gettransaction')
+  expect(asked).not.toContain('listsinceblock')
+})
+
+test('a batch that only waits for its operators is not written to', async () => {
+  await world.advance()
+  await settle(world, node)
+  await world.creditAgain()
+  await world.planned()
+  const { fence } = await lastBatch(world)
+  await world.advance()
+  expect(await lastBatch(world)).toMatchObject({ state: 'planned', fence })
+})
 
 test('a batch that is frozen between record and broadcast waits, and is followed all the same', async () => {
   const dying = dyingAt('sendrawtransaction')

@@ -83,6 +83,25 @@ export function signWithSeed(index: number, psbt: Uint8Array): Uint8Array {
   return copy.toBuffer()
 }
 
+/** Other signatures of the same key, as many as there are numbers. */
+export function signAnew(index: number, psbt: Uint8Array, number: number): Uint8Array {
+  const copy = Psbt.fromBuffer(psbt, { network })
+  const entropy = new Uint8Array(32).fill(number)
+  for (const [at, { bip32Derivation = [], tapBip32Derivation = [] }] of copy.data.inputs.entries())
+    for (const { masterFingerprint, path } of [...bip32Derivation, ...tapBip32Derivation]) {
+      const seed = SEEDS[index]
+      if (!seed || toHex(masterFingerprint) !== toHex(seed.fingerprint)) continue
+      const { publicKey, privateKey } = seed.derivePath(path)
+      if (!privateKey) throw new Error('a seed has private keys')
+      copy.signInput(at, {
+        publicKey,
+        sign: hash => secp256k1.sign(hash, privateKey, entropy),
+        signSchnorr: hash => secp256k1.signSchnorr(hash, privateKey, entropy),
+      })
+    }
+  return copy.toBuffer()
+}
+
 /** What a co-signer does who needs nobody else to send it. */
 export async function sendSigned(node: TestNode, psbt: Uint8Array): Promise<string> {
   const final = z.object({ hex: z.string() })

@@ -186,7 +186,7 @@ test('a day, and a destination’s day, is shared by all batches of it, and the 
   expect(first[0]?.waits).toContain('per day')
   const [one] = await planned()
   await sql`update payouts set state = 'settled'`.execute(database.ownerDb)
-  await sql`update batches set state = 'settled'`.execute(database.ownerDb)
+  await sql`update batches set state = 'settled', ended_ms = ${LATER}`.execute(database.ownerDb)
   await credit(dbOf(), one as AccountId, 10_000n)
   const perDestination = {
     ...NO_RULES,

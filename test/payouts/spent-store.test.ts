@@ -17,10 +17,14 @@ const spent = (except: number | null = null) =>
 
 const counted: readonly (readonly [string, Omit<BatchRow, 'number'>, boolean])[] = [
   ['planned just now', {}, true],
-  ['planned a day ago and settled', { createdMs: NOW_MS - DAY_MS, state: 'settled' }, false],
   [
-    'planned a moment less than a day ago and settled',
-    { createdMs: NOW_MS - DAY_MS + 1, state: 'settled' },
+    'settled a day ago',
+    { createdMs: NOW_MS - 3 * DAY_MS, state: 'settled', endedMs: NOW_MS - DAY_MS },
+    false,
+  ],
+  [
+    'settled a moment less than a day ago',
+    { createdMs: NOW_MS - 3 * DAY_MS, state: 'settled', endedMs: NOW_MS - DAY_MS + 1 },
     true,
   ],
   ['released', { state: 'released' }, false],
@@ -30,14 +34,14 @@ const counted: readonly (readonly [string, Omit<BatchRow, 'number'>, boolean])[]
     true,
   ],
   [
-    'planned long ago and first built within the day',
-    { createdMs: NOW_MS - 3 * DAY_MS, state: 'sent', builtMs: NOW_MS - DAY_MS + 1 },
+    'first built long ago, whose signers took their time',
+    { createdMs: NOW_MS - 3 * DAY_MS, state: 'prepared', builtMs: NOW_MS - 2 * DAY_MS },
     true,
   ],
   [
-    'planned and built long ago',
-    { createdMs: NOW_MS - 3 * DAY_MS, state: 'sent', builtMs: NOW_MS - DAY_MS },
-    false,
+    'that waits long for a block, and may be replaced',
+    { createdMs: NOW_MS - 3 * DAY_MS, state: 'sent', builtMs: NOW_MS - 3 * DAY_MS },
+    true,
   ],
   ['of nobody but ourselves', { purpose: 'consolidation', payees: [] }, true],
 ]

@@ -1,5 +1,4 @@
 import { Psbt, Transaction } from 'bitcoinjs-lib'
-import { ECPairFactory } from 'ecpair'
 import * as secp256k1 from 'tiny-secp256k1'
 import { equalBytes, toHex } from '../../../lib/bytes.ts'
 import { type Txid, txid } from '../../../lib/ids.ts'
@@ -18,7 +17,6 @@ const SIGHASH_ALL = 0x01
 const SCHNORR_BYTES = 64
 /** One a key, a script and what leads to it; what stands behind so many items is not looked at. */
 const WITNESS_ITEMS_MAX = 20
-const ecpair = ECPairFactory(secp256k1)
 
 /**
  * Takes from a co-signer's PSBT its signatures and nothing else, so that no field that a stranger
@@ -150,7 +148,8 @@ function coversAll({ partialSig = [], tapScriptSig = [], tapKeySig }: SignedPart
 
 function verify(key: Uint8Array, hash: Uint8Array, signature: Uint8Array): boolean {
   if (key.length === 32) return secp256k1.verifySchnorr(hash, key, signature)
-  return ecpair.fromPublicKey(key).verify(hash, signature)
+  // Nodes relay none with a high S, and which of too many signatures they finalise is theirs to say.
+  return secp256k1.verify(hash, key, signature, true)
 }
 
 /** A wallet may give one signature twice: in its own field, and in a final witness. */

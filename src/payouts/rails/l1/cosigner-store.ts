@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { type Kysely, sql } from 'kysely'
-import { toHex } from '../../../lib/bytes.ts'
+import { equalBytes, toHex } from '../../../lib/bytes.ts'
 import type { Database } from '../../../lib/db/schema.ts'
 import { type BatchId, digest, type Txid, txid, type UnixMs } from '../../../lib/ids.ts'
 import { recordEvent } from '../../../treasury/index.ts'
@@ -62,8 +62,10 @@ export async function addSignatures(
   if (waiting === null) return { kind: 'nothing to sign' }
   const outcome = takeSignatures(waiting.psbt, given.psbt)
   if (outcome.kind === 'refused') return outcome
-  const count = (await givenFor(db, given.batch, waiting.version)).length
-  if (count >= GIVEN_MAX) return { kind: 'refused', reason: 'it was signed often enough' }
+  const before = await givenFor(db, given.batch, waiting.version)
+  // A signer makes as many signatures as he likes; those of keys that have signed bring nothing.
+  if (bringsNothing(waiting.psbt, before, outcome.psbt)) return { kind: 'taken', version: waiting }
+  if (before.length >= GIVEN_MAX) return { kind: 'refused', reason: 'it was signed often enough' }
   const by = `operator:${given.alias}`
   await db.transaction().execute(async tx => {
     await tx
@@ -81,6 +83,10 @@ export async function addSignatures(
     await sql`select pg_notify('decisions', ${String(given.batch)})`.execute(tx)
   })
   return { kind: 'taken', version: (await versionToSign(db, given.batch)) ?? waiting }
+}
+
+function bringsNothing(psbt: Uint8Array, before: readonly Uint8Array[], given: Uint8Array) {
+  return equalBytes(combineTaken(psbt, before), combineTaken(psbt, [...before, given]))
 }
 
 /** Signs with what co-signers have brought: perhaps not enough yet, which the rail then says. */

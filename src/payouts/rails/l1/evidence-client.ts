@@ -50,10 +50,9 @@ export function versionEvidence(
   versions: readonly Version[],
 ): Promise<VersionEvidence[]> {
   return Promise.all(
-    versions.map(async ({ version, txid, fee }) => ({
-      version,
-      txid,
-      fee,
+    versions.map(async ({ version, txid, fee, raw }) => ({
+      ...{ version, txid, fee },
+      isSigned: raw !== null,
       confirmations: await wallet.depthOf(txid),
     })),
   )

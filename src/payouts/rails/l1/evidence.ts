@@ -72,6 +72,8 @@ export type VersionEvidence = {
   readonly version: number
   readonly txid: Txid
   readonly fee: Sats
+  /** Whether its bytes are stored; without them it is adopted before it settles anything. */
+  readonly isSigned: boolean
   /** Blocks on the best chain from its own to the tip; 0 where no block of the chain has it. */
   readonly confirmations: number
 }
@@ -87,22 +89,34 @@ export type AnchorEvidence =
   | { readonly kind: 'not there' }
 
 /**
- * Decides from evidence alone. Whichever version is deep enough has paid; nothing is dead before
- * a foreign spend of the anchor is as deep.
+ * What versions alone decide: whichever is deep enough has paid. One whose bytes are not stored
+ * only waits, since what it costs is not booked and what it leaves us is not known yet.
+ *
+ * @param finality confirmations after which a spend counts as final
+ * @returns null where the chain has none of them, so that the anchor decides
+ */
+export function judgeVersions(
+  versions: readonly VersionEvidence[],
+  finality: number,
+): CheckOutcome | null {
+  const confirmed = versions.find(({ confirmations }) => confirmations > 0)
+  if (!confirmed) return null
+  const { version, fee, confirmations, isSigned } = confirmed
+  if (confirmations < finality || !isSigned) return { kind: 'waiting', confirmations }
+  return { kind: 'settled', version, fee, confirmations }
+}
+
+/**
+ * What the anchor decides where the chain has no version. Nothing is dead before a foreign spend of
+ * it is as deep as a payment must be.
  *
  * @param finality confirmations after which a spend counts as final
  */
-export function judgeEvidence(
+export function judgeAnchor(
   versions: readonly VersionEvidence[],
   anchor: AnchorEvidence,
   finality: number,
 ): CheckOutcome {
-  const confirmed = versions.find(({ confirmations }) => confirmations > 0)
-  if (confirmed) {
-    const { version, fee, confirmations } = confirmed
-    if (confirmations >= finality) return { kind: 'settled', version, fee, confirmations }
-    return { kind: 'waiting', confirmations }
-  }
   const isOurs = (spender: Txid) => versions.some(version => version.txid === spender)
   switch (anchor.kind) {
     case 'unspent':

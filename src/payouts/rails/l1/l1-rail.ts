@@ -8,7 +8,7 @@ import { bump } from './bump-rail.ts'
 import { foldSettled } from './coin-batches-store.ts'
 import { ownCoins } from './coin-store.ts'
 import { addressScript, feesAt, parseDestination, paymentsOf } from './destination.ts'
-import { judgeEvidence, readSendReply } from './evidence.ts'
+import { judgeAnchor, judgeVersions, readSendReply } from './evidence.ts'
 import { anchorEvidence, chainWatch, versionEvidence } from './evidence-client.ts'
 import { feeRate } from './fee-rate-client.ts'
 import {
@@ -126,9 +126,12 @@ async function check(parts: Parts, batch: BatchId): Promise<CheckOutcome> {
   const manifest = await manifestOf(db, batch)
   const { client } = walletOf(parts, manifest)
   const versions = await versionEvidence(client, await versionsOf(db, batch))
+  const decided = judgeVersions(versions, options.finality)
+  // Who spent the anchor is a search through the wallet's history, and known here.
+  if (decided !== null) return decided
   const siblings = await versionEvidence(client, await siblingsOf(db, batch, manifest.anchor.txid))
   const anchor = await anchorEvidence(client, manifest.anchor, siblings)
-  const outcome = judgeEvidence(versions, anchor, options.finality)
+  const outcome = judgeAnchor(versions, anchor, options.finality)
   if (outcome.kind !== 'dead' || anchor.kind !== 'spent') return outcome
   // A database that was restored does not know every version that it had; paying again is worse
   // than waiting for people.
