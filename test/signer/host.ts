@@ -19,7 +19,11 @@ const FOREVER = '2999-01-01T00:00:00Z'
 /** A signer as it runs on a host of its own: the real program, its files, its port. */
 export type SignerHost = {
   readonly client: SignerClient
+  /** The same through something that stands in front of its port. */
+  readonly clientAt: (port: number) => SignerClient
   readonly access: { readonly host: string; readonly port: number; readonly keyFile: string }
+  /** Of the wallet in its configuration. */
+  readonly descriptor: string
   /** What `signer keygen` printed. */
   readonly descriptors: { readonly wpkh: string; readonly tr: string }
   readonly files: {
@@ -36,22 +40,34 @@ export type SignerHost = {
   readonly remove: () => Promise<void>
 }
 
+/** What differs from a wallet of one key that two people pay from. */
+export type HostChoices = {
+  /** As in its configuration. */
+  readonly policy?: object
+  /** Makes the wallet's descriptor of this host's key as one of several. */
+  readonly descriptorOf?: (cosigner: string) => string
+}
+
 /** Makes seed, memory and configuration by the commands an operator uses. Starts nothing yet. */
-export async function signerHost(kind: 'wpkh' | 'tr' = 'wpkh'): Promise<SignerHost> {
+export async function signerHost(
+  kind: 'wpkh' | 'tr' = 'wpkh',
+  { policy = policyJson(), descriptorOf }: HostChoices = {},
+): Promise<SignerHost> {
   const dir = mkdtempSync(join(tmpdir(), 'sidepool-test-host-'))
   const at = (name: string) => join(dir, name)
   const files = { dir, config: at('signer.json'), memory: at('memory'), seed: at('seed') }
   const access = { host: HOST, port: await freePort(), keyFile: at('channel') }
   writeFileSync(access.keyFile, toHex(CHANNEL_KEY), { mode: 0o600 })
   const said = await must('signer', 'keygen', '--network', 'regtest', '--out', files.seed)
-  const [wpkh = '', tr = ''] = said.trim().split('\n')
-  const descriptor = kind === 'wpkh' ? wpkh : tr
+  const [wpkh = '', tr = '', multisig = ''] = said.trim().split('\n')
+  const single = kind === 'wpkh' ? wpkh : tr
+  const descriptor = descriptorOf?.(multisig.replace(/^.*: /, '')) ?? single
   const config = {
     network: 'regtest',
     listen: access,
     memory: files.memory,
     wallets: { hot: { descriptor, seedFile: files.seed } },
-    policy: policyJson(),
+    policy,
   }
   writeFileSync(files.config, JSON.stringify(config))
   await must('signer', 'init', '--config', files.config)
@@ -79,9 +95,10 @@ export async function signerHost(kind: 'wpkh' | 'tr' = 'wpkh'): Promise<SignerHo
     child.kill('SIGKILL')
     await ended
   }
+  const clientAt = (port: number) => signerClient({ host: HOST, port, channelKey: CHANNEL_KEY })
   return {
-    client: signerClient({ ...access, channelKey: CHANNEL_KEY }),
-    ...{ access, files, descriptors: { wpkh, tr }, start, kill, log: () => log },
+    ...{ client: clientAt(access.port), clientAt, access, files },
+    ...{ descriptor, descriptors: { wpkh, tr }, start, kill, log: () => log },
     remove: async () => {
       await kill()
       await rm(dir, { recursive: true, force: true })
