@@ -272,6 +272,19 @@ comment on table float_spends is
    still open, and the batch is on its way. What its paid_version spent and left counts; where a
    reorganisation chooses another version, its rows come beside the others.';
 
+create table float_losses (
+  txid hash_hex not null,
+  vout integer not null check (vout >= 0),
+  journal_key text not null unique,
+  reason text not null check (length(reason) between 1 and 500),
+  noted_ms unix_ms not null,
+  primary key (txid, vout),
+  foreign key (txid, vout) references float_coins
+);
+comment on table float_losses is
+  'Coins that an operator wrote off after something that is no version of a batch had spent them for
+   good. Written once by payouts.';
+
 create table float_checks (
   wallet text primary key check (wallet in ('hot', 'cold')),
   at_ms unix_ms not null,
@@ -430,13 +443,16 @@ create trigger written_once before update or delete on float_coins
   for each row execute function refuse_change();
 create trigger written_once before update or delete on float_spends
   for each row execute function refuse_change();
+create trigger written_once before update or delete on float_losses
+  for each row execute function refuse_change();
 create trigger written_once before update or delete on policies
   for each row execute function refuse_change();
 
 grant usage on all sequences in schema public to sidepool_app;
 grant select, insert on operators, operator_keys, operator_acts, access_tokens,
   first_admin_tokens, auth_failures, policies, freeze_acts, audit_events, signer_heads,
-  version_coins, version_signatures, float_coins, float_spends, float_checks, payout_settings,
+  version_coins, version_signatures, float_coins, float_spends, float_losses, float_checks,
+  payout_settings,
   payout_requests to sidepool_app;
 grant select, insert, delete on journal_unchained to sidepool_app;
 grant update on operators, operator_keys, access_tokens, first_admin_tokens, auth_failures,

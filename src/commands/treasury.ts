@@ -30,6 +30,7 @@ import { PSBT_HELP, PSBT_VERBS } from './treasury-psbt.ts'
 import { showRules, tryRules } from './treasury-rules.ts'
 import { TOKEN_HELP, TOKEN_VERBS } from './treasury-tokens.ts'
 import { runAddress, runWatch } from './treasury-watch.ts'
+import { runWriteOff } from './treasury-write-off.ts'
 import { withDatabase } from './with-database.ts'
 
 const HELP = `treasury keygen --out FILE
@@ -40,6 +41,7 @@ treasury reject BATCH --reason TEXT --key FILE --api URL --token-file FILE [--ye
 treasury policy --api URL --token-file FILE
 treasury dry-run --policy FILE --last N --config FILE
 treasury capital --outpoint TXID:VOUT[,…] --id NAME --config FILE
+treasury write-off --outpoint TXID:VOUT --reason TEXT --config FILE
 treasury address --network NAME --descriptor FILE
 treasury watch --wallet NAME --descriptor FILE --config FILE
 ${OPERATOR_HELP}
@@ -58,6 +60,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   'dry-run': runDryRun,
   capital: runCapital,
   address: runAddress,
+  'write-off': runWriteOff,
   watch: runWatch,
   ...OPERATOR_VERBS,
   ...TOKEN_VERBS,

@@ -25,6 +25,7 @@ export const CHART = {
   ppsBlockIncome: 'income:pps_block_income',
   ppsCost: 'expense:pps_cost',
   feeL1: 'expense:fee_l1',
+  loss: 'expense:loss',
   treasuryCapital: 'equity:treasury_capital',
 } as const satisfies Record<string, string>
 

@@ -21,7 +21,7 @@ import {
 import { isUnderWay, storeOwnBatch } from './own-manifest-store.ts'
 import { floatAccount, ownCoins } from './rails/l1/coin-store.ts'
 import { otherWallet } from './rails/l1/coins.ts'
-import { isNodeTrouble } from './rails/l1/wallet-client.ts'
+import { isNodeTrouble } from './rails/l1/node-trouble-client.ts'
 import type { FloatWallet } from './reconcile-store.ts'
 
 const LOOK_EVERY_MS = 60_000

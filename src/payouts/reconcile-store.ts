@@ -19,13 +19,15 @@ import { coinbaseBlocks, fatesOf, strangersOf } from './rails/l1/coin-client.ts'
 import {
   bookedBlocks,
   floatAccount,
+  lostCoins,
   noteCoins,
   openCoins,
   ownCoins,
   unnotedBlocks,
 } from './rails/l1/coin-store.ts'
 import { classifyOutput, type NotedCoin, outpointText } from './rails/l1/coins.ts'
-import { isNodeTrouble, type WalletClient } from './rails/l1/wallet-client.ts'
+import { isNodeTrouble } from './rails/l1/node-trouble-client.ts'
+import type { WalletClient } from './rails/l1/wallet-client.ts'
 import { judgeWallet, onTheWay, sumOf, type Verdict, type WalletFacts } from './reconcile.ts'
 
 const RECONCILE_EVERY_MS = 60_000
@@ -125,7 +127,11 @@ async function compareWallet(parts: ReconcileParts, float: FloatWallet): Promise
   const versions = await versionsAmong(db, [...spenders, ...sends])
   // Before the first comparison the wallet may have had a life of its own.
   const unknown = since.isFirst ? [] : sends.filter(id => !versions.has(id))
-  const strangers = await strangersOf(client, unknown)
+  const lost = await lostCoins(db)
+  // What spent a coin that was written off is explained by that; its other coins speak for themselves.
+  const strangers = (await strangersOf(client, unknown)).filter(
+    ({ spends }) => !spends.some(({ txid, vout }) => lost.has(`${txid}:${vout}`)),
+  )
   const books = await readBooks(db, wallet)
   const verdict = judgeWallet({ wallet, fates, versions, strangers, ...books })
   if (verdict.kind === 'waits') return verdict

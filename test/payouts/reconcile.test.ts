@@ -8,6 +8,7 @@ import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { openCoins } from '../../src/payouts/rails/l1/coin-store.ts'
 import { addressScript } from '../../src/payouts/rails/l1/destination.ts'
 import { chainWatch } from '../../src/payouts/rails/l1/evidence-client.ts'
+import { writeOff } from '../../src/payouts/rails/l1/loss-store.ts'
 import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
 import { type Reconciler, reconciler } from '../../src/payouts/reconcile-store.ts'
 import { frozen } from '../../src/treasury/index.ts'
@@ -155,6 +156,34 @@ test('a coin spent past the pool freezes the rail, and the reason names coin and
   expect(events).toEqual([{ action: 'freeze' }])
   await world.plan()
   expect(floats.closed()).toBeNull()
+})
+
+test('a coin that was stolen is written off once it is final, and the books are content', async () => {
+  // What other tests stole lies behind the first comparison.
+  await node.mine(FINALITY)
+  await floats.run()
+  const [coin] = await openCoins(world.db)
+  if (!coin) throw new Error('there is no coin to steal')
+  const { db, clock } = world
+  const wallets = [{ wallet: 'hot' as const, client: walletClient(connectNode(node.rpc), WALLET) }]
+  const parts = { db, clock, wallets, finality: FINALITY }
+  const given = { outpoint: coin, reason: 'the old laptop was stolen' }
+  expect(await writeOff(parts, given)).toMatchObject({ reason: 'the chain has it unspent' })
+  await steal()
+  await node.mine(FINALITY - 1)
+  expect(await floats.run()).toMatchObject({ findings: [expect.stringContaining('is spent by')] })
+  expect(await writeOff(parts, given)).toMatchObject({ reason: expect.stringMatching(/not yet/) })
+  await node.mine(1)
+  const before = await world.balances()
+  expect(await writeOff(parts, given)).toMatchObject({ kind: 'written off', amount: coin.value })
+  expect(await writeOff(parts, given)).toMatchObject({ kind: 'refused' })
+  const after = await world.balances()
+  expect(after['expense:loss']).toBe(coin.value * 1000n)
+  expect(after['asset:l1']).toBe((before['asset:l1'] ?? 0n) - coin.value * 1000n)
+  expect(await floats.run()).toEqual(AGREES)
+  expect(await reconcilerOn(world).run()).toEqual(AGREES)
+  const events = await db.selectFrom('audit_events').select('action').orderBy('position').execute()
+  expect(events.map(({ action }) => action)).toEqual(['freeze', 'write off'])
 })
 
 test('a database restored from before a payment freezes before it pays again', async () => {

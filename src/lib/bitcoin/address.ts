@@ -1,11 +1,11 @@
 import { address as codec, networks } from 'bitcoinjs-lib'
 import * as secp256k1 from 'tiny-secp256k1'
 import { unreachable } from '../assert.ts'
-import { type Sats, sats } from '../money.ts'
+import { ceilDiv, type Sats, sats } from '../money.ts'
 import type { Network } from './network.ts'
 
 /** The kinds of output that the pool pays to. */
-export type ScriptType = 'p2pkh' | 'p2sh' | 'p2wpkh' | 'p2wsh' | 'p2tr'
+export type ScriptType = 'p2pkh' | 'p2sh' | 'p2wpkh' | 'p2wsh' | 'p2tr' | 'future witness'
 
 export type AddressOutcome =
   | {
@@ -21,6 +21,12 @@ export type AddressOutcome =
 
 /** Longer texts are not looked at: the longest address has 90 characters (BIP 173). */
 const ADDRESS_CHARS_MAX = 90
+
+/** Of a witness program. Source: BIP 141. */
+const PROGRAM_BYTES_MIN = 2
+const PROGRAM_BYTES_MAX = 40
+/** Not every node relays a script of more than 34 bytes, and one such payee would stop a batch. */
+const FUTURE_PROGRAM_BYTES_MAX = 32
 
 type Prefixes = {
   readonly bech32: string
@@ -44,8 +50,9 @@ function prefixesOf(network: Network): Prefixes {
 }
 
 /**
- * Reads a Bitcoin address. Witness versions above 1, and programs that only the future will know,
- * are not addresses here, since anyone could spend what is paid to them.
+ * Reads a Bitcoin address. Witness versions 2 to 16 are addresses as nodes take them, so that a
+ * payee need not wait for us when they come into use: until then anyone can spend what is paid to
+ * them. A program of version 1 that is no Taproot key is none.
  *
  * Source: BIP 13, 141, 173, 350, 341. Vectors: test/vectors/address.json.
  */
@@ -72,7 +79,10 @@ function witnessType(version: number, program: Uint8Array): ScriptType | null {
   if (version === 0 && program.length === 32) return 'p2wsh'
   // Nobody can have a key that is no point of the curve, and what is paid to it is lost.
   const isTaproot = version === 1 && program.length === 32 && secp256k1.isXOnlyPoint(program)
-  return isTaproot ? 'p2tr' : null
+  if (isTaproot) return 'p2tr'
+  const { length } = program
+  const isLong = length >= PROGRAM_BYTES_MIN && length <= FUTURE_PROGRAM_BYTES_MAX
+  return version >= 2 && version <= 16 && isLong ? 'future witness' : null
 }
 
 function parseBase58(text: string, network: Network): AddressOutcome | null {
@@ -102,22 +112,29 @@ function attempt<T>(read: () => T): T | null {
   }
 }
 
+/** What nodes take for dust unless told otherwise. Source: Bitcoin Core, DUST_RELAY_TX_FEE. */
+export const DUST_RELAY_SAT_PER_KVB = sats(3000n)
+/** What spending an output adds, in virtual bytes: with a witness, and without. */
+const WITNESS_SPEND_VBYTES = 67
+const BARE_SPEND_VBYTES = 148
+
 /**
- * The smallest output that nodes relay at the usual 3 sat/vB: less is dust.
+ * The smallest output to a script that nodes relay: less is dust. It is what the output and the
+ * input that spends it would cost.
+ *
+ * @param relayRate the node's `dustrelayfee`, satoshis a thousand virtual bytes
  * Source: Bitcoin Core, GetDustThreshold; measured on a node, output by output.
  */
-export function dustLimit(type: ScriptType): Sats {
-  switch (type) {
-    case 'p2pkh':
-      return sats(546n)
-    case 'p2sh':
-      return sats(540n)
-    case 'p2wpkh':
-      return sats(294n)
-    case 'p2wsh':
-    case 'p2tr':
-      return sats(330n)
-    default:
-      return unreachable(type)
-  }
+export function dustLimit(script: Uint8Array, relayRate: Sats): Sats {
+  const output = 8 + 1 + script.length
+  const spend = isWitnessProgram(script) ? WITNESS_SPEND_VBYTES : BARE_SPEND_VBYTES
+  return sats(ceilDiv(BigInt(output + spend) * relayRate, 1000n))
+}
+
+/** Source: BIP 141; Bitcoin Core, CScript::IsWitnessProgram. */
+function isWitnessProgram(script: Uint8Array): boolean {
+  const [version = 0xff, length] = script
+  const isVersion = version === 0 || (version >= 0x51 && version <= 0x60)
+  const isLong = script.length >= 2 + PROGRAM_BYTES_MIN && script.length <= 2 + PROGRAM_BYTES_MAX
+  return isVersion && isLong && length === script.length - 2
 }

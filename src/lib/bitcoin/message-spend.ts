@@ -59,6 +59,8 @@ export function whySpendRefused(toSign: Transaction, address: ParsedAddress): st
       return p2wsh(toSign, script.subarray(2))
     case 'p2tr':
       return p2tr(toSign, script)
+    case 'future witness':
+      return 'nobody can sign for an address of that version yet'
     default:
       return unreachable(type)
   }

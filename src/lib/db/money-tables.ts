@@ -106,6 +106,13 @@ export type MoneyTables = {
     noted_ms: bigint
   }
   float_spends: { txid: string; vout: number; batch_id: bigint; version: number; noted_ms: bigint }
+  float_losses: {
+    txid: string
+    vout: number
+    journal_key: string
+    reason: string
+    noted_ms: bigint
+  }
   float_checks: {
     wallet: Wallet
     at_ms: bigint

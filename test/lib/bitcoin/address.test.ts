@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { dustLimit, parseAddress } from '../../../src/lib/bitcoin/address.ts'
+import {
+  DUST_RELAY_SAT_PER_KVB,
+  dustLimit,
+  parseAddress,
+} from '../../../src/lib/bitcoin/address.ts'
 import type { Network } from '../../../src/lib/bitcoin/network.ts'
-import { toHex } from '../../../src/lib/bytes.ts'
+import { fromHex, toHex } from '../../../src/lib/bytes.ts'
+import { sats } from '../../../src/lib/money.ts'
 import vectors from '../../vectors/address.json' with { type: 'json' }
 
 const NETWORKS: readonly Network[] = ['mainnet', 'testnet4', 'signet', 'regtest']
@@ -41,7 +46,23 @@ describe('an address', () => {
     expect(parseAddress('1'.repeat(100_000), 'mainnet')).toEqual({ kind: 'not an address' }))
 })
 
-test('dust differs by the type of output', () => {
-  const types = ['p2pkh', 'p2sh', 'p2wpkh', 'p2wsh', 'p2tr'] as const
-  expect(types.map(dustLimit)).toEqual([546n, 540n, 294n, 330n, 330n])
+test('dust differs by the type of output, whatever its witness version, and by the rate', () => {
+  const sizes: [string, number, bigint][] = [
+    ['76a914', 25, 546n],
+    ['a914', 23, 540n],
+    ['0014', 22, 294n],
+    ['0020', 34, 330n],
+    ['5120', 34, 330n],
+    ['5220', 34, 330n],
+    ['5210', 18, 282n],
+    ['6002', 4, 240n],
+    ['6028', 42, 354n],
+    // No witness program: its length is not what it says.
+    ['5221', 34, 573n],
+  ]
+  for (const [start, bytes, dust] of sizes) {
+    const script = fromHex(start.padEnd(2 * bytes, '0'))
+    expect([start, dustLimit(script, DUST_RELAY_SAT_PER_KVB)]).toEqual([start, dust])
+    expect(dustLimit(script, sats(6000n))).toBe(2n * dust)
+  }
 })

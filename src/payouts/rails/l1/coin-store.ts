@@ -42,7 +42,7 @@ export async function noteCoins(
 }
 
 /**
- * Coins that no settled batch has spent, of both wallets, in the order of their names. A batch has
+ * Coins that no settled batch has spent and nobody wrote off, of both wallets, in the order of their names. A batch has
  * spent what the version that paid spends, and left what that one leaves: where a reorganisation
  * chose another version, the coins of the first are not there, and what it alone spent is open.
  */
@@ -75,10 +75,27 @@ export async function openCoins(db: Kysely<Database>): Promise<NotedCoin[]> {
         ),
       ),
     )
+    .where(eb =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('float_losses')
+            .select('float_losses.vout')
+            .whereRef('float_losses.txid', '=', 'float_coins.txid')
+            .whereRef('float_losses.vout', '=', 'float_coins.vout'),
+        ),
+      ),
+    )
     .orderBy('float_coins.txid')
     .orderBy('float_coins.vout')
     .execute()
   return rows.map(notedCoin)
+}
+
+/** Coins that were written off, by their names. */
+export async function lostCoins(db: Kysely<Database>): Promise<ReadonlySet<string>> {
+  const rows = await db.selectFrom('float_losses').select(['txid', 'vout']).execute()
+  return new Set(rows.map(({ txid: id, vout }) => outpointText({ txid: txid(id), vout })))
 }
 
 /** Those of the coins that are noted, spent or not. */

@@ -1,16 +1,24 @@
 import { assert } from '../../../lib/assert.ts'
-import { dustLimit, parseAddress } from '../../../lib/bitcoin/address.ts'
+import { DUST_RELAY_SAT_PER_KVB, dustLimit, parseAddress } from '../../../lib/bitcoin/address.ts'
 import type { Network } from '../../../lib/bitcoin/network.ts'
 import type { Sats } from '../../../lib/money.ts'
 import type { Manifest } from '../../../treasury/index.ts'
 import type { Destination, Fees } from '../../rail.ts'
 import { bareWeight, feeFor, inputWeight, outputWeight, type Payment } from './transaction.ts'
 
-/** Whether a payee, or a destination it chose, is an address of the network. */
-export function parseDestination(text: string, network: Network): Destination {
+/**
+ * Whether a payee, or a destination it chose, is an address of the network.
+ *
+ * @param dustRate the node's `dustrelayfee`, satoshis a thousand virtual bytes
+ */
+export function parseDestination(
+  text: string,
+  network: Network,
+  dustRate: Sats = DUST_RELAY_SAT_PER_KVB,
+): Destination {
   const parsed = parseAddress(text, network)
   if (parsed.kind !== 'address') return { kind: 'unpayable', reason: parsed.kind }
-  return { kind: 'payable', canonical: parsed.text, dust: dustLimit(parsed.type) }
+  return { kind: 'payable', canonical: parsed.text, dust: dustLimit(parsed.script, dustRate) }
 }
 
 /** The script of an address that was planned with, so it is one. */

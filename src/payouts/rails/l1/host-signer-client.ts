@@ -9,8 +9,8 @@ import { encodeManifest } from '../../../treasury/index.ts'
 import type { SignerClient } from '../../signer-client.ts'
 import { newestHead, storeHead } from '../../signer-head-store.ts'
 import { takeSignatures } from './cosign.ts'
+import { isNodeTrouble } from './node-trouble-client.ts'
 import type { L1Signer } from './signer.ts'
-import { isNodeTrouble } from './wallet-client.ts'
 
 export type HostSignerParts = {
   readonly db: Kysely<Database>

@@ -1,4 +1,5 @@
 import { assert } from '../../../lib/assert.ts'
+import { DUST_RELAY_SAT_PER_KVB } from '../../../lib/bitcoin/address.ts'
 import { NETWORK_FACTS } from '../../../lib/bitcoin/network.ts'
 import type { BatchId } from '../../../lib/ids.ts'
 import { manifestOf } from '../../payout-store.ts'
@@ -20,10 +21,11 @@ import {
   walletOf,
 } from './l1-parts.ts'
 import { multisigInputWeight } from './multisig.ts'
+import { isNodeTrouble } from './node-trouble-client.ts'
 import { prepare } from './prepare-rail.ts'
 import { feeFor, feeRateOf, parseRaw, paysAll, WEIGHT_MAX } from './transaction.ts'
 import { siblingsOf, versionsOf } from './version-store.ts'
-import { isNodeTrouble, walletClient } from './wallet-client.ts'
+import { walletClient } from './wallet-client.ts'
 
 /** Pays in batches on the main chain, each version of one spending its anchor. */
 export function l1Rail(given: L1Parts): Rail {
@@ -41,10 +43,12 @@ export function l1Rail(given: L1Parts): Rail {
     complaint: chainWatch({ db, clock }, opened.client, NETWORK_FACTS[options.network].chain),
   }
   const asks: Asks = work => check(parts, work)
+  // As the node said when it was last asked for funds, which every plan does before it pays.
+  let dustRate = DUST_RELAY_SAT_PER_KVB
   return {
     name: 'l1',
     books: L1_BOOKS,
-    parseDestination: payee => parseDestination(payee, options.network),
+    parseDestination: payee => parseDestination(payee, options.network, dustRate),
     fees: {
       ...feesAt(options.feeRateMax, options.network, opened.multisigWeight),
       whole: feeFor(WEIGHT_MAX, options.feeRateMax),
@@ -52,7 +56,10 @@ export function l1Rail(given: L1Parts): Rail {
     funds: () =>
       orReason(
         reason => ({ kind: 'waits', reason }),
-        () => funds(parts),
+        async () => {
+          dustRate = await opened.client.dustRelayRate()
+          return funds(parts)
+        },
       ),
     prepare: lease =>
       orReason(

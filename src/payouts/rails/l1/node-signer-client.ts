@@ -1,8 +1,9 @@
 import { assert } from '../../../lib/assert.ts'
 import type { NodeRpc } from '../../../lib/nodes/bitcoin-core-client.ts'
 import type { L1Options } from './l1-parts.ts'
+import { isNodeTrouble } from './node-trouble-client.ts'
 import type { L1Signer } from './signer.ts'
-import { isNodeTrouble, walletClient } from './wallet-client.ts'
+import { walletClient } from './wallet-client.ts'
 
 /**
  * The node's own wallet signs whatever it is asked to, so it holds no more than a float that the

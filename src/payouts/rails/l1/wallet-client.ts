@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { DUST_RELAY_SAT_PER_KVB } from '../../../lib/bitcoin/address.ts'
 import { toHex } from '../../../lib/bytes.ts'
 import { type BlockHash, type Txid, txid } from '../../../lib/ids.ts'
 import { formatBtc, type Sats } from '../../../lib/money.ts'
-import { type NodeRpc, NodeUnreachable, RpcError } from '../../../lib/nodes/bitcoin-core-client.ts'
+import { type NodeRpc, RpcError } from '../../../lib/nodes/bitcoin-core-client.ts'
 import type { Coin } from '../../rail.ts'
 import type { SendReply } from './evidence.ts'
 import { inputWeight, type Outpoint } from './transaction.ts'
@@ -161,6 +162,12 @@ export function walletClient(
       return { floor: mempoolminfee, increment: incrementalrelayfee }
     },
 
+    /** What the node takes for dust by; Core does not tell it, and then it is the usual one. */
+    dustRelayRate: async (): Promise<Sats> => {
+      const reply = z.object({ dustrelayfee: amount.optional() })
+      return reply.parse(await ask('getmempoolinfo')).dustrelayfee ?? DUST_RELAY_SAT_PER_KVB
+    },
+
     /** The fees of a transaction and all that spends it there; null where it is not in the mempool. */
     mempoolFees: async (id: Txid): Promise<Sats | null> => {
       const reply = await orNull(ask('getmempoolentry', id))
@@ -289,11 +296,4 @@ async function orNull(
     if (error instanceof RpcError && codes.includes(error.code)) return null
     throw error
   }
-}
-
-/** Whether a failure is the node's, so that asking again later is all there is to do. */
-export function isNodeTrouble(error: unknown): error is Error {
-  return (
-    error instanceof RpcError || error instanceof NodeUnreachable || error instanceof z.ZodError
-  )
 }
