@@ -34,7 +34,8 @@ export function addAuth(app: FastifyInstance): void {
 
 /**
  * Opens a route to bearer tokens of operators with this scope: a hook for `preValidation`, so that
- * a request without one learns nothing of the route. Sets `request.operator`.
+ * a request without one learns nothing of the route, or for `preParsing` where a body may be large.
+ * Sets `request.operator`.
  *
  * A locked address is refused before anything else is looked at, a good token too.
  */

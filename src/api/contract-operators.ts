@@ -67,10 +67,11 @@ export const freezeReply = z.object({ freeze: whole, holds: z.boolean() })
 export const freezesReply = listOf(
   z.object({
     freeze: whole,
-    hash,
+    hash: hash.describe('of the freeze’s own words, which a lift names'),
     scope: z.string(),
     reason: z.string(),
     by: alias.nullable().describe('null where the pool itself froze'),
+    operatorKey: hash.nullable().describe('whose signature it has; null likewise'),
     atMs: millis,
     holds: z.boolean(),
     lifts: z.array(z.object({ by: alias, reason: z.string(), atMs: millis })),

@@ -126,7 +126,9 @@ export const statementReply = z.object({
   statement: z.record(z.string(), z.json()),
 })
 
-export const payeeParams = z.strictObject({ payee: z.string().min(1).max(320) })
+// A NUL is no text to the database, which would call it a fault of ours.
+const payee = z.string().regex(/^[^\0]*$/, 'no NUL')
+export const payeeParams = z.strictObject({ payee: payee.min(1).max(320) })
 const sides = { pendingMsat: whole, payableMsat: whole, inflightMsat: whole }
 export const nextPayment = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('height'), height }),
@@ -278,7 +280,8 @@ export const transferBody = z.strictObject({
   from: wallet,
   amountSats: z
     .string()
-    .regex(/^[1-9]\d{0,15}$/)
+    // What is no number ends here, since the next check would throw over it.
+    .regex(/^[1-9]\d{0,15}$/, { abort: true })
     .refine(text => BigInt(text) <= MAX_MONEY_SATS, 'more than all bitcoin')
     .describe('what arrives in the other wallet; the fee comes on top'),
 })

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { toHex } from '../lib/bytes.ts'
-import { digest } from '../lib/ids.ts'
+import { digest, unixMs } from '../lib/ids.ts'
 import { systemClock } from '../lib/time.ts'
-import { signFreezeAct } from '../treasury/index.ts'
+import { freezeActHash, parseOperatorKey, signFreezeAct } from '../treasury/index.ts'
 import { CommandError, parseOptions, sayPlain } from './command.ts'
 import { readOperatorSecret } from './operator-key.ts'
 import { askOnTerminal } from './terminal.ts'
@@ -40,7 +40,8 @@ const freezes = z.object({
       scope: z.string(),
       reason: z.string(),
       by: z.string().nullable(),
-      atMs: z.number(),
+      operatorKey: z.string().nullable(),
+      atMs: z.int().min(0),
       holds: z.boolean(),
       lifts: z.array(z.object({ by: z.string(), reason: z.string() })),
     }),
@@ -82,6 +83,8 @@ async function runUnfreeze(args: readonly string[]): Promise<number> {
   const found = list.value.items.find(({ freeze }) => freeze === number)
   if (!found) return refuse('there is no such freeze among the newest 100')
   printFreeze(found)
+  if (hashOf(found, told.value.network) !== found.hash)
+    return refuse('its hash is of another freeze than the pool shows; nothing was signed')
   if (!isSure && !(await askOnTerminal(`lift freeze ${number} on ${told.value.network}?`)))
     return refuse('nothing was signed')
   const freeze = digest(found.hash)
@@ -111,6 +114,13 @@ async function runLog(args: readonly string[]): Promise<number> {
   const after = options.after === undefined ? '0' : parseNumber(options.after, '--after')
   const { url, headers } = await bearing(options)
   return printLog(url, headers, after)
+}
+
+/** Of the words that are shown, so that nobody lifts another freeze than the one they read. */
+function hashOf({ scope, reason, atMs, operatorKey }: Told, network: string): string | null {
+  const by = operatorKey === null ? null : parseOperatorKey(operatorKey)
+  if (operatorKey !== null && by === null) return null
+  return freezeActHash({ kind: 'freeze', network, scope, reason, at: unixMs(atMs), by })
 }
 
 function readFreezes(url: string, headers: Record<string, string>) {

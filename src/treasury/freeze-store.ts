@@ -32,6 +32,8 @@ export type FreezeReport = {
   readonly reason: string
   /** Alias; null where the pool itself froze. */
   readonly by: string | null
+  /** Whose signature it has; null likewise. */
+  readonly key: OperatorKey | null
   readonly at: UnixMs
   readonly holds: boolean
   readonly lifts: readonly { readonly by: string; readonly reason: string; readonly at: UnixMs }[]
@@ -143,6 +145,7 @@ export async function listFreezes(
       scope: row.scope,
       reason: row.reason,
       by: row.alias,
+      key: row.operator_key === null ? null : keyOf(row.operator_key),
       at: unixMs(Number(row.given_ms)),
       holds: new Set(own.map(({ alias }) => alias)).size < LIFTS_NEEDED,
       lifts: own.map(({ alias, reason, given_ms }) => ({

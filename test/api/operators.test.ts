@@ -272,3 +272,24 @@ test('what is malformed is refused before anybody is counted or locked', async (
   expect((await post('freeze', nul)).json()).toMatchObject(problem('invalid-request'))
   expect(await database.db.selectFrom('auth_failures').selectAll().execute()).toEqual([])
 })
+
+test('a large body is not read before whoever sends it has shown a token', async () => {
+  await people()
+  const payload = `{"psbt": "${'A'.repeat(5_000_000)}"` // Whoever read it would find no JSON.
+  const send = (token: string) =>
+    app.inject({
+      ...{ method: 'POST', url: '/api/v1/treasury/batches/1/psbt', payload },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    })
+  expect((await send('guess')).json()).toMatchObject(problem('unauthorized'))
+  expect((await send('adas')).json()).toMatchObject(problem('invalid-request'))
+})
+
+test('an amount that is none is refused, and is no fault of ours', async () => {
+  const dan = await addPerson(database.db, 'dan', ['operator'], [keyOf(4)])
+  await addToken(database.db, { operator: dan, key: keyOf(4), token: 'dans', scopes: ['create'] })
+  for (const amountSats of ['x', '0', '-1', '1.5', '1e3', '9'.repeat(16)]) {
+    const reply = await post('transfer', { from: 'hot', amountSats }, 'dans')
+    expect(reply.json(), amountSats).toMatchObject(problem('invalid-request'))
+  }
+})

@@ -7,8 +7,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildApi } from '../../src/api/index.ts'
 import { auditChecks, runCheck } from '../../src/commands/audit-checks.ts'
 import { printLog } from '../../src/commands/treasury-log.ts'
+import { unixMs } from '../../src/lib/ids.ts'
 import { systemClock } from '../../src/lib/time.ts'
-import { frozen } from '../../src/treasury/index.ts'
+import { freezeActHash, frozen } from '../../src/treasury/index.ts'
 import { partsOn } from '../api/parts.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { runCommand } from './child.ts'
@@ -166,4 +167,27 @@ test('a log that was changed on its way is refused at that line', async () => {
     server.closeAllConnections()
     await new Promise(resolve => server.close(resolve))
   }
+}, 300_000)
+
+test('nobody lifts another freeze than the one that the pool shows', async () => {
+  const network = 'regtest'
+  const theft = { kind: 'freeze', network, scope: 'all', reason: 'theft', at: unixMs(1) } as const
+  const shown = { scope: 'l1', reason: 'books differ', by: null, operatorKey: null, atMs: 1 }
+  const hash = freezeActHash({ ...theft, by: null })
+  const items = [{ ...shown, freeze: '1', hash, holds: true, lifts: [] }]
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`)
+    response.end(JSON.stringify({ network, items }))
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const liar = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
+  const lift = ['unfreeze', '1', '--reason', 'looked', ...key('bob'), ...token('bob'), '--yes']
+  const ran = await treasury(...lift, '--api', liar)
+  server.closeAllConnections()
+  await new Promise(resolve => server.close(resolve))
+  expect(ran).toMatchObject({ code: 1 })
+  expect(ran.stdout).toContain('another freeze than the pool shows')
+  expect(asked.filter(each => each.startsWith('POST'))).toEqual([])
 }, 300_000)

@@ -33,8 +33,8 @@ export function addFreezeRoutes(api: Api, parts: ApiParts): void {
     async ({ query: { cursor, limit } }) => {
       const before = cursor === undefined ? null : numberKey(decodeCursor('freezes', cursor, 1)[0])
       const rows = await listFreezes(db, { before, limit: Number(limit) })
-      const item = ({ id, by, at, lifts, ...row }: (typeof rows)[number]) => ({
-        ...{ ...row, freeze: id.toString(), by, atMs: at },
+      const item = ({ id, by, key, at, lifts, ...row }: (typeof rows)[number]) => ({
+        ...{ ...row, freeze: id.toString(), by, operatorKey: key, atMs: at },
         lifts: lifts.map(lift => ({ by: lift.by, reason: lift.reason, atMs: lift.at })),
       })
       return page(rows, Number(limit), item, last => encodeCursor('freezes', [last.id]))

@@ -30,13 +30,14 @@ const psbtBody = z.strictObject({ psbt: z.base64().max(BASE64_MAX) })
  */
 export function addPsbtRoutes(api: Api, parts: ApiParts): void {
   const { db, clock } = parts
-  const preValidation = requireScope(parts, 'read')
+  // Asked before the body is read: nobody else makes us read five megabytes.
+  const preParsing = requireScope(parts, 'read')
   const shared = { tags: ['treasury'], security: [{ bearer: [] }], params: contract.numberParams }
   const response = { 200: psbtReply, default: contract.problem }
   api.get(
     '/treasury/batches/:number/psbt',
     {
-      preValidation,
+      preParsing,
       schema: { ...shared, summary: 'The version of a batch that waits for co-signers', response },
     },
     async ({ params: { number } }) => {
@@ -48,7 +49,7 @@ export function addPsbtRoutes(api: Api, parts: ApiParts): void {
   api.post(
     '/treasury/batches/:number/psbt',
     {
-      preValidation,
+      preParsing,
       bodyLimit: BODY_BYTES_MAX,
       schema: { ...shared, summary: 'Bring a signed PSBT', body: psbtBody, response },
     },
