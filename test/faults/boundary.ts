@@ -1,12 +1,27 @@
 import type { Direction, Verdict } from '../support/tap-proxy.ts'
 
+/** What a process is doing when it is struck; a rail without one of them has no boundary in it. */
+export type Phase =
+  /** From the plan of a batch to its end. */
+  | 'pay'
+  /** What was sent is too slow, and a dearer version replaces it. */
+  | 'bump'
+  /** A settled batch is taken back by a reorganisation. */
+  | 'watch'
+  /** The same, and no node has its transaction any more. */
+  | 'send again'
+  /** An operator says yes to the API, or no. */
+  | 'approve'
+  | 'reject'
+
 /**
- * A point between two steps of a payouts process, told by what it says to a server: before the
- * server hears it, after it was done and before the answer is heard, or around the commit of the
- * transaction in which it was said.
+ * A point between two steps of a process, told by what it says to a server: before the server hears
+ * it, after it was done and before the answer is heard, or around the commit of the transaction in
+ * which it was said.
  */
 export type Boundary = {
   readonly name: string
+  readonly phase: Phase
   /** Which of the rail's servers hears it. */
   readonly server: string
   readonly says: string | RegExp
@@ -17,16 +32,17 @@ type Points = readonly Boundary['at'][]
 const STATEMENT: Points = ['asked', 'answered']
 const TRANSACTION: Points = ['asked', 'committing', 'committed']
 
+type Said = Pick<Boundary, 'phase' | 'server' | 'says'>
+
 /** Both ends of one statement, or of one request. */
-export function around(name: string, server: string, says: Boundary['says']): Boundary[] {
-  return STATEMENT.map(at => ({ name: `${name}, ${at}`, server, says, at }))
+export function around(name: string, said: Said): Boundary[] {
+  return STATEMENT.map(at => ({ name: `${name}, ${at}`, ...said, at }))
 }
 
 /** The statement in its transaction, and both ends of the commit. */
-export function aroundCommit(name: string, server: string, says: Boundary['says']): Boundary[] {
-  return TRANSACTION.map(at => ({ name: `${name}, ${at}`, server, says, at }))
+export function aroundCommit(name: string, said: Said): Boundary[] {
+  return TRANSACTION.map(at => ({ name: `${name}, ${at}`, ...said, at }))
 }
-
 /** What happens at a boundary: the process dies, its connections break, or its database dies. */
 export type Blow = 'kill' | 'cut' | 'kill database'
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -42,6 +42,8 @@ export type PoolScene = {
   readonly appUrl: string
   /** Kills PostgreSQL and starts it again, on the same port. */
   readonly crashPostgres: () => Promise<void>
+  /** Restarts the node with an empty mempool, which its wallet does not fill again. */
+  readonly forgetMempool: () => Promise<void>
   readonly role: (
     name: string,
     options?: { readonly databaseUrl?: string; readonly environment?: Record<string, string> },
@@ -89,6 +91,12 @@ export async function poolScene(
     crashPostgres: async () => {
       await postgres.kill()
       postgres = await findPostgres()
+    },
+    forgetMempool: async () => {
+      await devnet.node.stop()
+      const settings = '\nwalletbroadcast=0\npersistmempool=0\n'
+      await appendFile(join(dir, 'node', 'bitcoin.conf'), settings)
+      await devnet.node.restart()
     },
     role: (role, { databaseUrl = appUrl, environment = {} } = {}) => {
       const made = poolProcess({ role, config, devnet, databaseUrl, environment })

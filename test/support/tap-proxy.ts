@@ -1,7 +1,10 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** What becomes of bytes on their way: they go on, or vanish, and in either case the tap may act. */
-export type Verdict = 'pass' | 'drop'
+/**
+ * What becomes of bytes on their way: they go on, or vanish, and in either case the tap may act;
+ * or the tap answers in the place of whoever was to hear them.
+ */
+export type Verdict = 'pass' | 'drop' | { readonly answer: string }
 export type Direction = 'to server' | 'to client'
 
 /** A TCP proxy that shows a test every piece of traffic and lets it lose some. */
@@ -34,7 +37,10 @@ export async function startTapProxy(
   function join(from: Socket, to: Socket, direction: Direction, number: number): void {
     open.add(from)
     from.on('data', chunk => {
-      if (tap(direction, chunk, number) === 'pass' && !to.destroyed) to.write(chunk)
+      const verdict = tap(direction, chunk, number)
+      if (verdict === 'drop') return
+      if (verdict !== 'pass') from.write(verdict.answer)
+      else if (!to.destroyed) to.write(chunk)
     })
     // An error on one side is for the other side a closed connection, as without the proxy.
     from.on('error', () => from.destroy())
