@@ -3,7 +3,16 @@ import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type Digest, digest } from '../lib/ids.ts'
 import { findWrongBalances } from './balance-audit-store.ts'
-import { type ChainHead, hashEntries, type JournalRow, readHead } from './entry-store.ts'
+import {
+  type ChainHead,
+  hashEntries,
+  hashParts,
+  type JournalRow,
+  type LegPart,
+  legParts,
+  oneAhead,
+  readHead,
+} from './entry-store.ts'
 import { FINDINGS_MAX, type Finding } from './finding.ts'
 import { CHAIN_START } from './journal.ts'
 
@@ -101,26 +110,45 @@ async function checkTotal(db: Kysely<Database>): Promise<readonly Finding[]> {
 async function auditLinks(db: Kysely<Database>, start: ChainHead): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   let last = start
-  while (findings.length < FINDINGS_MAX) {
-    const { rows } = await sql<LinkRow>`
-      select position, hash, id, key, request_hash, event, posted_ms
-        from journal_chain left join journal on id = journal_id
-       where position > ${last.position}
-       order by position limit ${ENTRIES_A_PAGE}`.execute(db)
-    findings.push(...(await auditPage(db, rows, last)))
-    const end = rows.at(-1)
-    if (end === undefined || rows.length < ENTRIES_A_PAGE) break
+  for await (const page of oneAhead(linkPages(db, start.position))) {
+    findings.push(...(await auditPage(page, last)))
+    const end = page.rows.at(-1)
+    if (end === undefined || findings.length >= FINDINGS_MAX) break
     last = { position: end.position, hash: digest(end.hash) }
   }
   return findings
 }
 
+/** Places in their order, with their entries and the legs of these, whose reading has begun. */
+async function* linkPages(
+  db: Kysely<Database>,
+  start: bigint,
+): AsyncGenerator<LinkPage, undefined> {
+  for (let after = start; ; ) {
+    const { rows } = await sql<LinkRow>`
+      select position, hash, id, key, request_hash, event, posted_ms
+        from journal_chain left join journal on id = journal_id
+       where position > ${after}
+       order by position limit ${ENTRIES_A_PAGE}`.execute(db)
+    const entries = rows.filter(hasEntry).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    yield { rows, entries, parts: oneAhead(legParts(db, entries)) }
+    const end = rows.at(-1)
+    if (end === undefined || rows.length < ENTRIES_A_PAGE) return
+    after = end.position
+  }
+}
+
 type Place = { readonly position: bigint; readonly hash: string }
 type LinkRow = Place & (JournalRow | { readonly id: null })
+type LinkPage = {
+  readonly rows: readonly LinkRow[]
+  /** In the order of their ids, as their legs come. */
+  readonly entries: readonly (Place & JournalRow)[]
+  readonly parts: AsyncGenerator<LegPart, undefined>
+}
 
 async function auditPage(
-  db: Kysely<Database>,
-  rows: readonly LinkRow[],
+  { rows, entries, parts }: LinkPage,
   last: ChainHead,
 ): Promise<readonly Finding[]> {
   // What is stored is carried on, so that one fault is found at its place and not ever after.
@@ -134,8 +162,7 @@ async function auditPage(
     if (row.id !== null) before.set(row.id, hash)
     hash = digest(row.hash)
   }
-  const entries = rows.filter(hasEntry).toSorted((a, b) => (a.id < b.id ? -1 : 1))
-  const hashed = await hashEntries(db, entries, ({ id }) => before.get(id) ?? CHAIN_START)
+  const hashed = await hashParts(entries, parts, ({ id }) => before.get(id) ?? CHAIN_START)
   for (const row of rows) {
     const { position } = row
     const entry = row.id === null ? undefined : hashed.get(row.id)

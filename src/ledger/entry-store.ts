@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
 import { type Digest, digest, type JournalKey, unixMs } from '../lib/ids.ts'
@@ -8,6 +9,8 @@ import { type EntryHashes, entryHasher } from './journal.ts'
  * are miners. The next ones are read when these are hashed.
  */
 const LEGS_A_READ = 20_000
+/** Entries hashed before other work has its turn, some milliseconds of it. */
+const ENTRIES_A_TURN = 200
 
 /** An entry without its legs, as it is stored; an audit must read what tampering left of it. */
 export type JournalRow = {
@@ -36,6 +39,39 @@ export async function readHead(db: Kysely<Database>): Promise<ChainHead | null> 
 }
 
 /**
+ * Asks for what comes next before what is here is used, so that the server reads while we hash. At
+ * most one more is held.
+ */
+export function oneAhead<T>(source: AsyncGenerator<T, undefined>): AsyncGenerator<T, undefined> {
+  return ahead(source, asked(source))
+}
+
+async function* ahead<T>(
+  source: AsyncGenerator<T, undefined>,
+  first: Promise<IteratorResult<T, undefined>>,
+): AsyncGenerator<T, undefined> {
+  let next = first
+  try {
+    for (;;) {
+      const { done, value } = await next
+      if (done) return
+      next = asked(source)
+      yield value
+    }
+  } finally {
+    // Whoever leaves early ends its transaction next, and nothing of it may still be under way.
+    await next.catch(() => {})
+  }
+}
+
+/** A failure is told to whoever takes the answer; nobody may, where an audit has found enough. */
+function asked<T>(source: AsyncGenerator<T, undefined>) {
+  const next = source.next()
+  next.catch(() => {})
+  return next
+}
+
+/**
  * Hashes stored entries with their legs, which are never held all together.
  *
  * @param rows in the order of their ids
@@ -46,11 +82,16 @@ export async function hashEntries(
   rows: readonly JournalRow[],
   beforeOf: (row: JournalRow, last: Digest | null) => Digest,
 ): Promise<ReadonlyMap<bigint, ReadEntry>> {
+  return hashParts(rows, legParts(db, rows), beforeOf)
+}
+
+/** As {@link hashEntries}, of legs that were asked for before. */
+export async function hashParts(
+  rows: readonly JournalRow[],
+  parts: AsyncGenerator<LegPart, undefined>,
+  beforeOf: (row: JournalRow, last: Digest | null) => Digest,
+): Promise<ReadonlyMap<bigint, ReadEntry>> {
   const hashed = new Map<bigint, ReadEntry>()
-  const parts = legParts(
-    db,
-    rows.map(({ id }) => id),
-  )
   let part = await parts.next()
   let last: Digest | null = null
   for (const row of rows) {
@@ -69,12 +110,15 @@ export async function hashEntries(
     }
     const hashes = hasher.end()
     hashed.set(row.id, { ...hashes, legs, sumMsat })
+    // Answers are taken and the next question leaves only between turns.
+    if (hashed.size % ENTRIES_A_TURN === 0) await setImmediate()
     last = hashes.chain
   }
   return hashed
 }
 
-type LegPart = {
+/** Some of an entry's legs, in their order. */
+export type LegPart = {
   readonly journal_id: bigint
   readonly lines: string
   readonly sum: bigint
@@ -83,10 +127,11 @@ type LegPart = {
 }
 
 /** Legs of entries in the order of the entries' ids; an entry's may come in several parts. */
-async function* legParts(
+export async function* legParts(
   db: Kysely<Database>,
-  journalIds: readonly bigint[],
+  entries: readonly JournalRow[],
 ): AsyncGenerator<LegPart, undefined> {
+  const journalIds = entries.map(({ id }) => id)
   let after = { journal: -1n, leg: -1 }
   for (;;) {
     // Names are looked up one by one: joined, each page would read all accounts there are. A leg
