@@ -80,19 +80,29 @@ async function plan(parts: PayoutJobsParts): Promise<void> {
 
 /** A batch that fails holds up no other; the first failure is told when all had their turn. */
 async function advanceAll(parts: PayoutJobsParts): Promise<void> {
-  const failures: unknown[] = []
+  const { failures, fail } = failuresOf(parts.log)
   const at = parts.clock.now()
   for (const rail of parts.rails) {
     let page = await liveBatches(parts.db, rail.name, { after: null, at })
     for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
       for (const batch of page) {
         const lease = await takeLease(parts.db, batch, parts.owner)
-        if (lease) await advance(parts, rail, lease).catch(error => failures.push(error))
+        if (lease) await advance(parts, rail, lease).catch(fail(batch))
       }
       page = await liveBatches(parts.db, rail.name, { after: last, at })
     }
   }
   if (failures.length > 0) throw failures[0]
+}
+
+/** A run tells of each batch that failed, and fails itself when all had their turn. */
+function failuresOf(log: Log) {
+  const failures: unknown[] = []
+  const fail = (batch: BatchId) => (error: unknown) => {
+    failures.push(error)
+    log.error({ batch: String(batch), error: String(error) }, 'a batch failed')
+  }
+  return { failures, fail }
 }
 
 /** Takes a leased batch as far as it goes now, and gives the lease back whatever happens. */
@@ -121,11 +131,11 @@ async function advance(parts: PayoutJobsParts, rail: Rail, lease: Lease): Promis
  * ever paid anew. Where the anchor has gone elsewhere for good, people must look.
  */
 async function watchSettled(parts: PayoutJobsParts): Promise<void> {
-  const failures: unknown[] = []
+  const { failures, fail } = failuresOf(parts.log)
   for (const rail of parts.rails) {
     let page = await watchedBatches(parts.db, rail.name, null)
     for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
-      for (const batch of page) await watch(parts, rail, batch).catch(error => failures.push(error))
+      for (const batch of page) await watch(parts, rail, batch).catch(fail(batch))
       page = await watchedBatches(parts.db, rail.name, last)
     }
   }

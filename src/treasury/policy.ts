@@ -204,13 +204,17 @@ export function judgeApprovals(
   return { kind: 'waits', approvals: aliases.size, needed }
 }
 
-/** Whether the pool's own key counts as the approval of a batch. */
+/**
+ * Whether the pool's own key counts as the approval of a batch: only where nobody's own word is in
+ * it. Where one operator asked for it, or set a destination, a second person must see it.
+ */
 export function isWithinAuto(
   { auto }: { readonly auto: Omit<AutoBand, 'poolKey'> | null },
   manifest: Manifest,
   spent: Spent,
 ): boolean {
   const would = largestSpend(manifest)
+  if (manifest.excluded.length > 0) return false
   return auto !== null && would <= auto.perBatch && spent.autoDay + would <= auto.perDay
 }
 

@@ -141,6 +141,12 @@ const verdicts: readonly (readonly [
   ['nobody is an operator', { ...POLICY, operators: [] }, { acts: acts(1, 2, 3) }, waits(0)],
   ["the pool's key without an auto band", POLICY, { acts: acts(POOL_KEY) }, waits(0)],
   ["the pool's key within its band", { ...POLICY, auto: AUTO }, { acts: acts(POOL_KEY) }, BY_POOL],
+  [
+    "the pool's key, where an operator's own word is in it",
+    { ...POLICY, auto: AUTO },
+    { manifest: own, acts: [signedBy(POOL_KEY, APPROVE, hashOf(own))] },
+    waits(0),
+  ],
   ['nobody within the auto band', { ...POLICY, auto: AUTO }, { acts: [] }, waits(0)],
   [
     "the pool's key above its band",

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { chartAccount, mergeLegs, postEntries } from '../../../ledger/index.ts'
 import { assert } from '../../../lib/assert.ts'
 import type { Database, Wallet } from '../../../lib/db/schema.ts'
@@ -69,6 +69,11 @@ async function post(
     { account: chartAccount('treasuryCapital'), amount: millisats(-msatsFromSats(amount)) },
   ])
   return db.transaction().execute(async (tx): Promise<CapitalOutcome> => {
+    // One at a time, or two commands could each book a coin that neither had found booked.
+    await sql`select pg_advisory_xact_lock(hashtext('capital'))`.execute(tx)
+    const [taken] = await notedAmong(tx, coins.map(outpointText))
+    if (taken && taken.journalKey !== key)
+      return refused(`${outpointText(taken)} was booked as ${taken.journalKey}`)
     const [outcome] = await postEntries(tx, [{ key, event: 'capital put in', legs, at }])
     assert(outcome !== undefined, 'every entry has its outcome')
     const under = await tx
