@@ -41,9 +41,9 @@ treasury reject BATCH --reason TEXT --key FILE --api URL --token-file FILE [--ye
 treasury policy --api URL --token-file FILE
 treasury dry-run --policy FILE --last N --config FILE
 treasury capital --outpoint TXID:VOUT[,…] --id NAME --config FILE
-treasury write-off --outpoint TXID:VOUT --reason TEXT --config FILE
 treasury address --network NAME --descriptor FILE
 treasury watch --wallet NAME --descriptor FILE --config FILE
+treasury write-off --outpoint TXID:VOUT --reason TEXT --config FILE
 ${OPERATOR_HELP}
 ${TOKEN_HELP}
 ${FLOAT_HELP}
