@@ -49,7 +49,7 @@ function multisigTests(kind: MultisigKind): void {
   beforeAll(() => createMultisig(node, kind, wallet))
   beforeEach(async () => {
     payee = addressOf(++lastPayee)
-    world = await createWorld(node, [payee], { wallet: { name: wallet, multisig } })
+    world = await createWorld(node, [payee], { name: wallet, multisig })
     await world.plan({ rail: railAt(2000n) })
     batch = batchId((await lastBatch(world)).id)
     await world.approve(batch)

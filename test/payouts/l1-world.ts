@@ -85,13 +85,6 @@ export function addressOf(n: number): string {
   return address.toBech32(fromHex(n.toString(16).padStart(40, '0')), 0, networks.regtest.bech32)
 }
 
-/** What differs from a world in the far future whose wallet has its own keys. */
-export type WorldChoices = {
-  /** When it begins; its payees' interval has passed an hour later. */
-  readonly start?: number
-  readonly wallet?: Pick<WalletChoice, 'name' | 'multisig'> | undefined
-}
-
 /** Makes the payout wallet and gives it coins to spend. */
 export async function fundWallet(node: TestNode): Promise<void> {
   await node.cli('createwallet', WALLET, false, false, '', false, true, true)
@@ -166,10 +159,12 @@ export function railOn(
   return l1Rail({ db, node, clock, policy, options, hot, cold: null })
 }
 
+/** @param start in milliseconds; its payees' interval has passed an hour later */
 export async function createWorld(
   node: TestNode,
   payees: readonly string[],
-  { start = 1_800_000_000_000, wallet }: WorldChoices = {},
+  wallet?: Pick<WalletChoice, 'name' | 'multisig'>,
+  start = 1_800_000_000_000,
 ): Promise<World> {
   const database = await testDatabase()
   const { db } = database

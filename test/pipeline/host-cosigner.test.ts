@@ -36,6 +36,7 @@ let dir: string
 beforeEach(async () => {
   const people = SEEDS.map(seed => cosignerKey(seed, 'regtest')).join(',')
   it = await hostedWorld(node, {
+    multisig: { kind: 'wsh', required: 2, keys: 3 },
     descriptorOf: host => `wsh(sortedmulti(2,${host},${people}))`,
     bend: { signer: (host, { db }) => signersTogether([host, cosigners(db)]) },
   })

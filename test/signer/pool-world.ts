@@ -9,6 +9,7 @@ import { autoApprove } from '../../src/payouts/decide-store.ts'
 import { hostSigner } from '../../src/payouts/rails/l1/host-signer-client.ts'
 import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
+import type { Multisig } from '../../src/payouts/rails/l1/multisig.ts'
 import type { L1Signer } from '../../src/payouts/rails/l1/signer.ts'
 import type { SignerClient } from '../../src/payouts/signer-client.ts'
 import type { SpendPolicy } from '../../src/treasury/index.ts'
@@ -56,12 +57,19 @@ export type PoolBend = {
   readonly db?: (db: World['db']) => World['db']
 }
 
+export type HostedChoices = HostChoices & {
+  /** Of the world's own pool. */
+  readonly bend?: PoolBend
+  /** Where the wallet needs several keys. */
+  readonly multisig?: Multisig | null
+}
+
 let worlds = 0
 
 /** A pool with a ledger and two miners that are owed, whose wallet the node only watches. */
 export async function hostedWorld(
   node: TestNode,
-  { bend: always = {}, ...choices }: HostChoices & { readonly bend?: PoolBend } = {},
+  { bend: always = {}, multisig = null, ...choices }: HostedChoices = {},
 ) {
   const host = await signerHost('wpkh', { policy: signerPolicy(), ...choices })
   await host.start()
@@ -73,9 +81,7 @@ export async function hostedWorld(
   await node.mine(100)
   const payees = [addressOf(1_000_000 + worlds * 2), addressOf(1_000_001 + worlds * 2)]
   const start = systemClock.now() - HOUR_MS
-  const world = await createWorld(node, payees, {
-    ...{ start, wallet: { name: wallet, multisig: null } },
-  })
+  const world = await createWorld(node, payees, { name: wallet, multisig }, start)
   for (const { alias, roles, keys } of POLICY.operators)
     await addPerson(
       world.db,
@@ -100,7 +106,7 @@ export async function hostedWorld(
     const client = bend.client?.(direct) ?? direct
     const { clock } = world
     const plain = hostSigner({ ...parts, client, wallet, clock })
-    const hot = { name: wallet, signer: bend.signer?.(plain, world) ?? plain, multisig: null }
+    const hot = { name: wallet, signer: bend.signer?.(plain, world) ?? plain, multisig }
     const policy = async () => bend.policy ?? POLICY
     const railWith = (options: Partial<typeof OPTIONS>) =>
       l1Rail({ ...parts, clock, policy, options: { ...OPTIONS, ...options }, hot, cold: null })
