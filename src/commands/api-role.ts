@@ -145,6 +145,10 @@ function healthParts(
       const ok = seconds * 1000 < FLOATS_AGE_MS_MAX
       return { ok, detail: `wallets and books agreed ${seconds} s ago` }
     },
+    freezes: async () => {
+      const reason = await frozen(db, 'l1')
+      return { ok: reason === null, detail: reason ?? 'nothing is frozen' }
+    },
     work: async () => {
       const at = await lastTemplateAt(db)
       if (at === null) return { ok: false, detail: 'no template yet' }

@@ -114,6 +114,7 @@ async function compareWallet(parts: ReconcileParts, float: FloatWallet): Promise
   const { db } = parts
   const { wallet, client } = float
   const since = await lastCheck(db, wallet)
+  const awaited = new Set<string>((await unnotedBlocks(db)).map(block => block.journalKey))
   const listed = await client.unspent(1)
   const foreign = await noteListed(parts, float, listed)
   // What is open is read before the wallet is asked once more, and versions after it: so a coin
@@ -133,7 +134,11 @@ async function compareWallet(parts: ReconcileParts, float: FloatWallet): Promise
     ({ spends }) => !spends.some(({ txid, vout }) => lost.has(`${txid}:${vout}`)),
   )
   const books = await readBooks(db, wallet)
-  const verdict = judgeWallet({ wallet, fates, versions, strangers, ...books })
+  // Of a block that was booked only now, however long ago it was mined, no coin was looked for.
+  const blocks = books.blocks.map(each =>
+    awaited.has(each.journalKey) ? each : { ...each, depth: 0 },
+  )
+  const verdict = judgeWallet({ wallet, fates, versions, strangers, ...books, blocks })
   if (verdict.kind === 'waits') return verdict
   const finding = verdict.kind === 'finding' ? verdict.finding : null
   const isKnown = finding !== null && finding === since.finding

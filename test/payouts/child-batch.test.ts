@@ -137,3 +137,12 @@ test('a child is dead once another version of its parent is final, and nothing i
     .execute()
   expect(held).toEqual([])
 })
+
+test('a child ends with a parent that was released, since its coin can never be', async () => {
+  await stick(4000n)
+  const child = await sendChild()
+  const released = { state: 'released' as const }
+  await world.db.updateTable('batches').set(released).where('id', '=', parent).execute()
+  await dear.advance()
+  expect(await stateOf(child)).toBe('released')
+})

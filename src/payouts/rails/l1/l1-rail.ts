@@ -24,7 +24,7 @@ import { multisigInputWeight } from './multisig.ts'
 import { isNodeTrouble } from './node-trouble-client.ts'
 import { prepare } from './prepare-rail.ts'
 import { feeFor, feeRateOf, parseRaw, paysAll, WEIGHT_MAX } from './transaction.ts'
-import { siblingsOf, versionsOf } from './version-store.ts'
+import { isParentReleased, siblingsOf, versionsOf } from './version-store.ts'
 import { walletClient } from './wallet-client.ts'
 
 /** Pays in batches on the main chain, each version of one spending its anchor. */
@@ -136,6 +136,8 @@ async function check(parts: Parts, batch: BatchId): Promise<CheckOutcome> {
   const decided = judgeVersions(versions, options.finality)
   // Who spent the anchor is a search through the wallet's history, and known here.
   if (decided !== null) return decided
+  // No version of a released parent can ever be, so nor can the coin that its child spends.
+  if (await isParentReleased(db, batch)) return { kind: 'dead', reason: 'its parent was released' }
   const siblings = await versionEvidence(client, await siblingsOf(db, batch, manifest.anchor.txid))
   const anchor = await anchorEvidence(client, manifest.anchor, siblings)
   const outcome = judgeAnchor(versions, anchor, options.finality)

@@ -78,6 +78,17 @@ export async function siblingsOf(
   return versions.filter(version => version.txid !== anchor)
 }
 
+/** Whether a child's parent is proven never to confirm. False for a batch that is no child. */
+export async function isParentReleased(db: Kysely<Database>, batch: BatchId): Promise<boolean> {
+  const row = await db
+    .selectFrom('batches')
+    .innerJoin('batches as parent', 'parent.id', 'batches.parent_id')
+    .select('parent.state')
+    .where('batches.id', '=', batch)
+    .executeTakeFirst()
+  return row?.state === 'released'
+}
+
 /** Blocks that the pool has seen since a version was made. */
 export async function blocksSince(db: Kysely<Database>, at: UnixMs): Promise<number> {
   const row = await db
