@@ -1,5 +1,5 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { equalBytes, toHex } from '../../src/lib/bytes.ts'
 import { digest } from '../../src/lib/ids.ts'
@@ -146,7 +146,8 @@ describe('the host', () => {
   })
 
   test('is watched by a wallet that the command makes, with change', async () => {
-    const descriptor = it.host.descriptors.tr
+    const descriptor = join(dirname(poolConfig), 'tr.descriptor')
+    writeFileSync(descriptor, `${it.host.descriptors.tr}\n`)
     const args = ['treasury', 'watch', '--wallet', 'by-command', '--descriptor', descriptor]
     const made = await runCommand([...args, '--config', poolConfig])
     expect([made.code, made.stderr]).toEqual([0, ''])
