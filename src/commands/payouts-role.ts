@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { ledgerJobs } from '../ledger/index.ts'
 import { openDoorbell } from '../lib/db/doorbell.ts'
+import { messageOf } from '../lib/job-runner.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { openQueue } from '../lib/queue.ts'
 import {
@@ -84,6 +85,9 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     ...ledgerJobs(db),
     ...(signer ? [relayFreezes({ db, client: signer, network: config.network })] : []),
   ]
+  // Nothing leaves before the first comparison, and the queue may still hold one for a minute that
+  // died with the process before this one.
+  await floats.job.run().catch(error => log.warn({ reason: messageOf(error) }, 'no comparison'))
   const queue = openQueue({ name: 'payouts', store: queueStoreOf(setting), log, clock })
   await queue.start(jobs)
   // New tips, fates and statements are what credits, plans and batches wait for.

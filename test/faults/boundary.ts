@@ -43,8 +43,16 @@ export function around(name: string, said: Said): Boundary[] {
 export function aroundCommit(name: string, said: Said): Boundary[] {
   return TRANSACTION.map(at => ({ name: `${name}, ${at}`, ...said, at }))
 }
-/** What happens at a boundary: the process dies, its connections break, or its database dies. */
-export type Blow = 'kill' | 'cut' | 'kill database'
+/**
+ * What happens at a boundary: the process dies, and its queue is lost or still holds the job that
+ * died with it; its connections break; or its database dies.
+ */
+export type Blow = 'kill' | 'kill, queue kept' | 'cut' | 'kill database'
+
+/** Whether the process itself ends. */
+export function isDeadly(blow: Blow): boolean {
+  return blow === 'kill' || blow === 'kill, queue kept'
+}
 
 /** Watches the traffic of one process, and strikes it at a boundary. */
 export type Striker = {
@@ -64,7 +72,7 @@ export function striker(strikeNow: (blow: Blow) => void): Striker {
   let dead = false
 
   function strike(): Verdict {
-    dead = blow === 'kill'
+    dead = isDeadly(blow)
     armed = null
     said = null
     strikeNow(blow)

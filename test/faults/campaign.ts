@@ -1,6 +1,6 @@
 import { sats } from '../../src/lib/money.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
-import type { Blow, Boundary } from './boundary.ts'
+import { type Blow, type Boundary, isDeadly } from './boundary.ts'
 import { type ChainView, complaintsOf, type Debt } from './oracle.ts'
 import { type Play, type Played, playOf } from './plays.ts'
 import type { Stage } from './stage.ts'
@@ -37,17 +37,17 @@ export async function strikeAt(
   victim.striker.arm(boundary, blow)
   if (!(await struck(played, play, victim.striker)))
     return { debt, complaints: [`never came by\n${logOf(stage)}`] }
-  if (blow === 'kill') {
+  if (isDeadly(blow)) {
     await victim.process.ended()
     await stage.endLeases()
-    await victim.start()
+    await (blow === 'kill' ? victim.start() : victim.goOn())
   }
   await stage.databaseIsBack()
   const settled = await until(
     stage,
     async () => {
       // Who lost its connection could not give its batch back.
-      if (blow !== 'kill') await stage.endLeases()
+      if (!isDeadly(blow)) await stage.endLeases()
       await play.after(played)
     },
     () => play.isOver(played),

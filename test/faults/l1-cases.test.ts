@@ -1,8 +1,25 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
-import { addressOf, createWorld, fundWallet, OWED, type World } from '../payouts/l1-world.ts'
+import {
+  createRecipients,
+  recipientAddress,
+  settle,
+  spendAsRecipient,
+  versionsIn,
+} from '../payouts/l1-chain.ts'
+import {
+  addressOf,
+  createWorld,
+  fundWallet,
+  OWED,
+  WALLET,
+  type World,
+} from '../payouts/l1-world.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { L1_CASES } from './l1-cases.ts'
+import { L1_NODE_CASES } from './l1-node-cases.ts'
 import { checkBooks, checkOutputs } from './oracle.ts'
 
 /** Faults of the main chain on real parts; what a crash leaves is in crash.test.ts. */
@@ -30,7 +47,7 @@ async function untilSettled(world: World): Promise<boolean> {
   return (await pollUntil(look, SOON)) === true
 }
 
-for (const { number, name, play, ends } of L1_CASES) {
+for (const { number, name, play, ends } of [...L1_CASES, ...L1_NODE_CASES]) {
   test(`fault ${number}: ${name}`, async () => {
     const address = addressOf(++lastPayee)
     const world = await createWorld(node, [address])
@@ -50,3 +67,28 @@ for (const { number, name, play, ends } of L1_CASES) {
 
 const notes = async (world: World) =>
   (await world.batches()).map(({ state, note }) => `${state}: ${note}`)
+
+test('fault 26: what was paid is sent once more when all its outputs are spent', async () => {
+  await createRecipients(node)
+  const world = await createWorld(node, [await recipientAddress(node)])
+  const batch = await world.planned()
+  await world.approve(batch)
+  await world.advance()
+  const [version] = await versionsIn(world)
+  const txid = version?.txid ?? ''
+  await spendAsRecipient(node, { txid, vout: 0, value: PAID }, { count: 1, fee: 1000n })
+  const pool = connectNode(node.rpc)
+  const own = await pool.call('getnewaddress', ['', 'bech32'], { wallet: WALLET })
+  const change = { inputs: [{ txid, vout: 1 }], add_to_wallet: false }
+  const raw = z
+    .object({ hex: z.string() })
+    .parse(await pool.call('sendall', [[own], null, 'unset', 2, change], { wallet: WALLET }))
+  await node.cli('sendrawtransaction', raw.hex)
+  await node.mine(1)
+  expect((await world.rail.send(batch)).kind).toBe('unknown')
+  expect(await stateOf(world)).toBe('sent')
+  await settle(world, node)
+  expect(await stateOf(world)).toBe('settled')
+  expect(await checkBooks(world.db)).toEqual([])
+  await world.database.drop()
+})

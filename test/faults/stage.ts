@@ -18,6 +18,8 @@ export type Victim = {
   readonly process: PoolProcess
   /** Starts it, again where it died; its queue has then lost everything. */
   readonly start: () => Promise<void>
+  /** Starts it again, with its queue as it left it. */
+  readonly goOn: () => Promise<void>
   /** Starts it for the first time, unless somebody has. */
   readonly isThere: () => Promise<void>
 }
@@ -88,6 +90,7 @@ function target(killDatabase: () => void): Target {
     striker: striker(blow => {
       switch (blow) {
         case 'kill':
+        case 'kill, queue kept':
           made.process?.kill()
           break
         case 'cut':
@@ -123,14 +126,17 @@ async function putBetween(
   const process = scene.role(told.role, { databaseUrl: databaseUrl.href })
   struck.process = process
   let isThere = false
-  const start = async () => {
+  const goOn = async () => {
     isThere = true
-    await told.begin?.()
     striker.revive()
     await process.start(told.readyWhenLogSays)
   }
+  const start = async () => {
+    await told.begin?.()
+    await goOn()
+  }
   return {
-    ...{ striker, process, start },
+    ...{ striker, process, start, goOn },
     isThere: async () => {
       if (!isThere) await start()
     },
