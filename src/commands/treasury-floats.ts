@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CommandError, parseOptions, say, sayPlain } from './command.ts'
 import { ask, posting, treasuryUrl } from './treasury-client.ts'
-import { expectWords, need, parseNumber, readToken, type Verb } from './treasury-options.ts'
+import { expectWords, need, parseDigits, readToken, type Verb } from './treasury-options.ts'
 
 export const FLOAT_HELP = `treasury floats --api URL --token-file FILE
 treasury consolidate --wallet hot|cold --api URL --token-file FILE
@@ -70,13 +70,13 @@ async function runTransfer(args: readonly string[]): Promise<number> {
   const { options, words } = parseOptions(args, ['from', 'sats', ...API])
   expectWords(words, 0)
   const from = parseWallet(options.from, '--from')
-  return plan(options, 'transfer', { from, amountSats: parseNumber(options.sats, '--sats N') })
+  return plan(options, 'transfer', { from, amountSats: parseDigits(options.sats, '--sats N') })
 }
 
 async function runChild(args: readonly string[]): Promise<number> {
   const { options, words } = parseOptions(args, API)
   expectWords(words, 1)
-  return plan(options, `batches/${parseNumber(words[0], 'a batch')}/child`, {})
+  return plan(options, `batches/${parseDigits(words[0], 'a batch')}/child`, {})
 }
 
 /** @returns the exit code: 1 where nothing was planned */

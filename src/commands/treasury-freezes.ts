@@ -11,7 +11,7 @@ import { printLog } from './treasury-log.ts'
 import {
   expectWords,
   need,
-  parseNumber,
+  parseDigits,
   parseReason,
   readToken,
   takeYes,
@@ -73,7 +73,7 @@ async function runUnfreeze(args: readonly string[]): Promise<number> {
   const { isSure, rest } = takeYes(args)
   const { options, words } = parseOptions(rest, ['api', 'key', 'reason', 'token-file'])
   expectWords(words, 1)
-  const number = parseNumber(words[0], 'a freeze')
+  const number = parseDigits(words[0], 'a freeze')
   const reason = parseReason(options.reason)
   const secret = await readOperatorSecret(need(options.key, '--key FILE'))
   const { url, headers } = await bearing(options)
@@ -111,7 +111,7 @@ async function runFreezes(args: readonly string[]): Promise<number> {
 async function runLog(args: readonly string[]): Promise<number> {
   const { options, words } = parseOptions(args, ['api', 'token-file', 'after'])
   expectWords(words, 0)
-  const after = options.after === undefined ? '0' : parseNumber(options.after, '--after')
+  const after = options.after === undefined ? '0' : parseDigits(options.after, '--after')
   const { url, headers } = await bearing(options)
   return printLog(url, headers, after)
 }

@@ -42,8 +42,8 @@ export function parseReason(text: string | undefined): string {
   throw new CommandError(`a reason is at most ${REASON_CHARACTERS_MAX} plain characters`)
 }
 
-/** @param option as the help has it */
-export function parseNumber(text: string | undefined, option: string): string {
+/** Digits as text: a row or an amount, that no float ever holds. @param option as the help has it */
+export function parseDigits(text: string | undefined, option: string): string {
   if (text !== undefined && /^[1-9]\d{0,17}$/.test(text)) return text
   throw new CommandError(`${option} is a number`)
 }

@@ -11,7 +11,7 @@ import { type TreasuryClient, treasuryClient } from './treasury-client.ts'
 import {
   expectWords,
   need,
-  parseNumber,
+  parseDigits,
   readToken,
   takeYes,
   type Verb,
@@ -37,7 +37,7 @@ async function runPsbt(args: readonly string[]): Promise<number> {
   const { options, words } = parseOptions(args, ['out', 'api', 'token-file'])
   expectWords(words, 1)
   const out = need(options.out, '--out FILE')
-  const reply = await (await clientOf(options)).psbt(parseNumber(words[0], 'a batch'))
+  const reply = await (await clientOf(options)).psbt(parseDigits(words[0], 'a batch'))
   if (reply.kind === 'refused') return refuse(reply.reason)
   const { version, txid, signatures, psbt } = reply.value
   await writeFile(out, psbt, { flag: 'wx' }).catch((error: Error) => {
@@ -51,7 +51,7 @@ async function runUpload(args: readonly string[]): Promise<number> {
   const { options, words } = parseOptions(args, ['psbt', 'api', 'token-file'])
   expectWords(words, 1)
   const psbt = await readPsbt(need(options.psbt, '--psbt FILE'))
-  return bring(await clientOf(options), parseNumber(words[0], 'a batch'), psbt)
+  return bring(await clientOf(options), parseDigits(words[0], 'a batch'), psbt)
 }
 
 /** Checks what it signs as the signer host does: nothing that the API says is believed. */
@@ -60,7 +60,7 @@ async function runSign(args: readonly string[]): Promise<number> {
   const names = ['seed', 'descriptor', 'api', 'token-file'] as const
   const { options, words } = parseOptions(rest, names)
   expectWords(words, 1)
-  const number = parseNumber(words[0], 'a batch')
+  const number = parseDigits(words[0], 'a batch')
   const seed = await readSecret(need(options.seed, '--seed FILE'))
   const path = need(options.descriptor, '--descriptor FILE')
   const client = await clientOf(options)

@@ -13,7 +13,7 @@ import {
   expectWords,
   need,
   parseDays,
-  parseNumber,
+  parseDigits,
   readToken,
   type Verb,
 } from './treasury-options.ts'
@@ -98,7 +98,7 @@ async function runTokens(args: readonly string[]): Promise<number> {
 async function runRevoke(args: readonly string[]): Promise<number> {
   const { options, words } = parseOptions(args, ['api', 'token-file'])
   expectWords(words, 1)
-  const number = parseNumber(words[0], 'a token')
+  const number = parseDigits(words[0], 'a token')
   const { url, headers } = await bearing(options)
   const reply = await ask(`${url}/tokens/${number}/revoke`, { method: 'POST', headers }, revoked)
   if (reply.kind === 'refused') return refuse(reply.reason)

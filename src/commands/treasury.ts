@@ -20,7 +20,7 @@ import { OPERATOR_HELP, OPERATOR_VERBS } from './treasury-operators.ts'
 import {
   expectWords,
   need,
-  parseNumber,
+  parseDigits,
   parseReason,
   readToken,
   takeYes,
@@ -150,5 +150,5 @@ async function clientOf(
 }
 
 function parseBatch(text: string | undefined): string {
-  return parseNumber(text, 'a batch')
+  return parseDigits(text, 'a batch')
 }
