@@ -93,6 +93,8 @@ export function l1Signers(
 ): Pick<L1Parts, 'hot' | 'cold'> {
   const { hot, cold } = config.rails.l1
   const node = connectNode(config.node)
+  // One of several keys never speaks for the whole wallet.
+  const alone = (host: L1Signer) => (hot.multisig ? signersTogether([host]) : host)
   const signerOf = (): L1Signer => {
     const { kind } = hot.signer
     switch (kind) {
@@ -100,7 +102,7 @@ export function l1Signers(
         return nodeSigner(node, hot.wallet, l1OptionsOf(config))
       case 'host':
         if (client === null) throw new CommandError('rails.l1.hot.signer: no signer is configured')
-        return hostSigner({ db, client, node, wallet: hot.wallet, clock })
+        return alone(hostSigner({ db, client, node, wallet: hot.wallet, clock }))
       case 'cosigners': {
         const people = cosigners(db)
         if (client === null) return people

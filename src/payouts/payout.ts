@@ -18,7 +18,7 @@ export const PAYOUTS_MAX = 1000
 /** What happens to a batch, and with it to all its payouts. */
 export type BatchEvent =
   | { readonly kind: 'approved' }
-  /** An operator's no, or its time was up before anything was given to be signed. */
+  /** An operator's no, or its time was up before anything was signed. */
   | { readonly kind: 'rejected' | 'expired' }
   /** The signed bytes are stored, with this fee. */
   | { readonly kind: 'prepared'; readonly fee: Sats }
@@ -78,8 +78,8 @@ type Rule = Readonly<Partial<Record<BatchEvent['kind'], BatchState>>>
  * ```
  *
  * Once signed bytes exist, only evidence ends a batch: neither a rejection nor time releases it.
- * An approved batch is rejected, and expires, only while no version of it was given to be signed;
- * whoever moves it sees to that.
+ * An approved batch is rejected only while no version of it was given to be signed, and expires only
+ * then or where its one signer has closed it unsigned; whoever moves it sees to that.
  */
 const LEFT: Rule = { seen: 'sent', lost: 'uncertain', settled: 'settled', dead: 'released' }
 const RULES: Readonly<Record<BatchState, Rule>> = {

@@ -31,7 +31,7 @@ export type PrepareOutcome =
   /** The signed bytes are stored, and the batch has moved to `prepared` in the same commit. */
   | { readonly kind: 'prepared' }
   | { readonly kind: 'waits'; readonly reason: string }
-  /** Its time was up before anything was given to be signed. */
+  /** Its time was up before anything was signed, and nothing ever will be. */
   | { readonly kind: 'expired' }
   /** The anchor is spent for good by something else. */
   | { readonly kind: 'dead'; readonly reason: string }

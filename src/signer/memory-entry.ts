@@ -33,8 +33,9 @@ const head = z.strictObject({ hash, position: z.int().min(0) })
 
 /**
  * What happened, as the signer remembers it. `started` makes a memory, `batch` is a batch's first
- * version, `version` a further one, `confirmed` an approver's word over a pool's head that this
- * memory does not hold, `freeze` and `unfreeze` are operators' acts.
+ * version, `version` a further one, `closed` ends one that expired before any of it was signed,
+ * `confirmed` is an approver's word over a pool's head that this memory does not hold, `freeze` and
+ * `unfreeze` are operators' acts.
  */
 const eventSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('started'), network: z.string(), name: hex64 }),
@@ -54,6 +55,7 @@ const eventSchema = z.discriminatedUnion('kind', [
     batch: z.string().regex(/^[1-9]\d{0,18}$/),
     txid: hex64.transform(txid),
   }),
+  z.strictObject({ kind: z.literal('closed'), manifest: hash }),
   z.strictObject({
     kind: z.literal('confirmed'),
     pool: head,

@@ -41,6 +41,8 @@ export type Memory = {
   /** The hash at each position, and of each foreign head that an approver confirmed. */
   readonly heads: ReadonlyMap<number, Digest>
   readonly batches: ReadonlyMap<string, SignedBatch>
+  /** Manifests that will never be signed, with the time of that word. */
+  readonly closed: ReadonlyMap<Digest, UnixMs>
   /** Oldest first; what is older than a day before the latest is forgotten. */
   readonly spends: readonly Spend[]
   readonly freezes: readonly FreezeWithLifts[]
@@ -52,6 +54,7 @@ export const EMPTY_MEMORY: Memory = {
   latest: null,
   heads: new Map(),
   batches: new Map(),
+  closed: new Map(),
   spends: [],
   freezes: [],
 }
@@ -66,6 +69,7 @@ export type Remembered =
 export function remember(memory: Memory, entries: readonly ChainedEntry[]): Remembered {
   const heads = new Map(memory.heads)
   const batches = new Map(memory.batches)
+  const closed = new Map(memory.closed)
   let { network, head, latest } = memory
   const spends = [...memory.spends]
   let { freezes } = memory
@@ -84,7 +88,7 @@ export function remember(memory: Memory, entries: readonly ChainedEntry[]): Reme
         break
       case 'batch': {
         const { manifest, anchor, txid, by, spendSats, payees } = event
-        if (batches.has(event.batch)) return { kind: 'broken', position }
+        if (batches.has(event.batch) || closed.has(manifest)) return { kind: 'broken', position }
         batches.set(event.batch, { manifest, anchor, txids: new Set([txid]) })
         spends.push({ at, amount: spendSats, by, payees })
         break
@@ -95,6 +99,9 @@ export function remember(memory: Memory, entries: readonly ChainedEntry[]): Reme
         batches.set(event.batch, { ...batch, txids: new Set([...batch.txids, event.txid]) })
         break
       }
+      case 'closed':
+        closed.set(event.manifest, at)
+        break
       case 'confirmed':
         heads.set(event.pool.position, event.pool.hash)
         break
@@ -119,7 +126,7 @@ export function remember(memory: Memory, entries: readonly ChainedEntry[]): Reme
   const recent = spends.filter(({ at }) => at + DAY_MS > (latest ?? at))
   return {
     kind: 'memory',
-    memory: { network, head, latest, heads, batches, spends: recent, freezes },
+    memory: { network, head, latest, heads, batches, closed, spends: recent, freezes },
   }
 }
 
@@ -134,6 +141,11 @@ export function spentBefore({ spends }: Memory, now: UnixMs): Spent {
     autoDay: sum(recent.filter(({ by }) => by === 'pool')),
     byDestination,
   }
+}
+
+/** How many manifests were closed in the 24 hours before an instant. */
+export function closedBefore({ closed }: Memory, now: UnixMs): number {
+  return [...closed.values()].filter(at => at + DAY_MS > now).length
 }
 
 /**

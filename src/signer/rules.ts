@@ -1,5 +1,5 @@
 import { unreachable } from '../lib/assert.ts'
-import type { BatchId, Txid } from '../lib/ids.ts'
+import type { BatchId, Digest, Txid, UnixMs } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
 import {
   decodeManifest,
@@ -13,7 +13,7 @@ import {
   type SpendVerdict,
   type Spent,
 } from '../treasury/index.ts'
-import { type Memory, spentBefore } from './memory.ts'
+import { closedBefore, type Memory, spentBefore } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
 import { isFrozen, type Standing, standingComplaint, timeOf } from './standing.ts'
 import { type CheckedTransaction, checkTransaction } from './transaction.ts'
@@ -28,6 +28,8 @@ import { type CheckedTransaction, checkTransaction } from './transaction.ts'
 const BUMP_GRACE_MS = 14 * 86_400_000
 /** More versions of a batch are refused; a pool that pays makes a few. */
 const VERSIONS_MAX = 50
+/** Expired batches closed in a day; whoever asks for more may only want to fill the disk. */
+const CLOSED_A_DAY_MAX = 1000
 
 const NOTHING_SPENT: Spent = { day: sats(0n), autoDay: sats(0n), byDestination: new Map() }
 
@@ -41,6 +43,8 @@ export type Judgement =
       /** To be remembered before the signatures leave; null where it is already. */
       readonly event: MemoryEvent | null
     }
+  /** It expired before anything of it was signed, and will never be; null where that is known. */
+  | { readonly kind: 'closed'; readonly event: MemoryEvent | null }
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** Judges a request for signatures. Nothing that the pool says is believed. */
@@ -56,11 +60,14 @@ export function judgeRequest(standing: Standing, request: SignRequest): Judgemen
   const wallet = standing.wallets[manifest.wallet]
   if (!wallet) return refused(`this host has no key of the ${manifest.wallet} wallet`)
 
+  const hash = manifestHash(request.manifest)
+  if (memory.closed.has(hash)) return { kind: 'closed', event: null }
   const known = memory.batches.get(String(manifest.batch))
-  if (known && known.manifest !== manifestHash(request.manifest))
+  if (known && known.manifest !== hash)
     return refused(`batch ${manifest.batch} was signed with another manifest`)
   const now = timeOf(standing)
-  if (now >= manifest.expiresAt + (known ? BUMP_GRACE_MS : 0)) return refused('it has expired')
+  if (!known && now >= manifest.expiresAt) return close(memory, hash, now)
+  if (now >= manifest.expiresAt + BUMP_GRACE_MS) return refused('it has expired')
   // What a batch may cost was counted when its first version was signed.
   const spent = known ? NOTHING_SPENT : spentBefore(memory, now)
   const { acts } = request
@@ -78,6 +85,16 @@ export function judgeRequest(standing: Standing, request: SignRequest): Judgemen
 
 function refused(reason: string) {
   return { kind: 'refused', reason } as const
+}
+
+/**
+ * The manifest and not the batch's number is closed: a number that a stranger made up cannot keep
+ * another manifest from being signed.
+ */
+function close(memory: Memory, manifest: Digest, now: UnixMs): Judgement {
+  if (closedBefore(memory, now) >= CLOSED_A_DAY_MAX)
+    return refused('it has expired, and too many were closed today to close it too')
+  return { kind: 'closed', event: { kind: 'closed', manifest } }
 }
 
 /** @returns null for a version that was signed before: it gets the same signatures again */

@@ -84,6 +84,11 @@ export function createSigner(parts: SignerParts): Signer {
       log.warn({ reason: judged.reason }, 'refused to sign')
       return { kind: 'refused', reason: judged.reason, head: head() }
     }
+    if (judged.kind === 'closed') {
+      if (judged.event !== null) await store.add(judged.event)
+      log.warn({ position: head().position }, 'closed what expired unsigned')
+      return { kind: 'closed', head: head() }
+    }
     const { psbt, txid } = judged.transaction
     const wallet = parts.wallets[judged.wallet]
     assert(wallet !== undefined, 'a request is judged by a wallet that is here')

@@ -78,6 +78,8 @@ export function signRequestJson({ acts, manifest, psbt, ...rest }: SignRequest):
 export const signReplySchema = z.discriminatedUnion('kind', [
   /** The PSBT with this signer's signatures added, complete or not. */
   z.strictObject({ kind: z.literal('signed'), psbt: base64, head: headSchema }),
+  /** It expired before anything of it was signed, and from that head on never will be. */
+  z.strictObject({ kind: z.literal('closed'), head: headSchema }),
   z.strictObject({ kind: z.literal('refused'), reason: z.string().max(1000), head: headSchema }),
 ])
 export type SignReply = z.infer<typeof signReplySchema>

@@ -151,7 +151,7 @@ test('of a host that was taken over only signatures of the very transaction are 
     ...honest,
     sign: async (asked: Parameters<SignerClient['sign']>[0]) => {
       const answer = await honest.sign(asked)
-      if (answer.kind === 'no answer' || answer.value.kind === 'refused') return answer
+      if (answer.kind === 'no answer' || answer.value.kind !== 'signed') return answer
       return { ...answer, value: { ...answer.value, psbt: bend(answer.value.psbt) } }
     },
   })

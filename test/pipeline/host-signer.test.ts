@@ -16,7 +16,7 @@ import { runCommand } from '../commands/child.ts'
 import { configFile } from '../commands/config-file.ts'
 import { dyingAt } from '../payouts/crash.ts'
 import { endLeases, mempool, versionsIn } from '../payouts/l1-chain.ts'
-import { FINALITY, OPERATORS, POLICY } from '../payouts/l1-world.ts'
+import { FINALITY, HOUR_MS, OPERATORS, POLICY } from '../payouts/l1-world.ts'
 import { type HostedWorld, hostedWorld, POOL_KEY, signerPolicy } from '../signer/pool-world.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { keyOf } from '../treasury/people.ts'
@@ -193,6 +193,19 @@ async function poolConfig() {
   writeFileSync(file.path, JSON.stringify(config))
   return file
 }
+
+test('a host that was away until a batch had expired closes it, and its payouts are planned anew', async () => {
+  it = await hostedWorld(node, { behindMs: 2 * HOUR_MS })
+  await it.planApproved()
+  await it.pool.advance()
+  expect(await it.last()).toMatchObject({ state: 'released' })
+  expect(await versionsIn(it.world)).toHaveLength(1)
+  expect(await newestHead(it.world.db)).toMatchObject({ position: 2 })
+  it.world.clock.advance(2 * HOUR_MS)
+  await it.planApproved()
+  await it.pool.advance()
+  await it.expectPaid()
+})
 
 test('while the host is down, or its memory in trouble, a batch waits and says for what', async () => {
   it = await hostedWorld(node)

@@ -32,13 +32,13 @@ describe.each(['wpkh', 'tr'] as const)('a %s wallet watched by the node', kind =
   test('is paid from: signed on the host, accepted, bumped and confirmed', async () => {
     const { manifest, order } = await batchOf(it, 1, 0)
     const first = await it.sign(manifest, order, 2000n)
-    if (first.outcome.kind !== 'signed') throw new Error(first.outcome.reason)
+    if (first.outcome.kind !== 'signed') throw new Error(first.outcome.kind)
     const raw = finalBytes(first.outcome.psbt)
     expect(transactionComplaint(raw, order)).toBeNull()
     expect(await node.cliText('sendrawtransaction', toHex(raw))).toBe(first.built.txid)
 
     const bumped = await it.sign(manifest, order, 9000n)
-    if (bumped.outcome.kind !== 'signed') throw new Error(bumped.outcome.reason)
+    if (bumped.outcome.kind !== 'signed') throw new Error(bumped.outcome.kind)
     const higher = finalBytes(bumped.outcome.psbt)
     expect(await node.cliText('sendrawtransaction', toHex(higher))).toBe(bumped.built.txid)
     await node.mine(1)

@@ -62,6 +62,8 @@ export type HostedChoices = HostChoices & {
   readonly bend?: PoolBend
   /** Where the wallet needs several keys. */
   readonly multisig?: Multisig | null
+  /** How far the pool's clock is behind the host's. */
+  readonly behindMs?: number
 }
 
 let worlds = 0
@@ -69,7 +71,7 @@ let worlds = 0
 /** A pool with a ledger and two miners that are owed, whose wallet the node only watches. */
 export async function hostedWorld(
   node: TestNode,
-  { bend: always = {}, multisig = null, ...choices }: HostedChoices = {},
+  { bend: always = {}, multisig = null, behindMs = 0, ...choices }: HostedChoices = {},
 ) {
   const host = await signerHost('wpkh', { policy: signerPolicy(), ...choices })
   await host.start()
@@ -80,7 +82,7 @@ export async function hostedWorld(
   await node.mine(COINS, address)
   await node.mine(100)
   const payees = [addressOf(1_000_000 + worlds * 2), addressOf(1_000_001 + worlds * 2)]
-  const start = systemClock.now() - HOUR_MS
+  const start = systemClock.now() - HOUR_MS - behindMs
   const world = await createWorld(node, payees, { name: wallet, multisig }, start)
   for (const { alias, roles, keys } of POLICY.operators)
     await addPerson(

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { equalBytes } from '../../src/lib/bytes.ts'
 import { batchId, digest, payoutId, unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
+import { EMPTY_MEMORY } from '../../src/signer/memory.ts'
+import { judgeRequest } from '../../src/signer/rules.ts'
 import {
   encodeManifest,
   type Manifest,
@@ -24,6 +26,7 @@ import {
   START,
   signerWorld,
   txidOfCoin,
+  walletOf,
 } from './world.ts'
 
 const COIN = coin(100_000_000n, 0)
@@ -158,8 +161,6 @@ describe('one manifest a batch, one payment a batch', () => {
   test('a bump is signed after the expiry, until nodes have forgotten the first version', async () => {
     const manifest = manifestOf({ anchor: ANCHOR })
     const bump = (fee: bigint) => world.ask(requestOf(manifest, psbtOf(manifest, [COIN], fee)))
-    world.clock.set(manifest.expiresAt)
-    expect(reasonOf(await bump(FEE))).toContain('expired')
     world.clock.set(manifest.expiresAt - 1)
     expect((await bump(FEE)).kind).toBe('signed')
     world.clock.set(manifest.expiresAt + 13 * 24 * HOUR_MS)
@@ -167,6 +168,42 @@ describe('one manifest a batch, one payment a batch', () => {
     expect([bumped.kind, bumped.head.position]).toEqual(['signed', 3])
     world.clock.set(manifest.expiresAt + 14 * 24 * HOUR_MS)
     expect(reasonOf(await bump(3000n))).toContain('expired')
+  })
+
+  test('what expired unsigned is closed once, and never signed, wherever the clock goes', async () => {
+    const manifest = manifestOf({ anchor: ANCHOR })
+    const asked = () => world.ask(requestOf(manifest, psbtOf(manifest, [COIN], FEE)))
+    world.clock.set(manifest.expiresAt)
+    expect(await asked()).toMatchObject({ kind: 'closed', head: { position: 2 } })
+    world.clock.set(manifest.expiresAt - 1)
+    await world.restart()
+    expect(await asked()).toMatchObject({ kind: 'closed', head: { position: 2 } })
+  })
+
+  test('closing a manifest keeps no other one of its batch from being signed', async () => {
+    const closed = manifestOf({ anchor: ANCHOR })
+    const other = manifestOf({ anchor: ANCHOR, expiresAt: unixMs(closed.expiresAt + HOUR_MS) })
+    const ask = (manifest: Manifest) =>
+      world.ask(requestOf(manifest, psbtOf(manifest, [COIN], FEE)))
+    world.clock.set(closed.expiresAt)
+    expect((await ask(closed)).kind).toBe('closed')
+    expect((await ask(other)).kind).toBe('signed')
+  })
+
+  test('at most 1,000 manifests are closed a day', () => {
+    const manifest = manifestOf({ anchor: ANCHOR })
+    const now = manifest.expiresAt
+    const numbers = Array.from({ length: 1000 }, (_, index) => index.toString(16))
+    const closed = new Map(numbers.map(number => [digest(number.padStart(64, '0')), now]))
+    const memory = { ...EMPTY_MEMORY, network: 'regtest', closed }
+    const standing = { network: 'regtest', policy: POLICY, memory, wallets: { hot: walletOf() } }
+    const request = requestOf(manifest, psbtOf(manifest, [COIN], FEE))
+    const judged = (at: number) =>
+      judgeRequest({ ...standing, now: unixMs(at), wallNow: unixMs(at) }, request)
+    expect(judged(now)).toMatchObject({
+      reason: 'it has expired, and too many were closed today to close it too',
+    })
+    expect(judged(now + 24 * HOUR_MS)).toMatchObject({ kind: 'closed', event: { kind: 'closed' } })
   })
 
   test('at most 50 versions of a batch', async () => {

@@ -105,6 +105,8 @@ async function signed(
       return { kind: 'bumped' }
     case 'refused':
       return { kind: 'waits', reason: outcome.reason }
+    case 'closed':
+      return { kind: 'waits', reason: 'its signer says that it never signed what was sent' }
     case 'waits':
     case 'fenced':
       return outcome

@@ -114,8 +114,9 @@ export function signersTogether(signers: readonly L1Signer[]): L1Signer {
       const reasons: string[] = []
       for (const signer of signers) {
         const outcome = await signer.sign(request)
-        if (outcome.kind === 'waits') reasons.push(outcome.reason)
-        else signed.push(outcome.psbt)
+        if (outcome.kind === 'signed') signed.push(outcome.psbt)
+        // The others may have enough keys among them, so one who never signs proves nothing.
+        else reasons.push(outcome.kind === 'waits' ? outcome.reason : 'the signer has closed it')
       }
       if (signed.length === 0) return { kind: 'waits', reason: reasons.join('; ') }
       return { kind: 'signed', psbt: combineTaken(request.psbt, signed) }

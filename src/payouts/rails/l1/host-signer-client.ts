@@ -39,6 +39,7 @@ export function hostSigner({ db, client, node, wallet, clock }: HostSignerParts)
         return { kind: 'waits', reason: `the signer refuses: ${reply.reason}` }
       const wrong = await storeHead(db, reply.head, clock.now())
       if (wrong !== null) return { kind: 'waits', reason: wrong }
+      if (reply.kind === 'closed') return { kind: 'closed' }
       // The signer made its PSBT anew; no field of a signer that was taken over reaches ours.
       const taken = takeSignatures(completed, reply.psbt)
       if (taken.kind === 'taken') return { kind: 'signed', psbt: taken.psbt }

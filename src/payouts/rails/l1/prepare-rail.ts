@@ -13,7 +13,7 @@ import { storeIntent, VERSIONS_MAX, type Version, versionsOf } from './version-s
 /**
  * Builds, stores, signs and stores again the first version of an approved batch. What was begun is
  * ended: it may be signed already, so neither time nor fees undo it, only proof that its anchor
- * went elsewhere.
+ * went elsewhere, or its only signer's word that it signed nothing and never will.
  *
  * @param asks for the evidence of a batch
  */
@@ -41,6 +41,7 @@ export async function prepare(
   if (version.kind !== 'version') return version
   const work = { approved: judgement.approved, as: 'prepared' } as const
   const signed = await signVersion(parts, lease, version.version, work)
+  if (signed.kind === 'closed') return { kind: 'expired' }
   return signed.kind === 'refused' ? deadOr(signed.reason) : signed
 }
 

@@ -17,6 +17,8 @@ export type StoreOutcome =
 
 export type SignOutcome =
   | StoreOutcome
+  /** Its only signer has signed nothing of the batch, and never will. */
+  | { readonly kind: 'closed' }
   /** It is signed, and the mempool would not take it: evidence may say that its anchor is gone. */
   | { readonly kind: 'refused'; readonly reason: string }
 
@@ -35,7 +37,7 @@ export async function signVersion(
 ): Promise<SignOutcome> {
   const { client, signer } = walletOf(parts, manifest)
   const signed = await signer.sign({ manifest, acts, psbt: version.psbt })
-  if (signed.kind === 'waits') return signed
+  if (signed.kind !== 'signed') return signed
   const hex = await client.finalise(signed.psbt)
   const raw = hex === null ? null : parseRaw(hex)
   if (raw === null) {

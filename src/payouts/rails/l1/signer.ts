@@ -11,6 +11,8 @@ export type SigningRequest = {
 export type SigningOutcome =
   /** BIP 174 in bytes, with signatures added: perhaps not yet all that it needs. */
   | { readonly kind: 'signed'; readonly psbt: Uint8Array }
+  /** It expired, and this signer has signed nothing of it and never will. */
+  | { readonly kind: 'closed' }
   /** Nothing was signed; asking again later is harmless. */
   | { readonly kind: 'waits'; readonly reason: string }
 
