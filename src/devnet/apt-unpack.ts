@@ -52,7 +52,11 @@ export async function unpackFromDebian(wanted: DebianPackage): Promise<Unpacked 
     const suite = wanted.suite === 'own' ? release : wanted.suite
     wanted.log.info({ package: wanted.name, suite }, 'downloading a package of Debian')
     const mirror = await mirrorOf(release)
-    await fill({ cache, name: wanted.name, suite, mirror, triplet })
+    const { name } = wanted
+    // Whoever asks for it twice at once in one process waits for the one download.
+    const filled = filling.get(cache) ?? fill({ cache, name, suite, mirror, triplet })
+    filling.set(cache, filled)
+    await filled.finally(() => filling.delete(cache))
   }
   const libraries = join(cache, 'root', 'usr', 'lib', triplet)
   const loader = (await readdir(libraries)).find(name => /^ld-linux.*\.so\.\d$/.test(name))
@@ -83,6 +87,8 @@ async function mirrorOf(release: string): Promise<string> {
   if (base === undefined) throw new Error(`apt is set up for no mirror of Debian ${release}`)
   return base
 }
+
+const filling = new Map<string, Promise<void>>()
 
 /** Works in a draft that is moved into place whole, so that a stop leaves no half of it. */
 async function fill(from: {

@@ -6,7 +6,7 @@ import { type Play, type Played, playOf } from './plays.ts'
 import type { Stage } from './stage.ts'
 
 /** A process that does not come back to its batch by then is stuck. */
-const STEP_MS_MAX = 60_000
+const STEP_MS_MAX = 180_000
 const LOOK_MS = 40
 /** Whoever was not woken in time is woken again with every so many looks. */
 const LOOKS_A_RING = 25

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Devnet, NODE_PASSWORD_VARIABLE } from '../../src/devnet/index.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
-const READY_MS_MAX = 30_000
+const READY_MS_MAX = 120_000
 /** Compiling the program takes most of its start; what one process compiled, the next one reads. */
 const COMPILED = join(import.meta.dirname, '../../.data/compiled')
 
@@ -40,7 +40,6 @@ export function poolProcess(options: {
   let end: Promise<void> = Promise.resolve()
 
   async function start(readyWhenLogSays?: string): Promise<void> {
-    const from = readFileSync(logFile, 'utf8').length
     const args = [MAIN, 'start', '--roles', options.role, '--config', configFile]
     const started = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -55,17 +54,18 @@ export function poolProcess(options: {
     child = started
     end = new Promise(resolve => started.once('exit', () => resolve()))
     const { promise: ready, resolve, reject } = Promise.withResolvers<void>()
+    // Of this start alone: the file grows with each of a campaign's thousand.
+    let said = ''
     const hear = (chunk: Buffer) => {
       appendFileSync(logFile, chunk)
-      const text = readFileSync(logFile, 'utf8').slice(from)
-      if (readyWhenLogSays !== undefined && text.includes(readyWhenLogSays)) resolve()
+      said += chunk.toString('utf8')
+      if (readyWhenLogSays !== undefined && said.includes(readyWhenLogSays)) resolve()
     }
     started.stdout.on('data', hear)
     started.stderr.on('data', hear)
     if (readyWhenLogSays === undefined) return
-    const log = () => readFileSync(logFile, 'utf8').slice(from)
-    const late = setTimeout(() => reject(new Error(`not ready:\n${log()}`)), READY_MS_MAX)
-    started.once('exit', () => reject(new Error(`ended before it was ready:\n${log()}`)))
+    const late = setTimeout(() => reject(new Error(`not ready:\n${said}`)), READY_MS_MAX)
+    started.once('exit', () => reject(new Error(`ended before it was ready:\n${said}`)))
     await ready.finally(() => clearTimeout(late))
   }
 
