@@ -1,6 +1,7 @@
 import { unreachable } from '../lib/assert.ts'
 import { parseAddress } from '../lib/bitcoin/address.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
+import { parseThunderAddress } from '../lib/thunder/address.ts'
 
 /** A username understood: who is paid, and the rig's name. */
 export type BitcoinPayee = {
@@ -26,13 +27,6 @@ const PRINTABLE = /^[\x20-\x7e]*$/
 /** A longer worker name is refused, since `workers.name` and every page would have to cut it. */
 const WORKER = /^[A-Za-z0-9_.-]{0,63}$/
 const WORKER_RULE = 'a worker name has at most 63 characters of A-Z a-z 0-9 _ . -'
-
-const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
-/** 20 bytes have 20 (all zero) to 28 characters; nothing longer is decoded. */
-const BARE_THUNDER = /^[1-9A-HJ-NP-Za-km-z]{20,28}$/
-const BARE_THUNDER_BYTES = 20
-/** Any slot, with or without a checksum: this tells what was meant, not whether it is right. */
-const DEPOSIT_THUNDER = /^s\d{1,3}_[1-9A-HJ-NP-Za-km-z]{20,28}(?:_|$)/
 
 /**
  * Reads a Stratum username: `payee`, `payee.worker` or `payee/worker`, split at the first dot or
@@ -78,13 +72,20 @@ function split(text: string): { readonly payee: string; readonly worker: string 
 
 function whyNot(payee: string, network: Network): string {
   if (payee === '') return `the username is empty: ${wanted(network)}`
-  if (isBareThunder(payee)) return `${quoted(payee)} is a Thunder address: ${notYet(network)}`
-  if (DEPOSIT_THUNDER.test(payee))
-    return `${quoted(payee)} is a Thunder deposit address: ${notYet(network)}`
-  return (
-    `${quoted(payee)} is no Bitcoin address (mistyped?), and names cannot be registered yet: ` +
-    wanted(network)
-  )
+  const thunder = parseThunderAddress(payee)
+  switch (thunder.kind) {
+    case 'thunder':
+      return `${quoted(payee)} is a Thunder address: ${notYet(network)}`
+    case 'refused':
+      return `${quoted(payee)} ${thunder.reason}`
+    case 'not thunder':
+      return (
+        `${quoted(payee)} is no Bitcoin address (mistyped?), and names cannot be registered yet: ` +
+        wanted(network)
+      )
+    default:
+      return unreachable(thunder)
+  }
 }
 
 function notYet(network: Network): string {
@@ -93,16 +94,6 @@ function notYet(network: Network): string {
 
 function wanted(network: Network): string {
   return `use a Bitcoin address of ${network}, with .worker after it if you like`
-}
-
-/** Base58 without version or checksum, so all that marks a Thunder address is its 20 bytes. */
-function isBareThunder(text: string): boolean {
-  if (!BARE_THUNDER.test(text)) return false
-  const zeros = /^1*/.exec(text)?.[0].length ?? 0
-  let value = 0n
-  for (const digit of text) value = value * 58n + BigInt(BASE58.indexOf(digit))
-  const valueBytes = value === 0n ? 0 : Math.ceil(value.toString(16).length / 2)
-  return zeros + valueBytes === BARE_THUNDER_BYTES
 }
 
 function quoted(payee: string): string {
