@@ -28,14 +28,15 @@ const PROGRAM_BYTES_MAX = 40
 /** Not every node relays a script of more than 34 bytes, and one such payee would stop a batch. */
 const FUTURE_PROGRAM_BYTES_MAX = 32
 
-type Prefixes = {
+/** What tells the addresses of one network from those of another. */
+export type Prefixes = {
   readonly bech32: string
   readonly pubKeyHash: number
   readonly scriptHash: number
 }
 
-/** testnet4 and signet share their prefixes, so an address of one is one of the other. */
-function prefixesOf(network: Network): Prefixes {
+/** How addresses begin; testnet4 and signet share it, so an address of one is one of the other. */
+export function prefixesOf(network: Network): Prefixes {
   switch (network) {
     case 'mainnet':
       return networks.bitcoin
