@@ -258,6 +258,7 @@ export const auditReply = z.object({
 export const floatsReply = z.object({
   items: z.array(
     z.object({
+      rail: z.string(),
       wallet: z.enum(['hot', 'cold']),
       ledgerMsat: whole,
       chainSats: whole.describe('coins of ours that are unspent, in the mempool too'),

@@ -5,7 +5,6 @@ import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import {
   decideBatch,
-  L1_BOOKS,
   listFloats,
   nextPaymentsOf,
   parseL1Destination,
@@ -105,7 +104,7 @@ function moneyParts(
       if (!operator) return { kind: 'refused', reason: 'unknown operator' }
       const given = { batch, act: { operator, act, manifestHash, signature } }
       const policy = await policyNow(db, rules)
-      const verdict = await decideBatch(db, policy, given, { books: L1_BOOKS, clock })
+      const verdict = await decideBatch(db, policy, given, { clock })
       if (verdict === null) return { kind: 'unknown batch' }
       // A stranger's post rings at nobody's door.
       if (verdict.kind === 'accepted')

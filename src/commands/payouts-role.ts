@@ -9,7 +9,6 @@ import {
   autoApprove,
   creditJobs,
   floatAccount,
-  L1_BOOKS,
   l1Rail,
   ownBatchJob,
   payoutJobs,
@@ -71,7 +70,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
       approvePlanned: async () => {
         const { poolKey } = config.treasury
         if (poolKey === undefined) return []
-        return autoApprove(db, await policy(), poolKey, { books: L1_BOOKS, clock })
+        return autoApprove(db, await policy(), poolKey, { clock })
       },
       frozen: stopped,
       silenced: name => frozen(db, name),

@@ -19,6 +19,7 @@ export const FLOAT_VERBS: Readonly<Record<string, Verb>> = {
 const floats = z.object({
   items: z.array(
     z.object({
+      rail: z.string(),
       wallet: z.string(),
       ledgerMsat: z.string(),
       chainSats: z.string(),
@@ -50,7 +51,9 @@ async function runFloats(args: readonly string[]): Promise<number> {
   if (reply.kind === 'refused') return refuse(reply.reason)
   if (reply.value.items.length === 0) say('no wallet was compared with the books yet')
   for (const float of reply.value.items) {
-    sayPlain(`${float.wallet} wallet, compared at ${new Date(float.checkedMs).toISOString()}:`)
+    sayPlain(
+      `${float.rail}, ${float.wallet} wallet, compared at ${new Date(float.checkedMs).toISOString()}:`,
+    )
     sayPlain(`  ledger      ${float.ledgerMsat} msat`)
     sayPlain(`  chain       ${float.chainSats} sat, of which batches hold ${float.reservedSats}`)
     sayPlain(`  on the way  ${float.onTheWaySats} sat, so that chain and this make the ledger`)

@@ -12,12 +12,18 @@ export type LedgerAccount = string & { readonly [ledgerName]: true }
 /**
  * The chart of accounts; `miner:<account>:<side>` comes beside it for every account.
  * Assets are where money is, `reward_unallocated` what a block brought before it is divided.
+ * On Thunder `out` has left and is not settled, `transit` is a deposit that the main chain has and
+ * Thunder has not credited, and `withdrawal` what waits for its bundle on the way back.
  */
 export const CHART = {
   coinbaseImmature: 'asset:coinbase_immature',
   l1Float: 'asset:l1',
   l1Cold: 'asset:l1_cold',
   l1Unconfirmed: 'asset:l1_out_unconfirmed',
+  thunderFloat: 'asset:thunder',
+  thunderOut: 'asset:thunder_out',
+  thunderTransit: 'asset:thunder_transit',
+  thunderWithdrawal: 'asset:thunder_withdrawal',
   rewardUnallocated: 'liability:reward_unallocated',
   poolFeePending: 'liability:pool_fee_pending',
   poolFee: 'income:pool_fee',
@@ -25,6 +31,7 @@ export const CHART = {
   ppsBlockIncome: 'income:pps_block_income',
   ppsCost: 'expense:pps_cost',
   feeL1: 'expense:fee_l1',
+  feeThunder: 'expense:fee_thunder',
   loss: 'expense:loss',
   treasuryCapital: 'equity:treasury_capital',
 } as const satisfies Record<string, string>

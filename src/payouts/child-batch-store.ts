@@ -11,8 +11,8 @@ import { effectOf, leftToUs } from './rails/l1/coins.ts'
 import { addressScript } from './rails/l1/destination.ts'
 import { feeRateNow } from './rails/l1/fee-rate.ts'
 import { signedWeight } from './rails/l1/transaction.ts'
-import { blocksSince, type Version, versionsOf } from './rails/l1/version-store.ts'
 import type { WalletClient } from './rails/l1/wallet-client.ts'
+import { blocksSince, type Version, versionsOf } from './version-store.ts'
 
 /** Batches that one run looks at, the oldest first; the others come in a later one. */
 const PARENTS_A_RUN_MAX = 100

@@ -24,7 +24,7 @@ import {
   storeAct,
 } from '../treasury/index.ts'
 import { applyEvent, lockBatch, manifestOf } from './payout-store.ts'
-import type { RailBooks } from './rail.ts'
+import { railFacts } from './rails/index.ts'
 import { lockSpending, spentByRules } from './spent-store.ts'
 
 /** Planned batches small enough that one run looks at, the oldest first; the others wait. */
@@ -32,7 +32,7 @@ const BATCHES_A_RUN_MAX = 100
 const NOTE_CHARACTERS_MAX = 500
 
 /** What deciding needs besides the batch. */
-export type DecideParts = { readonly books: RailBooks; readonly clock: Clock }
+export type DecideParts = { readonly clock: Clock }
 
 /**
  * What the rules of this moment say of a stored batch: its manifest, the acts on it, its part of
@@ -61,7 +61,7 @@ export async function decideBatch(
   db: Kysely<Database>,
   policy: SpendPolicy,
   given: { readonly batch: BatchId; readonly act: SignedAct },
-  { books, clock }: DecideParts,
+  { clock }: DecideParts,
 ): Promise<ActVerdict | null> {
   const at = clock.now()
   const refusal = actorRefusal(policy, given.act, at)
@@ -81,7 +81,8 @@ export async function decideBatch(
     await storeAct(tx, given.batch, given.act, at)
     const alias = approverOf(policy, given.act.operator, at)?.alias
     assert(alias !== undefined, 'only an approver is accepted')
-    await settleVerdict(tx, { ...given, state: row.state, alias }, verdict.batch, { books, at })
+    const { state, rail } = row
+    await settleVerdict(tx, { ...given, state, rail, alias }, verdict.batch, at)
     await recordAct(tx, `operator:${alias}`, given.batch, given.act, at)
     return verdict
   })
@@ -91,18 +92,20 @@ export async function decideBatch(
 type Judged = {
   readonly batch: BatchId
   readonly state: BatchState
+  readonly rail: string
   readonly act: SignedAct
   readonly alias: string
 }
 
 async function settleVerdict(
   tx: Transaction<Database>,
-  { batch, state, act, alias }: Judged,
+  { batch, state, rail, act, alias }: Judged,
   verdict: 'waits' | 'approved' | 'rejected',
-  context: { readonly books: RailBooks; readonly at: UnixMs },
+  at: UnixMs,
 ): Promise<void> {
   // An approved batch that lost an approver keeps its state, and is judged again when it is signed.
   if (verdict === 'waits' || verdict === state) return
+  const context = { books: railFacts(rail).books, at }
   const moved = await applyEvent(tx, { batch, state }, { kind: verdict }, context)
   assert(moved.kind === 'moved', 'an open batch can be approved and rejected')
   if (act.act.kind !== 'reject') return
@@ -153,7 +156,7 @@ async function approveAlone(
   tx: Transaction<Database>,
   policy: SpendPolicy,
   { batch, secretKey }: { readonly batch: BatchId; readonly secretKey: Uint8Array },
-  { books, clock }: DecideParts,
+  { clock }: DecideParts,
 ): Promise<boolean> {
   await lockSpending(tx)
   const row = await lockBatch(tx, batch)
@@ -168,6 +171,7 @@ async function approveAlone(
   await storeAct(tx, batch, act, at)
   await tx.updateTable('batches').set({ auto_approved: true }).where('id', '=', batch).execute()
   const event = { kind: 'approved' } as const
+  const { books } = railFacts(row.rail)
   const moved = await applyEvent(tx, { batch, state: row.state }, event, { books, at })
   assert(moved.kind === 'moved', 'a planned batch can be approved')
   await recordAct(tx, 'pool', batch, act, at)

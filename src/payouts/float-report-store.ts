@@ -10,6 +10,7 @@ const foreignCoins = z.array(
 
 /** A wallet of ours as the last comparison with the books has seen it. */
 export type FloatReport = {
+  readonly rail: string
   readonly wallet: Wallet
   /** What the ledger holds. */
   readonly ledger: Millisats
@@ -26,10 +27,16 @@ export type FloatReport = {
   readonly finding: string | null
 }
 
-/** Every wallet that was compared at least once, the hot one last. */
+/** Every wallet that was compared at least once; of the main chain's the hot one last. */
 export async function listFloats(db: Kysely<Database>): Promise<FloatReport[]> {
-  const rows = await db.selectFrom('float_checks').selectAll().orderBy('wallet').execute()
+  const rows = await db
+    .selectFrom('float_checks')
+    .selectAll()
+    .orderBy('rail')
+    .orderBy('wallet')
+    .execute()
   return rows.map(row => ({
+    rail: row.rail,
     wallet: row.wallet,
     ledger: millisats(row.ledger_msat),
     chain: sats(row.chain_sats),

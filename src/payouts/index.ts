@@ -51,7 +51,8 @@ export { type Multisig, multisigInputWeight, parseMultisig } from './rails/l1/mu
 export { nodeSigner } from './rails/l1/node-signer-client.ts'
 export type { L1Signer, SigningOutcome, SigningRequest } from './rails/l1/signer.ts'
 export { type WalletClient, walletClient } from './rails/l1/wallet-client.ts'
-export { type FloatWallet, type Reconciler, reconciler } from './reconcile-store.ts'
+export { type FloatWallet, reconciler } from './reconcile-store.ts'
+export type { Reconciled, Reconciler } from './reconciler.ts'
 export {
   destinationsOf,
   type EarningReport,

@@ -3,8 +3,8 @@ import type { Wallet } from '../lib/db/schema.ts'
 import type { BatchId } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
 import type { Purpose } from '../treasury/index.ts'
+import { outpointText } from './outpoint.ts'
 import type { Coin } from './rail.ts'
-import { outpointText } from './rails/l1/coins.ts'
 import { bareWeight, feeFor, inputWeight, outputWeight } from './rails/l1/transaction.ts'
 
 /** A batch that pays nobody but ourselves; its first coin is the anchor. */

@@ -11,10 +11,10 @@ import {
   manifestTotal,
   recordEvent,
 } from '../treasury/index.ts'
+import { outpointText } from './outpoint.ts'
 import type { OwnPlan } from './own-batch.ts'
 import type { Asker, OwnBatchOutcome, OwnBatchParts } from './own-batch-store.ts'
 import { ownCoins } from './rails/l1/coin-store.ts'
-import { outpointText } from './rails/l1/coins.ts'
 import { lockSpending, spentInLastDay } from './spent-store.ts'
 
 /** A plan with what the node gave for it. */

@@ -10,7 +10,7 @@ import {
   parseOperatorKey,
   verifyAct,
 } from '../treasury/index.ts'
-import { txidOf } from './rails/l1/transaction.ts'
+import { railFacts } from './rails/index.ts'
 
 /** A check names this many complaints and looks no further: the first ones tell enough. */
 const COMPLAINTS_MAX = 100
@@ -191,7 +191,8 @@ async function findForeignBytes(db: Kysely<Database>, from: bigint): Promise<rea
   while (complaints.length < COMPLAINTS_MAX) {
     const row = await db
       .selectFrom('batch_versions')
-      .select(['batch_id', 'version', 'txid', 'raw'])
+      .innerJoin('batches', 'batches.id', 'batch_versions.batch_id')
+      .select(['batch_id', 'rail', 'version', 'txid', 'raw'])
       .where('raw', 'is not', null)
       .where(sql<boolean>`(batch_id, version) > (${last.batch}::bigint, ${last.version}::bigint)`)
       .orderBy('batch_id')
@@ -200,7 +201,7 @@ async function findForeignBytes(db: Kysely<Database>, from: bigint): Promise<rea
       .executeTakeFirst()
     if (!row?.raw) break
     last = { batch: row.batch_id, version: row.version }
-    if (!isTransaction(new Uint8Array(row.raw), row.txid))
+    if (!isTransaction(row.rail, new Uint8Array(row.raw), row.txid))
       complaints.push(
         `batch ${row.batch_id}: version ${row.version} is not transaction ${row.txid}`,
       )
@@ -208,9 +209,9 @@ async function findForeignBytes(db: Kysely<Database>, from: bigint): Promise<rea
   return complaints
 }
 
-function isTransaction(raw: Uint8Array, txid: string): boolean {
+function isTransaction(rail: string, raw: Uint8Array, txid: string): boolean {
   try {
-    return txidOf(raw) === txid
+    return railFacts(rail).txidOf(raw) === txid
   } catch {
     return false
   }

@@ -148,7 +148,7 @@ export async function moveBatch(
 export function lockBatch(tx: Transaction<Database>, batch: BatchId) {
   return tx
     .selectFrom('batches')
-    .select(['state', 'fence', 'manifest_hash', 'expires_ms'])
+    .select(['state', 'fence', 'rail', 'manifest_hash', 'expires_ms'])
     .where('id', '=', batch)
     .forUpdate()
     .executeTakeFirst()

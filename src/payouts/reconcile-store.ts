@@ -1,12 +1,11 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Kysely } from 'kysely'
 import { balancesOf } from '../ledger/index.ts'
 import type { Database, Wallet } from '../lib/db/schema.ts'
-import { type BlockHash, blockHash } from '../lib/ids.ts'
-import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
 import { millisats } from '../lib/money.ts'
 import type { Clock } from '../lib/time.ts'
-import { freezeByPool } from '../treasury/index.ts'
+import { lastCheck, writeCheck } from './float-check-store.ts'
+import { outpointText } from './outpoint.ts'
 import { auditInflight } from './payout-audit-store.ts'
 import type { Coin } from './rail.ts'
 import {
@@ -25,14 +24,11 @@ import {
   ownCoins,
   unnotedBlocks,
 } from './rails/l1/coin-store.ts'
-import { classifyOutput, type NotedCoin, outpointText } from './rails/l1/coins.ts'
+import { classifyOutput, type NotedCoin } from './rails/l1/coins.ts'
 import { isNodeTrouble } from './rails/l1/node-trouble-client.ts'
 import type { WalletClient } from './rails/l1/wallet-client.ts'
-import { judgeWallet, onTheWay, sumOf, type Verdict, type WalletFacts } from './reconcile.ts'
-
-const RECONCILE_EVERY_MS = 60_000
-/** Foreign coins that are shown; beyond, their sum still counts them. */
-const FOREIGN_SHOWN_MAX = 200
+import { judgeWallet, onTheWay, type Verdict, type WalletFacts } from './reconcile.ts'
+import { type Reconciled, type Reconciler, reconcilerOf } from './reconciler.ts'
 
 /** A wallet of ours and how its node is asked. */
 export type FloatWallet = { readonly wallet: Wallet; readonly client: WalletClient }
@@ -51,45 +47,9 @@ export type ReconcileParts = {
   readonly scriptOf: (address: string) => Uint8Array
 }
 
-/** What one run came to; nothing may leave before every wallet was compared once. */
-export type Reconciled =
-  | { readonly kind: 'compared'; readonly findings: readonly string[] }
-  | { readonly kind: 'waits'; readonly reason: string }
-
-/** The job, and whether anything may be planned or sent yet. */
-export type Reconciler = {
-  readonly job: Job
-  readonly run: () => Promise<Reconciled>
-  /** Why nothing may leave yet; null once a comparison has ended. What it found is a freeze. */
-  readonly closed: () => string | null
-}
-
-/**
- * Compares every wallet with the books, at the start and then every minute: notes what is ours,
- * says what is not, and freezes the rail where the two differ. Nothing leaves before the first
- * comparison: a database that was restored from a backup knows nothing of what left since.
- */
+/** Compares the main chain's wallets with the books. */
 export function reconciler(parts: ReconcileParts): Reconciler {
-  let closed: string | null = 'the wallets were not compared with the books yet'
-  const run = async (): Promise<Reconciled> => {
-    const result = await reconcile(parts)
-    if (result.kind === 'compared') closed = null
-    else if (closed !== null) closed = `the wallets cannot be compared yet: ${result.reason}`
-    return result
-  }
-  return {
-    run,
-    closed: () => closed,
-    job: {
-      name: 'reconcile-floats',
-      everyMs: RECONCILE_EVERY_MS,
-      run: async () => {
-        const result = await run()
-        if (result.kind === 'waits') parts.log.warn({ reason: result.reason }, 'no comparison')
-        else for (const finding of result.findings) parts.log.error({ finding }, 'books differ')
-      },
-    },
-  }
+  return reconcilerOf('reconcile-floats', parts.log, () => reconcile(parts))
 }
 
 async function reconcile(parts: ReconcileParts): Promise<Reconciled> {
@@ -113,7 +73,7 @@ async function reconcile(parts: ReconcileParts): Promise<Reconciled> {
 async function compareWallet(parts: ReconcileParts, float: FloatWallet): Promise<Verdict> {
   const { db } = parts
   const { wallet, client } = float
-  const since = await lastCheck(db, wallet)
+  const since = await lastCheck(db, { rail: parts.rail, wallet })
   const awaited = new Set<string>((await unnotedBlocks(db)).map(block => block.journalKey))
   const listed = await client.unspent(1)
   const foreign = await noteListed(parts, float, listed)
@@ -142,16 +102,17 @@ async function compareWallet(parts: ReconcileParts, float: FloatWallet): Promise
   if (verdict.kind === 'waits') return verdict
   const finding = verdict.kind === 'finding' ? verdict.finding : null
   const isKnown = finding !== null && finding === since.finding
-  await writeCheck(parts, {
-    wallet,
+  const chain = known.filter(coin => unspent.has(outpointText(coin)))
+  const { free } = await ownCoins(db, wallet, chain)
+  const check = {
     // What operators have seen and lifted is behind us; anything else is asked for again.
     block: finding === null || isKnown ? next : since.block,
-    books,
-    chain: known.filter(coin => unspent.has(outpointText(coin))),
-    foreign,
-    finding,
-    isNew: finding !== null && !isKnown,
-  })
+    ledger: books.ledger,
+    onTheWay: onTheWay(wallet, books),
+    ...{ chain, free, foreign, finding, isKnown },
+  }
+  const where = { network: parts.network, at: parts.clock.now() }
+  await writeCheck(db, { rail: parts.rail, wallet }, check, where)
   return verdict
 }
 
@@ -197,77 +158,4 @@ async function readBooks(db: Kysely<Database>, wallet: Wallet): Promise<Books> {
         inflight: wallet === 'hot' ? await auditInflight(tx) : [],
       }
     })
-}
-
-type LastCheck = {
-  readonly isFirst: boolean
-  readonly block: BlockHash | null
-  readonly finding: string | null
-}
-
-async function lastCheck(db: Kysely<Database>, wallet: Wallet): Promise<LastCheck> {
-  const row = await db
-    .selectFrom('float_checks')
-    .select(['since_block', 'finding'])
-    .where('wallet', '=', wallet)
-    .executeTakeFirst()
-  const block = row?.since_block ?? null
-  return {
-    isFirst: row === undefined,
-    block: block === null ? null : blockHash(block),
-    finding: row?.finding ?? null,
-  }
-}
-
-type Check = {
-  readonly wallet: Wallet
-  readonly block: BlockHash | null
-  readonly books: Books
-  readonly chain: readonly Coin[]
-  readonly foreign: readonly Coin[]
-  readonly finding: string | null
-  readonly isNew: boolean
-}
-
-/** Writes what was seen; a new finding freezes the rail in the same commit, with its event. */
-async function writeCheck(parts: ReconcileParts, check: Check): Promise<void> {
-  const { db, clock, network, rail } = parts
-  const at = clock.now()
-  const free = await ownCoins(db, check.wallet, check.chain)
-  await db.transaction().execute(async tx => {
-    await upsert(tx, check, {
-      at_ms: BigInt(at),
-      since_block: check.block,
-      ledger_msat: check.books.ledger,
-      chain_sats: sumOf(check.chain),
-      reserved_sats: sumOf(check.chain) - sumOf(free.free),
-      on_way_sats: onTheWay(check.wallet, check.books),
-      foreign_sats: sumOf(check.foreign),
-      foreign_coins: foreignJson(check.foreign),
-      finding: check.finding,
-    })
-    // Said once: what operators have lifted is not frozen again for the same reason.
-    if (check.isNew && check.finding !== null)
-      await freezeByPool(tx, { network, scope: rail, reason: check.finding, at })
-  })
-}
-
-type CheckRow = Omit<Database['float_checks'], 'wallet' | 'foreign_coins'> & {
-  readonly foreign_coins: string
-}
-
-async function upsert(tx: Transaction<Database>, { wallet }: Check, row: CheckRow): Promise<void> {
-  await tx
-    .insertInto('float_checks')
-    .values({ wallet, ...row })
-    .onConflict(conflict => conflict.column('wallet').doUpdateSet(row))
-    .execute()
-}
-
-function foreignJson(coins: readonly Coin[]): string {
-  return JSON.stringify(
-    coins
-      .slice(0, FOREIGN_SHOWN_MAX)
-      .map(({ txid, vout, value }) => ({ txid, vout, valueSats: String(value) })),
-  )
 }

@@ -2,8 +2,9 @@ import { unreachable } from '../lib/assert.ts'
 import type { Wallet } from '../lib/db/schema.ts'
 import type { Txid } from '../lib/ids.ts'
 import type { Millisats, Sats } from '../lib/money.ts'
+import { outpointText } from './outpoint.ts'
 import type { Coin } from './rail.ts'
-import { type NotedCoin, otherWallet, outpointText } from './rails/l1/coins.ts'
+import { type NotedCoin, otherWallet } from './rails/l1/coins.ts'
 
 /** A finding names this many coins at most; the first ones tell where to look. */
 const NAMED_MAX = 3

@@ -210,7 +210,7 @@ async function seedBatches(db: Kysely<Database>) {
     batch_id: 1n,
     version: 1,
     txid: sha256Hex('transaction'),
-    unsigned_psbt: utf8('psbt'),
+    unsigned: utf8('psbt'),
     raw: utf8('raw'),
     fee_sats: 1_234n,
     created_ms: BigInt(NOW_MS),

@@ -10,7 +10,7 @@ import { giveAct } from '../../src/commands/treasury-acts.ts'
 import { treasuryClient } from '../../src/commands/treasury-client.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { batchId, digest, unixMs } from '../../src/lib/ids.ts'
-import { decideBatch, L1_BOOKS } from '../../src/payouts/index.ts'
+import { decideBatch } from '../../src/payouts/index.ts'
 import { type Operator, operatorKeyOf, parseOperatorKey } from '../../src/treasury/index.ts'
 import { partsOn } from '../api/parts.ts'
 import { seedReader, tokenOfTests } from '../api/seed.ts'
@@ -55,7 +55,7 @@ async function withPool(act: (url: string, database: TestDatabase) => Promise<vo
           const operator = parseOperatorKey(operatorKey)
           if (!operator) return { kind: 'refused', reason: 'unknown operator' }
           const signed = { operator, act: given, manifestHash, signature }
-          const parts = { books: L1_BOOKS, clock }
+          const parts = { clock }
           const verdict = await decideBatch(database.db, policy, { batch, act: signed }, parts)
           return verdict ?? { kind: 'unknown batch' }
         },

@@ -16,7 +16,7 @@ import {
 import { millisats, msatsFromSats, type Sats } from '../../src/lib/money.ts'
 import { systemRandom } from '../../src/lib/random.ts'
 import { systemClock } from '../../src/lib/time.ts'
-import { decideBatch, L1_BOOKS } from '../../src/payouts/index.ts'
+import { decideBatch } from '../../src/payouts/index.ts'
 import {
   type Act,
   type OperatorKey,
@@ -187,7 +187,7 @@ async function approveAll(db: Kysely<Database>, { operatorSecret }: PoolScene): 
   for (const { id, manifest_hash: hash } of planned) {
     const act = signAct(operatorSecret, { kind: 'approve' }, digest(hash))
     const given = { batch: batchId(id), act }
-    await decideBatch(db, policy, given, { books: L1_BOOKS, clock: systemClock })
+    await decideBatch(db, policy, given, { clock: systemClock })
     await ring(db, 'decisions')
   }
 }

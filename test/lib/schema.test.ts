@@ -91,6 +91,7 @@ test('the pool itself may change or delete no row that proves the past', async (
     'freeze_acts',
     'audit_events',
     'payout_settings',
+    'thunder_coins',
   )
   for (const table of proofs) {
     for (const statement of [`delete from ${table}`, `truncate ${table}`]) {

@@ -106,7 +106,7 @@ export async function addBatchRow(
 export async function addVersionRow(db: Kysely<Database>, batch: BatchId, at: UnixMs) {
   await insertVersion(db, {
     ...{ batch_id: batch, version: 1, txid: batch.toString(16).padStart(64, 'f') },
-    unsigned_psbt: new Uint8Array([1]),
+    unsigned: new Uint8Array([1]),
     raw: new Uint8Array([1]),
     fee_sats: 1n,
     created_ms: BigInt(at),

@@ -10,7 +10,6 @@ import { accountId, type BatchId, type Digest, journalKey, unixMs } from '../../
 import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import { autoApprove, decideBatch, judgeBatch } from '../../src/payouts/decide-store.ts'
 import { endLease, takeLease } from '../../src/payouts/payout-store.ts'
-import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { lockSpending } from '../../src/payouts/spent-store.ts'
 import type { Act } from '../../src/treasury/approval.ts'
 import { approversOf } from '../../src/treasury/approval-store.ts'
@@ -35,7 +34,7 @@ beforeEach(async () => {
 afterEach(() => database.drop())
 
 const NOW = unixMs(NOW_MS)
-const PARTS = { books: L1_BOOKS, clock: { now: () => NOW } }
+const PARTS = { clock: { now: () => NOW } }
 const AUTO_POLICY: SpendPolicy = {
   ...POLICY,
   auto: { poolKey: keyOf(POOL_KEY), perBatch: sats(10_100n), perDay: sats(30_000n) },

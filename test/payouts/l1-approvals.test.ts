@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { sats } from '../../src/lib/money.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { autoApprove } from '../../src/payouts/decide-store.ts'
-import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { approversOf, type SpendPolicy } from '../../src/treasury/index.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { keyOf, secretOf } from '../treasury/people.ts'
@@ -40,7 +39,7 @@ const policyUpTo = (perDay: bigint): SpendPolicy => ({
 /** Plans as the role does with such a policy, and takes batches as far as they go. */
 async function runWith(policy: SpendPolicy) {
   const { db, clock } = world
-  const approvePlanned = () => autoApprove(db, policy, secretOf(POOL), { books: L1_BOOKS, clock })
+  const approvePlanned = () => autoApprove(db, policy, secretOf(POOL), { clock })
   const rail = railOn(db, connectNode(node.rpc), { clock, policy: async () => policy })
   await world.plan({ approvePlanned })
   await world.advance({ rail })
@@ -75,7 +74,7 @@ test('what the pool approved alone is not signed once its band is gone', async (
   const { db, clock } = world
   const policy = policyUpTo(1_000_000_000n)
   await world.plan({
-    approvePlanned: () => autoApprove(db, policy, secretOf(POOL), { books: L1_BOOKS, clock }),
+    approvePlanned: () => autoApprove(db, policy, secretOf(POOL), { clock }),
   })
   await world.advance()
   expect(await last()).toMatchObject({

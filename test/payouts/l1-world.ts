@@ -20,7 +20,7 @@ import { decideBatch } from '../../src/payouts/decide-store.ts'
 import { payoutJobs } from '../../src/payouts/jobs.ts'
 import type { Rail } from '../../src/payouts/rail.ts'
 import { noteCoins } from '../../src/payouts/rails/l1/coin-store.ts'
-import { L1_BOOKS, type L1Options, type WalletChoice } from '../../src/payouts/rails/l1/l1-parts.ts'
+import type { L1Options, WalletChoice } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
 import { multisigInputWeight } from '../../src/payouts/rails/l1/multisig.ts'
 import { nodeSigner } from '../../src/payouts/rails/l1/node-signer-client.ts'
@@ -198,8 +198,7 @@ export async function createWorld(
       .find(job => job.name === name)
       ?.run() ?? Promise.reject(new Error(`no job ${name}`))
   const plan: World['plan'] = from => run('plan-payouts', from)
-  const give: World['give'] = (batch, act) =>
-    decideBatch(db, POLICY, { batch, act }, { books: L1_BOOKS, clock })
+  const give: World['give'] = (batch, act) => decideBatch(db, POLICY, { batch, act }, { clock })
   const act: World['act'] = async (batch, operator, said) => {
     const key = OPERATORS[operator] ?? new Uint8Array()
     const row = await db

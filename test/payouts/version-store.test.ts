@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { txid, unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
-import type { Outpoint } from '../../src/payouts/rails/l1/transaction.ts'
-import { storeIntent } from '../../src/payouts/rails/l1/version-store.ts'
+import type { Outpoint } from '../../src/payouts/outpoint.ts'
+import { storeIntent } from '../../src/payouts/version-store.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { addBatchRow, NOW_MS } from './batch-rows.ts'
 
@@ -21,7 +21,7 @@ async function intent(number: number, coinsOf: (anchor: Outpoint) => readonly Ou
     version: 1,
     txid: txid(number.toString(16).padStart(64, 'd')),
     fee: sats(1n),
-    psbt: new Uint8Array([1]),
+    unsigned: new Uint8Array([1]),
     coins: coinsOf(manifest.anchor),
     createdAt: unixMs(NOW_MS),
   }

@@ -3,7 +3,6 @@ import { CompiledQuery } from 'kysely'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { fromHex } from '../../src/lib/bytes.ts'
 import { decideBatch } from '../../src/payouts/decide-store.ts'
-import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-parts.ts'
 import type { SignerClient } from '../../src/payouts/signer-client.ts'
 import { manifestHash, type SpendPolicy, signAct } from '../../src/treasury/index.ts'
 import { mempool, versionsIn } from '../payouts/l1-chain.ts'
@@ -89,7 +88,7 @@ async function asThieves(): Promise<void> {
   const row = world.db.selectFrom('batches').select('manifest').where('id', '=', batch)
   const hash = manifestHash(new Uint8Array((await row.executeTakeFirstOrThrow()).manifest))
   await asOwner(`update batches set manifest_hash = '${hash}'`)
-  const parts = { books: L1_BOOKS, clock: world.clock }
+  const parts = { clock: world.clock }
   for (const n of THIEVES_KEYS) {
     await addPerson(world.db, `thief-${n}`, ['approver'], [keyOf(n)])
     const act = signAct(secretOf(n), { kind: 'approve' }, hash)

@@ -7,7 +7,6 @@ import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-clie
 import { systemClock } from '../../src/lib/time.ts'
 import { autoApprove } from '../../src/payouts/decide-store.ts'
 import { hostSigner } from '../../src/payouts/rails/l1/host-signer-client.ts'
-import { L1_BOOKS } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
 import type { Multisig } from '../../src/payouts/rails/l1/multisig.ts'
 import type { L1Signer } from '../../src/payouts/rails/l1/signer.ts'
@@ -114,7 +113,7 @@ export async function hostedWorld(
       l1Rail({ ...parts, clock, policy, options: { ...OPTIONS, ...options }, hot, cold: null })
     const rail = railWith({})
     const approvePlanned = async () =>
-      autoApprove(world.db, bend.policy ?? POLICY, secretOf(POOL_KEY), { books: L1_BOOKS, clock })
+      autoApprove(world.db, bend.policy ?? POLICY, secretOf(POOL_KEY), { clock })
     return {
       plan: () => world.plan({ rail, approvePlanned }),
       advance: () => world.advance({ rail, db: parts.db }),

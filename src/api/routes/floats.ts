@@ -83,6 +83,7 @@ function plannedJson(outcome: OwnPlanned) {
 
 function floatJson(report: FloatReport) {
   return {
+    rail: report.rail,
     wallet: report.wallet,
     ledgerMsat: report.ledger.toString(),
     chainSats: report.chain.toString(),

@@ -73,7 +73,7 @@ export type MoneyTables = {
     batch_id: bigint
     version: number
     txid: string
-    unsigned_psbt: Bytes
+    unsigned: Bytes
     raw: Bytes | null
     fee_sats: bigint
     created_ms: bigint
@@ -113,7 +113,18 @@ export type MoneyTables = {
     reason: string
     noted_ms: bigint
   }
+  thunder_coins: {
+    txid: string
+    vout: number
+    kind: 'regular' | 'coinbase' | 'deposit'
+    address: string
+    value_sats: bigint
+    origin: 'deposit' | 'change' | 'capital'
+    journal_key: string
+    noted_ms: bigint
+  }
   float_checks: {
+    rail: string
     wallet: Wallet
     at_ms: bigint
     since_block: string | null

@@ -1,11 +1,11 @@
 import type { BatchEvent } from '../../payout.ts'
 import { manifestOf } from '../../payout-store.ts'
 import type { AdoptOutcome, Lease } from '../../rail.ts'
-import { type Parts, walletOf } from './l1-parts.ts'
+import { storeMoved } from '../../signed-store.ts'
+import { type Version, versionsOf } from '../../version-store.ts'
+import { L1_BOOKS, type Parts, walletOf } from './l1-parts.ts'
 import { orderOf } from './order-rail.ts'
-import { storeMoved } from './sign-rail.ts'
 import { parseRaw, transactionComplaint, txidOf } from './transaction.ts'
-import { type Version, versionsOf } from './version-store.ts'
 
 /**
  * Looks for versions that were begun and whose signed bytes are not stored, though the chain or the
@@ -25,7 +25,7 @@ export async function adopt(parts: Parts, lease: Lease): Promise<AdoptOutcome> {
     const raw = hex === null ? null : parseRaw(hex)
     if (raw === null || txidOf(raw) !== version.txid) continue
     if (transactionComplaint(raw, await orderOf(parts, manifest, version)) !== null) continue
-    const stored = await storeMoved(parts, lease, version, {
+    const stored = await storeMoved({ ...parts, books: L1_BOOKS }, lease, version, {
       raw,
       event: eventOf(version, versions),
     })

@@ -1,8 +1,16 @@
 import type { BatchId } from '../../../lib/ids.ts'
 import { ceilDiv } from '../../../lib/money.ts'
 import type { Manifest } from '../../../treasury/index.ts'
+import { spendsAll } from '../../outpoint.ts'
 import { manifestOf } from '../../payout-store.ts'
 import type { BumpOutcome, CheckOutcome, Lease } from '../../rail.ts'
+import {
+  blocksSince,
+  storeIntent,
+  VERSIONS_MAX,
+  type Version,
+  versionsOf,
+} from '../../version-store.ts'
 import { type BumpView, decideBump, leastFee } from './bump.ts'
 import { readSendReply } from './evidence.ts'
 import { feeRate } from './fee-rate-client.ts'
@@ -10,14 +18,7 @@ import { judge } from './judge-rail.ts'
 import { type Parts, walletOf } from './l1-parts.ts'
 import { nextOrder } from './order-rail.ts'
 import { signVersion } from './sign-rail.ts'
-import { buildTransaction, feeRateOf, type Order, spendsAll, weightOf } from './transaction.ts'
-import {
-  blocksSince,
-  storeIntent,
-  VERSIONS_MAX,
-  type Version,
-  versionsOf,
-} from './version-store.ts'
+import { buildTransaction, feeRateOf, type Order, weightOf } from './transaction.ts'
 
 /**
  * Replaces what was sent, where it is too slow, by a version that pays a higher fee within what was
@@ -81,7 +82,7 @@ async function begin(
   const { client } = walletOf(parts, manifest)
   const intent = {
     ...{ version, fee, txid: built.txid, coins: order.coins },
-    psbt: await client.describe(built.psbt),
+    unsigned: await client.describe(built.psbt),
     createdAt: parts.clock.now(),
   }
   if (!(await storeIntent(parts.db, lease, intent, ['sent', 'uncertain'])))

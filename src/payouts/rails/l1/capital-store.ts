@@ -6,11 +6,11 @@ import { type JournalKey, journalKey } from '../../../lib/ids.ts'
 import { millisats, msatsFromSats, type Sats, sats } from '../../../lib/money.ts'
 import type { Clock } from '../../../lib/time.ts'
 import { recordEvent } from '../../../treasury/index.ts'
+import type { Outpoint } from '../../outpoint.ts'
+import { outpointText } from '../../outpoint.ts'
 import { versionsAmong } from './coin-batches-store.ts'
 import { coinbaseBlocks } from './coin-client.ts'
 import { bookedBlocks, floatAccount, noteCoins, notedAmong } from './coin-store.ts'
-import { outpointText } from './coins.ts'
-import type { Outpoint } from './transaction.ts'
 import type { Unspent, WalletClient } from './wallet-client.ts'
 
 /** Coins booked by one command; more are booked under a further name. */

@@ -1,8 +1,9 @@
 import type { Txid } from '../../../lib/ids.ts'
 import { txid } from '../../../lib/ids.ts'
+import { outpointText } from '../../outpoint.ts'
 import type { Coin } from '../../rail.ts'
 import type { CoinFate, Stranger } from '../../reconcile.ts'
-import { type Effect, type NotedCoin, outpointText } from './coins.ts'
+import type { Effect, NotedCoin } from './coins.ts'
 import type { WalletClient } from './wallet-client.ts'
 
 /** The blocks whose coinbase an output is, by the transaction's id; asked only for new outputs. */

@@ -3,8 +3,9 @@ import { chartAccount, type LedgerAccount } from '../../../ledger/index.ts'
 import type { Database, Wallet } from '../../../lib/db/schema.ts'
 import { type JournalKey, journalKey, txid, type UnixMs } from '../../../lib/ids.ts'
 import { millisats, type Sats, sats, satsFloor } from '../../../lib/money.ts'
+import { outpointText } from '../../outpoint.ts'
 import type { Coin } from '../../rail.ts'
-import { type BookedBlock, type NotedCoin, outpointText } from './coins.ts'
+import type { BookedBlock, NotedCoin } from './coins.ts'
 
 /** Coins written by one statement; a larger set is cut into several. */
 const COINS_A_WRITE_MAX = 1000

@@ -16,11 +16,6 @@ export type NotedCoin = Coin & {
   readonly journalKey: JournalKey
 }
 
-/** The name of a coin: `txid:vout`. */
-export function outpointText({ txid, vout }: Pick<Coin, 'txid' | 'vout'>): string {
-  return `${txid}:${vout}`
-}
-
 /** What signed bytes of ours spend and pay. */
 export type Effect = {
   readonly txid: Txid

@@ -34,14 +34,16 @@ export async function versionToSign(
   const row = await db
     .selectFrom('batch_versions')
     .innerJoin('batches', 'batches.id', 'batch_versions.batch_id')
-    .select(['version', 'txid', 'unsigned_psbt', 'raw'])
+    .select(['version', 'txid', 'unsigned', 'raw'])
     .where('batch_id', '=', batch)
     .where('state', 'not in', ['settled', 'released'])
+    // No other rail has PSBTs.
+    .where('rail', '=', 'l1')
     .orderBy('version', 'desc')
     .limit(1)
     .executeTakeFirst()
   if (!row || row.raw !== null) return null
-  const psbt = new Uint8Array(row.unsigned_psbt)
+  const psbt = new Uint8Array(row.unsigned)
   const given = await givenFor(db, batch, row.version)
   const signatures = given.length === 0 ? 0 : signaturesIn(combineTaken(psbt, given))
   return { version: row.version, txid: txid(row.txid), psbt, signatures }

@@ -2,9 +2,9 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../../../lib/db/schema.ts'
 import type { BlockHash } from '../../../lib/ids.ts'
 import type { Clock } from '../../../lib/time.ts'
+import type { Outpoint } from '../../outpoint.ts'
+import { highestTip, type Version } from '../../version-store.ts'
 import { type AnchorEvidence, chainComplaint, type VersionEvidence } from './evidence.ts'
-import type { Outpoint } from './transaction.ts'
-import { highestTip, type Version } from './version-store.ts'
 import type { WalletClient } from './wallet-client.ts'
 
 /**

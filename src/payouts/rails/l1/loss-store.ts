@@ -5,11 +5,11 @@ import type { Database, Wallet } from '../../../lib/db/schema.ts'
 import { journalKey, type UnixMs } from '../../../lib/ids.ts'
 import { millisats, msatsFromSats, type Sats } from '../../../lib/money.ts'
 import { recordEvent } from '../../../treasury/index.ts'
+import { isSame, type Outpoint, outpointText } from '../../outpoint.ts'
 import type { CapitalParts } from './capital-store.ts'
 import { versionsAmong } from './coin-batches-store.ts'
 import { floatAccount, openCoins } from './coin-store.ts'
-import { type NotedCoin, outpointText } from './coins.ts'
-import { isSame, type Outpoint } from './transaction.ts'
+import type { NotedCoin } from './coins.ts'
 
 /** What became of writing a coin off; only `written off` wrote anything. */
 export type LossOutcome =

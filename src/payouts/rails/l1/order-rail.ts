@@ -1,10 +1,11 @@
 import { assert } from '../../../lib/assert.ts'
 import type { Manifest } from '../../../treasury/index.ts'
+import { isSame, type Outpoint } from '../../outpoint.ts'
 import type { Coin } from '../../rail.ts'
+import { coinsOf, versionsOf } from '../../version-store.ts'
 import { addressScript, paymentsOf } from './destination.ts'
 import { type Parts, walletOf } from './l1-parts.ts'
-import { isSame, type Order, type Outpoint } from './transaction.ts'
-import { coinsOf, versionsOf } from './version-store.ts'
+import type { Order } from './transaction.ts'
 
 /** What the next version of a batch must be, of the coins that it can still spend. */
 export async function nextOrder(parts: Parts, manifest: Manifest): Promise<Order> {

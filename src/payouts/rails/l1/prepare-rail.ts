@@ -1,14 +1,15 @@
 import type { BatchId } from '../../../lib/ids.ts'
 import type { Manifest } from '../../../treasury/index.ts'
+import { spendsAll } from '../../outpoint.ts'
 import { manifestOf } from '../../payout-store.ts'
 import type { CheckOutcome, Lease, PrepareOutcome } from '../../rail.ts'
+import { storeIntent, VERSIONS_MAX, type Version, versionsOf } from '../../version-store.ts'
 import { feeRate } from './fee-rate-client.ts'
 import { judge } from './judge-rail.ts'
 import { type Parts, walletOf } from './l1-parts.ts'
 import { nextOrder } from './order-rail.ts'
 import { signVersion } from './sign-rail.ts'
-import { buildTransaction, feeFor, type Order, spendsAll, weightOf } from './transaction.ts'
-import { storeIntent, VERSIONS_MAX, type Version, versionsOf } from './version-store.ts'
+import { buildTransaction, feeFor, type Order, weightOf } from './transaction.ts'
 
 /**
  * Builds, stores, signs and stores again the first version of an approved batch. What was begun is
@@ -77,7 +78,7 @@ async function versionToSign(
       const version = {
         version: (stored?.version ?? 0) + 1,
         txid: built.txid,
-        ...{ fee, psbt: await client.describe(built.psbt), coins: order.coins },
+        ...{ fee, unsigned: await client.describe(built.psbt), coins: order.coins },
         createdAt: parts.clock.now(),
       }
       if (!(await storeIntent(parts.db, lease, version, ['approved']))) return { kind: 'fenced' }

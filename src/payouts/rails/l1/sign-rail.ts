@@ -1,19 +1,12 @@
 import type { BatchEvent } from '../../payout.ts'
-import { moveBatch, NotPosted } from '../../payout-store.ts'
 import type { Lease } from '../../rail.ts'
+import { type StoreOutcome, storeMoved } from '../../signed-store.ts'
+import type { Version } from '../../version-store.ts'
 import { signaturesIn } from './cosign.ts'
 import type { Approved } from './judge-rail.ts'
 import { L1_BOOKS, type Parts, walletOf } from './l1-parts.ts'
 import { orderOf } from './order-rail.ts'
 import { feeRateOf, parseRaw, transactionComplaint, txidOf } from './transaction.ts'
-import { storeSigned, type Version } from './version-store.ts'
-
-/** What became of signed bytes that were to be stored. */
-export type StoreOutcome =
-  /** They are, and the batch has moved in the same commit. */
-  | { readonly kind: 'prepared' }
-  | { readonly kind: 'waits'; readonly reason: string }
-  | { readonly kind: 'fenced' }
 
 export type SignOutcome =
   | StoreOutcome
@@ -36,7 +29,7 @@ export async function signVersion(
   { approved: { manifest, acts }, as }: Work,
 ): Promise<SignOutcome> {
   const { client, signer } = walletOf(parts, manifest)
-  const signed = await signer.sign({ manifest, acts, psbt: version.psbt })
+  const signed = await signer.sign({ manifest, acts, psbt: version.unsigned })
   if (signed.kind !== 'signed') return signed
   const hex = await client.finalise(signed.psbt)
   const raw = hex === null ? null : parseRaw(hex)
@@ -56,27 +49,5 @@ export async function signVersion(
     as === 'prepared'
       ? { kind: 'prepared', fee }
       : { kind: 'bumped', fee, version: version.version }
-  return storeMoved(parts, lease, version, { raw, event })
-}
-
-/** Stores the bytes of a version, and moves and books its batch in the same commit. */
-export async function storeMoved(
-  { db, clock }: Parts,
-  lease: Lease,
-  { version }: Pick<Version, 'version'>,
-  { raw, event }: { readonly raw: Uint8Array; readonly event: BatchEvent },
-): Promise<StoreOutcome> {
-  const lost = new Error('fenced')
-  try {
-    await db.transaction().execute(async tx => {
-      const moved = await moveBatch(tx, lease, event, { books: L1_BOOKS, at: clock.now() })
-      if (moved.kind !== 'moved') throw lost
-      await storeSigned(tx, lease.batch, version, raw)
-    })
-    return { kind: 'prepared' }
-  } catch (error) {
-    if (error === lost) return { kind: 'fenced' }
-    if (error instanceof NotPosted) return { kind: 'waits', reason: error.message }
-    throw error
-  }
+  return storeMoved({ ...parts, books: L1_BOOKS }, lease, version, { raw, event })
 }

@@ -3,6 +3,7 @@ import { assert } from '../../../lib/assert.ts'
 import { equalBytes, fromHex, toHex } from '../../../lib/bytes.ts'
 import { type Txid, txid } from '../../../lib/ids.ts'
 import { ceilDiv, type Sats, sats } from '../../../lib/money.ts'
+import { isSame, type Outpoint, spendsAll } from '../../outpoint.ts'
 import type { Coin } from '../../rail.ts'
 
 /** A batch stays well under the 400,000 that nodes relay, so that it can still be replaced. */
@@ -19,9 +20,6 @@ const P2TR_INPUT_WEIGHT = 231
 const CHANGE_DUST = 330n
 /** Change goes to a script of at most 34 bytes. */
 const CHANGE_SCRIPT_BYTES_MAX = 34
-
-/** A coin's name. */
-export type Outpoint = Pick<Coin, 'txid' | 'vout'>
 
 export type Payment = { readonly script: Uint8Array; readonly amount: Sats }
 
@@ -164,16 +162,6 @@ export function parseRaw(hex: string): Uint8Array | null {
   if (!/^(?:[0-9a-f]{2})+$/.test(hex)) return null
   const raw = fromHex(hex)
   return parse(raw) === null ? null : raw
-}
-
-/** Whether these are the coins, all of them and in their order. */
-export function spendsAll(spent: readonly Outpoint[], coins: readonly Outpoint[]): boolean {
-  return spent.length === coins.length && coins.every((coin, at) => isSame(spent[at], coin))
-}
-
-/** Whether both name one coin. */
-export function isSame(one: Outpoint | undefined, other: Outpoint): boolean {
-  return one?.txid === other.txid && one.vout === other.vout
 }
 
 /** What a version weighs at most once it is signed. */

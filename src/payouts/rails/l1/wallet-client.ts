@@ -4,9 +4,10 @@ import { toHex } from '../../../lib/bytes.ts'
 import { type BlockHash, type Txid, txid } from '../../../lib/ids.ts'
 import { formatBtc, type Sats } from '../../../lib/money.ts'
 import { type NodeRpc, RpcError } from '../../../lib/nodes/bitcoin-core-client.ts'
+import type { Outpoint } from '../../outpoint.ts'
 import type { Coin } from '../../rail.ts'
 import type { SendReply } from './evidence.ts'
-import { inputWeight, type Outpoint } from './transaction.ts'
+import { inputWeight } from './transaction.ts'
 import {
   amount,
   chainSchema,
@@ -14,6 +15,7 @@ import {
   sinceSchema,
   transactionSchema,
   unspentSchema,
+  type WalletTransaction,
 } from './wallet-replies.ts'
 
 /** Transactions of the wallet that are looked through for who spent a coin; beyond, nobody did. */
@@ -37,18 +39,6 @@ export type WalletSends = {
   readonly sends: readonly Txid[]
   /** From where to ask the next time: old enough that it will not be reorganised. */
   readonly next: BlockHash
-}
-
-/** A wallet's transaction; `block` is null where no block has it. */
-export type WalletTransaction = {
-  readonly confirmations: number
-  readonly block: BlockHash | null
-  readonly hex: string
-  readonly isCoinbase: boolean
-  readonly spends: readonly {
-    readonly txid?: string | undefined
-    readonly vout?: number | undefined
-  }[]
 }
 
 /** What the L1 rail asks a node and its wallet, each reply parsed. All but `broadcast` throw. */

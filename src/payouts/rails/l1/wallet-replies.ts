@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { blockHash, txid } from '../../../lib/ids.ts'
+import { type BlockHash, blockHash, txid } from '../../../lib/ids.ts'
 import { satsFromCoins } from '../../../lib/nodes/amount.ts'
 
 /** Of a block or a transaction, display order. */
@@ -50,3 +50,15 @@ export const sinceSchema = z.object({
   ),
   lastblock: hash.transform(blockHash),
 })
+
+/** A wallet's transaction; `block` is null where no block has it. */
+export type WalletTransaction = {
+  readonly confirmations: number
+  readonly block: BlockHash | null
+  readonly hex: string
+  readonly isCoinbase: boolean
+  readonly spends: readonly {
+    readonly txid?: string | undefined
+    readonly vout?: number | undefined
+  }[]
+}

@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
-import { assert } from '../../../lib/assert.ts'
-import type { BatchState, Database } from '../../../lib/db/schema.ts'
+import { assert } from '../lib/assert.ts'
+import type { BatchState, Database } from '../lib/db/schema.ts'
 import {
   type BatchId,
   type BlockHash,
@@ -10,10 +10,10 @@ import {
   txid,
   type UnixMs,
   unixMs,
-} from '../../../lib/ids.ts'
-import { type Sats, sats } from '../../../lib/money.ts'
-import type { Coin, Lease } from '../../rail.ts'
-import type { Outpoint } from './transaction.ts'
+} from '../lib/ids.ts'
+import { type Sats, sats } from '../lib/money.ts'
+import type { Outpoint } from './outpoint.ts'
+import type { Coin, Lease } from './rail.ts'
 
 /** Versions of one batch; one that would be more waits instead. */
 export const VERSIONS_MAX = 50
@@ -23,11 +23,12 @@ export type Version = {
   readonly version: number
   readonly txid: Txid
   readonly fee: Sats
-  readonly psbt: Uint8Array
+  /** What is to be signed: a PSBT (BIP 174) on the main chain, a transaction in Borsh on Thunder. */
+  readonly unsigned: Uint8Array
   /** What it spends, the anchor first. */
   readonly coins: readonly Outpoint[]
   readonly createdAt: UnixMs
-  /** The signed bytes; null while only the intent is stored. */
+  /** The signed bytes, as they are sent; null while only the intent is stored. */
   readonly raw: Uint8Array | null
 }
 
@@ -52,7 +53,7 @@ export async function versionsOf(db: Kysely<Database>, batch: BatchId): Promise<
     version: row.version,
     txid: txid(row.txid),
     fee: sats(row.fee_sats),
-    psbt: new Uint8Array(row.unsigned_psbt),
+    unsigned: new Uint8Array(row.unsigned),
     coins: (spent.get(row.version) ?? []).map(coin => ({ ...coin, txid: txid(coin.txid) })),
     createdAt: unixMs(Number(row.created_ms)),
     raw: row.raw === null ? null : new Uint8Array(row.raw),
@@ -125,7 +126,7 @@ export async function storeIntent(
         batch_id: lease.batch,
         version: version.version,
         txid: version.txid,
-        unsigned_psbt: version.psbt,
+        unsigned: version.unsigned,
         raw: null,
         fee_sats: version.fee,
         created_ms: BigInt(version.createdAt),
