@@ -73,6 +73,8 @@ async function reconcile(parts: ReconcileParts): Promise<Reconciled> {
 async function compareWallet(parts: ReconcileParts, float: FloatWallet): Promise<Verdict> {
   const { db } = parts
   const { wallet, client } = float
+  const tip = async () => (await client.chain()).bestblockhash
+  const before = await tip()
   const since = await lastCheck(db, { rail: parts.rail, wallet })
   const awaited = new Set<string>((await unnotedBlocks(db)).map(block => block.journalKey))
   const listed = await client.unspent(1)
@@ -100,6 +102,9 @@ async function compareWallet(parts: ReconcileParts, float: FloatWallet): Promise
   )
   const verdict = judgeWallet({ wallet, fates, versions, strangers, ...books, blocks })
   if (verdict.kind === 'waits') return verdict
+  // A coin that was unconfirmed at the first question and confirmed at the last looks gone between.
+  if (verdict.kind === 'finding' && (await tip()) !== before)
+    return { kind: 'waits', reason: 'the chain moved while it was compared' }
   const finding = verdict.kind === 'finding' ? verdict.finding : null
   const isKnown = finding !== null && finding === since.finding
   const chain = known.filter(coin => unspent.has(outpointText(coin)))

@@ -4,7 +4,7 @@ import type { Wallet } from '../../src/lib/db/schema.ts'
 import { blockHash, journalKey } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { millisats } from '../../src/lib/money.ts'
-import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
+import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { openCoins } from '../../src/payouts/rails/l1/coin-store.ts'
 import { addressScript } from '../../src/payouts/rails/l1/destination.ts'
 import { chainWatch } from '../../src/payouts/rails/l1/evidence-client.ts'
@@ -34,8 +34,8 @@ beforeEach(async () => {
 })
 afterEach(() => world.database.drop())
 
-function reconcilerOn({ db, clock }: World): Reconciler {
-  const client = walletClient(connectNode(node.rpc), WALLET)
+function reconcilerOn({ db, clock }: World, rpc: NodeRpc = connectNode(node.rpc)): Reconciler {
+  const client = walletClient(rpc, WALLET)
   return reconciler({
     ...{ db, clock, log: createLog('test', 'silent'), network: 'regtest', rail: 'l1' },
     wallets: [{ wallet: 'hot', client }],
@@ -250,11 +250,45 @@ test('a reorganisation that takes a coin back for a while freezes nothing', asyn
   await node.mine(FINALITY)
   await world.advance()
   expect(await floats.run()).toEqual(AGREES)
-  const height = Number(await node.cli('getblockcount'))
-  const fork = await node.cliText('getblockhash', height - FINALITY + 1)
-  await node.cli('invalidateblock', fork)
+  const first = await fork()
+  await node.cli('invalidateblock', first)
   expect(await floats.run()).toMatchObject({ kind: 'waits' })
-  await node.cli('reconsiderblock', fork)
+  await node.cli('reconsiderblock', first)
   expect(await floats.run()).toEqual(AGREES)
   expect(await freezes()).toEqual([])
 })
+
+test('a coin that leaves the chain and comes back between two questions freezes nothing', async () => {
+  await node.mine(FINALITY)
+  await world.approve(await world.planned())
+  await world.advance()
+  await node.mine(FINALITY)
+  await world.advance()
+  expect(await floats.run()).toEqual(AGREES)
+  const { call } = connectNode(node.rpc)
+  let story: 'before' | 'taken back' | 'over' = 'before'
+  const moving: NodeRpc = {
+    call: async (method, params, options) => {
+      if (method === 'listunspent' && story === 'before') {
+        story = 'taken back'
+        await node.cli('invalidateblock', await fork())
+      }
+      const reply = await call(method, params, options)
+      if (method === 'gettxout' && story === 'taken back') {
+        story = 'over'
+        // Another payee than before, or the very blocks that are invalid would come out.
+        await node.mine(FINALITY, addressOf(++lastPayee))
+      }
+      return reply
+    },
+  }
+  expect(await reconcilerOn(world, moving).run()).toMatchObject({ kind: 'waits' })
+  expect(story).toBe('over')
+  expect(await floats.run()).toEqual(AGREES)
+  expect(await freezes()).toEqual([])
+})
+
+async function fork(): Promise<string> {
+  const height = Number(await node.cli('getblockcount'))
+  return node.cliText('getblockhash', height - FINALITY + 1)
+}
