@@ -16,7 +16,7 @@ export const millis = z.int().min(0)
 export const height = z.int().min(0)
 const count = z.int().min(0)
 export const rowNumber = z.string().regex(/^[1-9]\d{0,17}$/, 'a whole number from 1')
-const decimalHashes = whole.describe('expected hashes')
+export const decimalHashes = whole.describe('expected hashes')
 
 /** A reply that is a list: `nextCursor` asks for what follows, null means that this was all. */
 export function listOf<Item extends z.ZodType>(item: Item) {
@@ -40,7 +40,7 @@ export const problem = z.object({
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
 })
 
-const hashrate = z.object({
+export const hashrate = z.object({
   hashesPerSecond: decimalHashes,
   overMs: millis,
 })
@@ -126,62 +126,6 @@ export const statementReply = z.object({
   statement: z.record(z.string(), z.json()),
 })
 
-// A NUL is no text to the database, which would call it a fault of ours.
-const payee = z.string().regex(/^[^\0]*$/, 'no NUL')
-export const payeeParams = z.strictObject({ payee: payee.min(1).max(320) })
-const sides = { pendingMsat: whole, payableMsat: whole, inflightMsat: whole }
-export const nextPayment = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('height'), height }),
-  z.object({ kind: z.literal('time'), atMs: millis }),
-])
-export const minerReply = z.object({
-  payee: z.string(),
-  kind: z.enum(['bitcoin', 'thunder', 'lightning']),
-  accounts: z.array(
-    z.object({
-      scheme: z.string(),
-      ...sides,
-      minimumSats: whole.nullable().describe('null where the scheme is no longer offered'),
-      nextPayment: nextPayment.nullable().describe('the earliest; null before the first credit'),
-      waiting: z
-        .object({
-          kind: z.string(),
-          detail: z.string().describe('for people'),
-          batch: whole.nullable(),
-          expected: nextPayment.nullable().describe('when this reason ends, where that is known'),
-        })
-        .nullable()
-        .describe('why it has not been paid yet; null before the first credit'),
-    }),
-  ),
-  hashrate: hashrate.nullable(),
-})
-export const workersReply = listOf(
-  z.object({
-    name: z.string(),
-    scheme: z.string(),
-    shares: whole,
-    work: decimalHashes,
-    hashesPerSecond: decimalHashes,
-    rejects: z.record(z.string(), whole),
-  }),
-)
-export const balancesReply = z.object({
-  ...sides,
-  accounts: z.array(z.object({ scheme: z.string(), ...sides })),
-})
-export const earningsReply = listOf(
-  z.object({
-    reward: whole.describe('number of the reward statement'),
-    scheme: z.string(),
-    amountMsat: whole,
-    rewardPool: z.string(),
-    epoch: whole,
-    block: hash.nullable(),
-    height,
-    creditedMs: millis,
-  }),
-)
 /** How far a payout and its batch are. */
 export const state = z.enum([
   'planned',

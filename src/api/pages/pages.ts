@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { payeeOf } from '../../payouts/index.ts'
 import type { Api } from '../app.ts'
-import { payeeParams } from '../contract.ts'
+import { payeeParams } from '../contract-miner.ts'
 import type { ApiParts } from '../rooms.ts'
 import { firstPage } from './first-page.ts'
 import { minerPage, unknownMinerPage } from './miner-page.ts'

@@ -14,6 +14,7 @@ import {
 import { approversOf } from '../../treasury/index.ts'
 import type { Api } from '../app.ts'
 import * as contract from '../contract.ts'
+import { payeeParams } from '../contract-miner.ts'
 import { csvLine } from '../csv.ts'
 import { decodeCursor, encodeCursor, numberKey, page } from '../cursor.ts'
 import { Problem } from '../errors.ts'
@@ -29,7 +30,7 @@ const CSV_ROWS_MAX = 100_000
 
 /** What a payee was paid, and asking for more. */
 export function addPayoutRoutes(api: Api, parts: ApiParts): void {
-  const shared = { tags: ['miner'], params: contract.payeeParams }
+  const shared = { tags: ['miner'], params: payeeParams }
   const responses = <Reply extends z.ZodType>(reply: Reply) => ({
     response: { 200: reply, default: contract.problem },
   })

@@ -16,6 +16,7 @@ import {
 } from '../../payouts/index.ts'
 import type { Api } from '../app.ts'
 import * as contract from '../contract.ts'
+import { payeeParams } from '../contract-miner.ts'
 import { decodeCursor, encodeCursor, numberKey, page } from '../cursor.ts'
 import { Problem } from '../errors.ts'
 import * as own from '../payout-contract.ts'
@@ -27,7 +28,7 @@ const AT = '/miners/:payee/payout-settings'
 
 /** How a payee is paid. Reading is public; a change is proven by the payee's key. */
 export function addSettingsRoutes(api: Api, parts: ApiParts): void {
-  const params = contract.payeeParams
+  const params = payeeParams
   const schemaOf = <Reply extends z.ZodType>(summary: string, reply: Reply) => ({
     ...{ tags: ['miner'], summary, params },
     response: { 200: reply, default: contract.problem },

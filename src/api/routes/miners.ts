@@ -10,6 +10,7 @@ import {
 import { listWorkers, recentWork, type WorkerReport } from '../../pool/index.ts'
 import type { Api } from '../app.ts'
 import * as contract from '../contract.ts'
+import * as own from '../contract-miner.ts'
 import { decodeCursor, encodeCursor, numberKey, page } from '../cursor.ts'
 import { Problem } from '../errors.ts'
 import { HASHRATE_WINDOW_MS, hashesPerSecond, hashrateOf } from '../hashrate.ts'
@@ -23,7 +24,7 @@ export function addMinerRoutes(api: Api, parts: ApiParts): void {
   const schemaOf = <Reply extends z.ZodType>(summary: string, reply: Reply) => ({
     tags: ['miner'],
     summary,
-    params: contract.payeeParams,
+    params: own.payeeParams,
     response: { 200: reply, default: contract.problem },
   })
   const listOf = <Reply extends z.ZodType>(summary: string, reply: Reply) => ({
@@ -31,22 +32,22 @@ export function addMinerRoutes(api: Api, parts: ApiParts): void {
   })
   api.get(
     '/miners/:payee',
-    { schema: schemaOf('Accounts by scheme', contract.minerReply) },
+    { schema: schemaOf('Accounts by scheme', own.minerReply) },
     async ({ params }) => miner(parts, await requirePayee(parts, params.payee)),
   )
   api.get(
     '/miners/:payee/balances',
-    { schema: schemaOf('What is owed', contract.balancesReply) },
+    { schema: schemaOf('What is owed', own.balancesReply) },
     async ({ params }) => balances(parts, await requirePayee(parts, params.payee)),
   )
   api.get(
     '/miners/:payee/workers',
-    listOf('Workers and what the last hour’s epochs hold of them', contract.workersReply),
+    listOf('Workers and what the last hour’s epochs hold of them', own.workersReply),
     async ({ params, query }) => workers(parts, await requirePayee(parts, params.payee), query),
   )
   api.get(
     '/miners/:payee/earnings',
-    listOf('Lines of reward statements, newest first', contract.earningsReply),
+    listOf('Lines of reward statements, newest first', own.earningsReply),
     async ({ params, query }) => earnings(parts, await requirePayee(parts, params.payee), query),
   )
 }
