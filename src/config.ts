@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { parseAddress } from './lib/bitcoin/address.ts'
 import { fromHex } from './lib/bytes.ts'
 import { sats } from './lib/money.ts'
-import { type Multisig, parseMultisig } from './payouts/index.ts'
+import { type Multisig, parseMultisig, railDestinations } from './payouts/index.ts'
 import { isSecretKey, rulesSchema } from './treasury/index.ts'
 
 /** Something wrong in a configuration, with the place where it stands, for example `schemes[1].ports`. */
@@ -260,11 +260,11 @@ function contradictions(config: Config): ConfigError[] {
       'the auto band is approved by a key of the pool, and there is none',
     )
   policy.allowList?.forEach((destination, index) => {
-    const parsed = parseAddress(destination, config.network)
-    if (parsed.kind === 'address' && parsed.text === destination) return
+    const reads = [...railDestinations(config.network)].map(([, read]) => read(destination))
+    if (reads.some(read => read.kind === 'payable' && read.canonical === destination)) return
     complain(
       `treasury.policy.allowList[${index}]`,
-      `not an address of ${config.network} as we write it`,
+      `not an address of ${config.network} or a bare one of Thunder, as we write it`,
     )
   })
   l1Contradictions(config, complain)

@@ -31,7 +31,10 @@ const mining = await startMining({
     },
   ],
   ...{ db, clock: systemClock, random: systemRandom, log: createLog('bench', 'warn') },
-  authorize: createPayees({ db, clock: systemClock, network: 'regtest' }).authorize,
+  authorize: createPayees({
+    ...{ db, clock: systemClock, network: 'regtest' },
+    offers: [{ scheme: 'pplns', ports: [], rails: ['l1'] }],
+  }).authorize,
   nodes: [],
   tag: '/sidepool/',
   payScript: new Uint8Array(22).fill(1),

@@ -4,6 +4,7 @@ import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
 import { RAILS_MAX } from '../payouts/index.ts'
 import { isPlainReason } from '../treasury/index.ts'
 import { hash, height, listOf, millis, state, whole } from './contract.ts'
+import { depositForm } from './contract-miner.ts'
 
 /** What concerns a payee's payouts and settings; contract.ts says how amounts are written. */
 const amount = z
@@ -118,5 +119,6 @@ export const payout = z.object({
   plannedMs: millis,
   plannedHeight: height,
   endedMs: millis.nullable(),
+  depositForm,
 })
 export const payoutsReply = listOf(payout)

@@ -7,7 +7,6 @@ import {
   decideBatch,
   listFloats,
   nextPaymentsOf,
-  parseL1Destination,
   planOwnBatch,
   whyWaiting,
 } from '../payouts/index.ts'
@@ -15,7 +14,7 @@ import { lastTemplateAt } from '../pool/index.ts'
 import { frozen, parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
 import { moneyAudit } from './audit-checks.ts'
 import { ownBatchPartsOf } from './l1-wallets.ts'
-import { enforcedRules, type Role, type Setting, schemesOf } from './role.ts'
+import { destinationsOf, enforcedRules, type Role, type Setting, schemesOf } from './role.ts'
 
 const REQUESTS_PER_MINUTE_MAX = 1200
 const MS_PER_HOUR = 3_600_000
@@ -74,15 +73,16 @@ function moneyParts(
   const { config, db, clock } = setting
   const own = ownBatchPartsOf(setting, rules, rail => frozen(db, rail))
   const schemes = schemesOf(config)
-  const l1 = (text: string) => parseL1Destination(text, config.network)
+  const destinations = destinationsOf(config)
   const waiting = {
-    ...{ schemes, rules, clock, rails: [{ name: 'l1', parseDestination: l1 }] },
+    ...{ schemes, rules, clock },
+    rails: [...destinations].map(([name, parseDestination]) => ({ name, parseDestination })),
     frozen: (rail: string) => frozen(db, rail),
     // Only the payouts role asks the node for rates; here nobody is said to wait for them.
     feeRates: new Map(),
   }
   return {
-    destinations: new Map([['l1', l1]]),
+    destinations,
     coolOffMs: rules.coolOffHours * MS_PER_HOUR,
     whyWaiting: accounts => whyWaiting(db, waiting, accounts),
     owedTo: async accounts => {

@@ -6,7 +6,7 @@ import type { Log } from '../lib/log.ts'
 import type { QueueStore } from '../lib/queue.ts'
 import type { Random } from '../lib/random.ts'
 import type { Clock } from '../lib/time.ts'
-import type { Scheme } from '../payouts/index.ts'
+import { type Destinations, railDestinations, type Scheme } from '../payouts/index.ts'
 import { keepRules, operatorKeyOf, type SpendRules, spendRules } from '../treasury/index.ts'
 import { CommandError } from './command.ts'
 
@@ -71,6 +71,11 @@ export function schemesOf(config: Config): readonly Scheme[] {
     feeBasisPoints: scheme.feeBasisPoints,
     feePaidBy: scheme.feePaidBy,
   }))
+}
+
+/** How each rail that this pool has reads a destination. */
+export function destinationsOf({ network, rails }: Config): Destinations {
+  return new Map([...railDestinations(network)].filter(([rail]) => Object.hasOwn(rails, rail)))
 }
 
 /** The rules by which money leaves, as the configuration has them; people come from the database. */

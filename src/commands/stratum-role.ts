@@ -20,10 +20,12 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
     submitBlock: bitcoindClient(connectNode(access)).submitBlock,
   }))
   const isPaidAsWorkOnly = network === 'signet' && (await blocksWantSignature(client, log))
-  const ports = portsOf(config, isPaidAsWorkOnly)
+  const schemes = servedSchemes(config, isPaidAsWorkOnly)
+  const ports = portsOf(config, schemes)
+  const offers = schemes.map(({ name, ports, rails }) => ({ scheme: name, ports, rails }))
   const mining = await startMining({
     ...{ ports, db, clock, random, log },
-    authorize: createPayees({ db, clock, network }).authorize,
+    authorize: createPayees({ db, clock, network, offers }).authorize,
     nodes: [{ name: node.url, submitBlock: client.submitBlock }, ...others],
     tag: pool.tag,
     payScript: payScriptOf(config),
@@ -60,21 +62,25 @@ async function blocksWantSignature(node: BitcoindClient, log: Log): Promise<bool
   return true
 }
 
-function portsOf(config: Config, isPaidAsWorkOnly: boolean): StratumPort[] {
-  const { host, processes } = config.stratum
-  return config.schemes
-    .filter(
-      ({ rewardPool }) => !isPaidAsWorkOnly || config.rewardPools[rewardPool]?.method === 'pps',
-    )
-    .flatMap(({ name, ports, difficulty }) =>
-      ports.map(port => ({
-        ...{ host, port, scheme: name, isShared: processes > 1 },
-        rule: {
-          startLog2: difficulty.start,
-          minLog2: difficulty.minimum,
-          maxLog2: difficulty.maximum,
-          secondsPerShare: difficulty.secondsPerShare,
-        },
-      })),
-    )
+type SchemeConfig = Config['schemes'][number]
+
+function servedSchemes({ schemes, rewardPools }: Config, isPaidAsWorkOnly: boolean) {
+  return schemes.filter(
+    ({ rewardPool }) => !isPaidAsWorkOnly || rewardPools[rewardPool]?.method === 'pps',
+  )
+}
+
+function portsOf({ stratum }: Config, schemes: readonly SchemeConfig[]): StratumPort[] {
+  const { host, processes } = stratum
+  return schemes.flatMap(({ name, ports, difficulty }) =>
+    ports.map(port => ({
+      ...{ host, port, scheme: name, isShared: processes > 1 },
+      rule: {
+        startLog2: difficulty.start,
+        minLog2: difficulty.minimum,
+        maxLog2: difficulty.maximum,
+        secondsPerShare: difficulty.secondsPerShare,
+      },
+    })),
+  )
 }

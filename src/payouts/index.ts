@@ -18,6 +18,7 @@ export { autoApprove, type DecideParts, decideBatch, judgeBatch } from './decide
 export { type FloatReport, listFloats } from './float-report-store.ts'
 export { type PayoutJobsParts, payoutJobs } from './jobs.ts'
 export { nextPaymentsOf } from './next-payment-store.ts'
+export { kindsPaid, type Offer, payeeKindOf } from './offer.ts'
 export {
   type Asker,
   type OwnBatchOutcome,
@@ -28,9 +29,16 @@ export {
   planOwnBatch,
 } from './own-batch-store.ts'
 export { PAST_BATCHES_MAX, pastBatches } from './past-batch-store.ts'
-export { parseUsername, type UsernameOutcome } from './payee.ts'
+export {
+  canonicalPayee,
+  type PayeeKind,
+  parseUsername,
+  shownAddress,
+  type UsernameOutcome,
+} from './payee.ts'
 export { createPayees, type Payees, type PayeesDeps } from './payee-store.ts'
 export { auditBatches, auditInflight, auditVersions } from './payout-audit-store.ts'
+export { railDestinations } from './rails/destinations.ts'
 export { bookCapital, type CapitalOutcome } from './rails/l1/capital-store.ts'
 export { floatAccount } from './rails/l1/coin-store.ts'
 export {
@@ -51,6 +59,7 @@ export { type Multisig, multisigInputWeight, parseMultisig } from './rails/l1/mu
 export { nodeSigner } from './rails/l1/node-signer-client.ts'
 export type { L1Signer, SigningOutcome, SigningRequest } from './rails/l1/signer.ts'
 export { type WalletClient, walletClient } from './rails/l1/wallet-client.ts'
+export { parseThunderDestination } from './rails/thunder/destination.ts'
 export { type FloatWallet, reconciler } from './reconcile-store.ts'
 export type { Reconciled, Reconciler } from './reconciler.ts'
 export {

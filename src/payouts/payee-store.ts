@@ -5,7 +5,8 @@ import type { Database } from '../lib/db/schema.ts'
 import { type AccountId, accountId, type UnixMs } from '../lib/ids.ts'
 import type { Clock } from '../lib/time.ts'
 import type { Authorize } from '../pool/index.ts'
-import { type BitcoinPayee, parseUsername } from './payee.ts'
+import { kindsPaid, type Offer, wrongSchemeReason } from './offer.ts'
+import { type NamedPayee, parseUsername } from './payee.ts'
 
 /**
  * An insert loses to another process at most twice, over the payee and then over the account;
@@ -17,13 +18,16 @@ export type PayeesDeps = {
   readonly db: Kysely<Database>
   readonly clock: Clock
   readonly network: Network
+  /** Every scheme that miners can connect to. */
+  readonly offers: readonly Offer[]
 }
 
 /** Who miners are. */
 export type Payees = {
   /**
-   * Refused: the reason is for the miner. Otherwise the account of the payee under the scheme,
-   * made at its first authorize, and always the same one, also when asked many times at once.
+   * Refused: the reason is for the miner; a payee whom no rail of the scheme can pay is told where
+   * it is paid, and leaves no row. Otherwise the account of the payee under the scheme, made at its
+   * first authorize, and always the same one, also when asked many times at once.
    *
    * @throws when PostgreSQL is away
    */
@@ -31,8 +35,8 @@ export type Payees = {
 }
 
 /** Knows payees and accounts, and is the only writer of both. */
-export function createPayees({ db, clock, network }: PayeesDeps): Payees {
-  async function accountOf(payee: BitcoinPayee, scheme: string): Promise<AccountId> {
+export function createPayees({ db, clock, network, offers }: PayeesDeps): Payees {
+  async function accountOf(payee: NamedPayee, scheme: string): Promise<AccountId> {
     // Looked for first, since an insert takes an id from the sequence even where it adds nothing.
     for (let look = 0; look < LOOKS_MAX; look++) {
       const account =
@@ -45,8 +49,13 @@ export function createPayees({ db, clock, network }: PayeesDeps): Payees {
 
   return {
     async authorize(username, scheme) {
-      const who = parseUsername(username, { network })
+      const offer = offers.find(each => each.scheme === scheme)
+      assert(offer !== undefined, 'a port serves a scheme that is offered')
+      const kinds = kindsPaid(offer)
+      const who = parseUsername(username, { network, kinds })
       if (who.kind === 'refused') return who
+      if (!kinds.includes(who.payeeKind))
+        return { kind: 'refused', reason: wrongSchemeReason(who, offer, offers) }
       return { kind: 'authorized', accountId: await accountOf(who, scheme), worker: who.worker }
     },
   }
@@ -54,7 +63,7 @@ export function createPayees({ db, clock, network }: PayeesDeps): Payees {
 
 async function findAccount(
   db: Kysely<Database>,
-  { destination }: BitcoinPayee,
+  { destination }: NamedPayee,
   scheme: string,
 ): Promise<AccountId | null> {
   const row = await db
@@ -74,7 +83,7 @@ async function findAccount(
  */
 async function addAccount(
   db: Kysely<Database>,
-  { payeeKind, destination }: BitcoinPayee,
+  { payeeKind, destination }: NamedPayee,
   { scheme, createdMs }: { readonly scheme: string; readonly createdMs: UnixMs },
 ): Promise<AccountId | null> {
   const { rows } = await sql<{ id: bigint }>`

@@ -1,13 +1,16 @@
-import { unreachable } from '../lib/assert.ts'
+import { assert, unreachable } from '../lib/assert.ts'
 import { parseAddress } from '../lib/bitcoin/address.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
-import { parseThunderAddress } from '../lib/thunder/address.ts'
+import { depositForm, parseBareAddress, parseThunderAddress } from '../lib/thunder/address.ts'
+
+/** What a payee's address is of. A scheme's rails decide which kinds it can pay. */
+export type PayeeKind = 'bitcoin' | 'thunder'
 
 /** A username understood: who is paid, and the rig's name. */
-export type BitcoinPayee = {
+export type NamedPayee = {
   readonly kind: 'payee'
-  readonly payeeKind: 'bitcoin'
-  /** The address in its one spelling, so that one payee is never two. */
+  readonly payeeKind: PayeeKind
+  /** The address in its one spelling, so that one payee is never two; of Thunder the bare form. */
   readonly destination: string
   /** Empty where none was given. */
   readonly worker: string
@@ -15,9 +18,16 @@ export type BitcoinPayee = {
 
 /** Who a username is, or why nobody. */
 export type UsernameOutcome =
-  | BitcoinPayee
+  | NamedPayee
   /** The reason is for the miner: printable ASCII with at most 80 characters of the username. */
   | { readonly kind: 'refused'; readonly reason: string }
+
+/** What a username is read for. */
+export type UsernameContext = {
+  readonly network: Network
+  /** The kinds that the port pays, which a refusal asks for. */
+  readonly kinds: readonly PayeeKind[]
+}
 
 /** The longest payee (320) with a worker name (63); a longer username is refused, not echoed. */
 const USERNAME_CHARS_MAX = 400
@@ -32,34 +42,78 @@ const WORKER_RULE = 'a worker name has at most 63 characters of A-Z a-z 0-9 _ . 
  * Reads a Stratum username: `payee`, `payee.worker` or `payee/worker`, split at the first dot or
  * slash. A payee with an `@` takes a worker only after the slash, since its domain has dots.
  *
- * A payee is a Bitcoin address of the pool's network. Thunder and Lightning addresses are told
- * from what is nothing, and refused, as are registered names. Worker names appear in pages, CSV
- * and logs, so they hold letters, digits and `_.-` only.
+ * A payee is a Bitcoin address of the pool's network, or a Thunder address, bare or in its deposit
+ * form; whether the port pays it is for whoever knows the ports. Lightning addresses are told from
+ * what is nothing, and refused, as are registered names. Worker names appear in pages, CSV and
+ * logs, so they hold letters, digits and `_.-` only.
  */
-export function parseUsername(
-  text: string,
-  { network }: { readonly network: Network },
-): UsernameOutcome {
+export function parseUsername(text: string, context: UsernameContext): UsernameOutcome {
   if (text.length > USERNAME_CHARS_MAX)
     return refused(`the username has more than ${USERNAME_CHARS_MAX} characters`)
   // Checked for all of it, because some other letters have an ASCII one as their lower case.
   if (!PRINTABLE.test(text)) return refused(`a username is printable ASCII, and ${WORKER_RULE}`)
   const { payee, worker } = split(text)
+  const read = readPayee(payee, context)
+  if (read.kind === 'refused') return read
+  return WORKER.test(worker) ? { ...read, worker } : refused(WORKER_RULE)
+}
+
+/**
+ * A payee as the pool stores it, whoever writes it out: of a Thunder address in deposit form the
+ * bare one. Any other text stays as it is.
+ */
+export function canonicalPayee(text: string): string {
+  const thunder = parseThunderAddress(text)
+  return thunder.kind === 'thunder' ? thunder.address : text
+}
+
+/** An address as people copy it into a wallet: of Thunder the deposit form, with its checksum. */
+export function shownAddress(kind: PayeeKind | 'lightning', destination: string): string {
+  if (kind !== 'thunder') return destination
+  const address = parseBareAddress(destination)
+  assert(address !== null, 'what is paid on Thunder is stored bare')
+  return depositForm(address)
+}
+
+type ReadPayee = Omit<NamedPayee, 'worker'> | Extract<UsernameOutcome, { kind: 'refused' }>
+
+function readPayee(payee: string, context: UsernameContext): ReadPayee {
+  const { network } = context
+  if (payee === '') return refused(`the username is empty: ${wanted(context)}`)
   if (payee.includes('@'))
-    return refused(`${quoted(payee)} is a Lightning address: ${notYet(network)}`)
+    return refused(
+      `${quoted(payee)} is a Lightning address: this pool does not pay those yet, ` +
+        wanted(context),
+    )
   const address = parseAddress(payee, network)
   switch (address.kind) {
     case 'address':
-      if (!WORKER.test(worker)) return refused(WORKER_RULE)
-      return { kind: 'payee', payeeKind: 'bitcoin', destination: address.text, worker }
+      return { kind: 'payee', payeeKind: 'bitcoin', destination: address.text }
     case 'wrong network':
       return refused(
         `${quoted(payee)} is a Bitcoin address of another network: this pool is on ${network}`,
       )
     case 'not an address':
-      return refused(whyNot(payee, network))
+      return readThunder(payee, context)
     default:
       return unreachable(address)
+  }
+}
+
+function readThunder(payee: string, context: UsernameContext): ReadPayee {
+  const thunder = parseThunderAddress(payee)
+  switch (thunder.kind) {
+    case 'thunder':
+      return { kind: 'payee', payeeKind: 'thunder', destination: thunder.address }
+    case 'refused':
+      return refused(`${quoted(payee)} ${thunder.reason}`)
+    case 'not thunder':
+      return refused(
+        `${quoted(payee)} is no address that this pool knows (mistyped?), and names cannot be ` +
+          `registered yet: ${wanted(context)}`,
+      )
+    default:
+      return unreachable(thunder)
   }
 }
 
@@ -70,30 +124,11 @@ function split(text: string): { readonly payee: string; readonly worker: string 
   return { payee: text.slice(0, end), worker: text.slice(end + 1) }
 }
 
-function whyNot(payee: string, network: Network): string {
-  if (payee === '') return `the username is empty: ${wanted(network)}`
-  const thunder = parseThunderAddress(payee)
-  switch (thunder.kind) {
-    case 'thunder':
-      return `${quoted(payee)} is a Thunder address: ${notYet(network)}`
-    case 'refused':
-      return `${quoted(payee)} ${thunder.reason}`
-    case 'not thunder':
-      return (
-        `${quoted(payee)} is no Bitcoin address (mistyped?), and names cannot be registered yet: ` +
-        wanted(network)
-      )
-    default:
-      return unreachable(thunder)
-  }
-}
-
-function notYet(network: Network): string {
-  return `this pool does not pay those yet, ${wanted(network)}`
-}
-
-function wanted(network: Network): string {
-  return `use a Bitcoin address of ${network}, with .worker after it if you like`
+function wanted({ network, kinds }: UsernameContext): string {
+  const addresses = kinds.map(kind =>
+    kind === 'bitcoin' ? `a Bitcoin address of ${network}` : 'a Thunder address',
+  )
+  return `use ${addresses.join(' or ')}, with .worker after it if you like`
 }
 
 function quoted(payee: string): string {
@@ -101,6 +136,6 @@ function quoted(payee: string): string {
   return `'${payee.slice(0, ECHO_CHARS_MAX)}${isLong ? '...' : ''}'`
 }
 
-function refused(reason: string): UsernameOutcome {
+function refused(reason: string): Extract<UsernameOutcome, { kind: 'refused' }> {
   return { kind: 'refused', reason }
 }

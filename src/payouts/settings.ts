@@ -145,10 +145,12 @@ function stoodBefore(previous: PayoutSettings | null, { rail, destination }: Rai
   return previous.rails.some(each => each.rail === rail && each.destination === destination)
 }
 
-/** The wishes of a payee that has set nothing, to begin from. */
-export function defaultWishes(rails: readonly string[]): PayoutWishes {
-  const wanted = rails.map(rail => ({ rail, destination: null, minimum: sats(0n) }))
-  return { rails: wanted, paused: false, feeRateMax: null }
+/** The wishes of a payee that has set nothing, to begin from: each rail that can pay itself. */
+export function defaultWishes(payee: string, destinations: Destinations): PayoutWishes {
+  const rails = [...destinations]
+    .filter(([, parse]) => parse(payee).kind === 'payable')
+    .map(([rail]) => ({ rail, destination: null, minimum: sats(0n) }))
+  return { rails, paused: false, feeRateMax: null }
 }
 
 function refused(reason: string): WishesOutcome {

@@ -10,6 +10,7 @@ test('a miner has an account for each scheme, with what is owed and when it is d
   expect((await api.get(at)).json()).toEqual({
     payee: MINER,
     kind: 'bitcoin',
+    depositForm: null,
     accounts: [
       {
         scheme: 'pplns',

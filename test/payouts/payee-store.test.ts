@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { unixMs } from '../../src/lib/ids.ts'
 import { createPayees } from '../../src/payouts/index.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
@@ -16,7 +16,12 @@ beforeAll(async () => {
 
 afterAll(() => database.drop())
 
-const payees = () => createPayees({ db: database.db, clock, network: 'mainnet' })
+const offers = [
+  ...['pplns', 'solo', 'burn', 'burn-next'].map(scheme => ({ scheme, ports: [1], rails: ['l1'] })),
+  { scheme: 'side', ports: [3336, 3337], rails: ['thunder'] },
+  { scheme: 'both', ports: [3338], rails: ['thunder', 'l1'] },
+]
+const payees = () => createPayees({ db: database.db, clock, network: 'mainnet', offers })
 
 async function accountOf(username: string, scheme: string): Promise<bigint> {
   const answer = await payees().authorize(username, scheme)
@@ -97,4 +102,36 @@ test('whoever is refused leaves no row', async () => {
   for (const username of ['anna', `${ANNA}.a b`, 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'])
     expect(await payees().authorize(username, 'pplns')).toMatchObject({ kind: 'refused' })
   expect(await count()).toEqual(before)
+})
+
+describe('a Thunder payee', () => {
+  const bare = '8twUkpctzwgbjqi5o14qWjrD9uk'
+  const deposit = `s9_${bare}_ca9565`
+
+  test('is one account in both forms, stored bare', async () => {
+    const account = await accountOf(`${deposit}.rig1`, 'side')
+    expect(await accountOf(`${bare}/rig2`, 'side')).toBe(account)
+    expect(await rowsOf(bare)).toMatchObject([{ kind: 'thunder', account, scheme: 'side' }])
+    expect(await rowsOf(deposit)).toEqual([])
+    expect(await accountOf(deposit, 'both')).not.toBe(account)
+  })
+
+  test('is refused where nothing can pay it, with the ports that do, and leaves no row', async () => {
+    const other = 'JPbJrEKEaA69dAADY2qfW7dfyYQ'
+    expect(await payees().authorize(`s9_${other}_3ca6f9.rig`, 'pplns')).toEqual({
+      kind: 'refused',
+      reason: `'${other}' is a Thunder address, and pplns pays by l1: connect to port 3336 (side) or 3338 (both)`,
+    })
+    expect(await rowsOf(other)).toEqual([])
+  })
+
+  test('does not keep a Bitcoin payee from being refused on its port likewise', async () => {
+    expect(await payees().authorize('1BoatSLRHtKNngkdXEeobR76b53LETtpyT', 'side')).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringMatching(
+        /is a Bitcoin address, and side pays by thunder: connect to port/,
+      ),
+    })
+    expect(await accountOf(ANNA, 'both')).toBeTypeOf('bigint')
+  })
 })

@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Network } from '../../src/lib/bitcoin/network.ts'
-import { parseUsername } from '../../src/payouts/index.ts'
+import {
+  canonicalPayee,
+  type PayeeKind,
+  parseUsername,
+  shownAddress,
+} from '../../src/payouts/index.ts'
 import addresses from '../vectors/address.json' with { type: 'json' }
 import thunder from '../vectors/thunder-address.json' with { type: 'json' }
 
@@ -9,7 +14,10 @@ const P2WPKH = 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4'
 const P2PKH = '1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa'
 const NETWORKS: readonly Network[] = ['mainnet', 'testnet4', 'signet', 'regtest']
 
-const read = (text: string, network: Network = 'mainnet') => parseUsername(text, { network })
+const KINDS = ['bitcoin', 'thunder'] as const
+
+const read = (text: string, network: Network = 'mainnet') =>
+  parseUsername(text, { network, kinds: KINDS })
 
 /** Null where the username was taken. */
 function reasonOf(text: string, network: Network = 'mainnet'): string | null {
@@ -45,7 +53,7 @@ describe('a Bitcoin address', () => {
 
   test('with a wrong character or mixed case is refused as mistyped', () => {
     for (const text of [`${P2WPKH.slice(0, -1)}5`, `B${P2WPKH.slice(1)}`, P2PKH.toLowerCase()])
-      expect(reasonOf(text)).toMatch(/no Bitcoin address \(mistyped\?\).* of mainnet/)
+      expect(reasonOf(text)).toMatch(/no address that this pool knows \(mistyped\?\).* of mainnet/)
   })
 
   test('with a letter that only becomes an ASCII one in small is refused', () => {
@@ -101,22 +109,50 @@ describe('a worker name', () => {
       expect(reasonOf(`${P2WPKH}.${worker}`)).toMatch(/printable ASCII.*A-Z a-z 0-9 _ \. -$/))
 })
 
-describe('a payee that the pool does not pay yet', () => {
+describe('a Thunder address', () => {
   for (const { bare, deposit } of thunder.valid)
-    test(`Thunder's ${bare} is recognised, bare and for deposits`, () => {
-      for (const after of ['', '.rig', '/rig']) {
-        expect(reasonOf(bare + after)).toMatch(`'${bare}' is a Thunder address: this pool does not`)
-        expect(reasonOf(deposit + after)).toMatch(`'${deposit}' is a Thunder address: this`)
+    test(`${bare} is one payee, bare and in its deposit form`, () => {
+      const payee = { kind: 'payee', payeeKind: 'thunder', destination: bare }
+      for (const text of [bare, deposit, deposit.slice(0, -6) + deposit.slice(-6).toUpperCase()]) {
+        expect(read(text)).toEqual({ ...payee, worker: '' })
+        for (const mark of ['.', '/'])
+          expect(read(`${text}${mark}rig_1`)).toEqual({ ...payee, worker: 'rig_1' })
       }
     })
 
   for (const { text, reason, says } of thunder.invalid)
-    test(`${text} is no Thunder address: ${reason}`, () => {
+    test(`${text} is refused, or no Thunder address: ${reason}`, () => {
       const isBitcoin = reason.startsWith('Bitcoin')
-      if (isBitcoin) expect(reasonOf(text)).toBeNull()
-      else expect(reasonOf(text)).toContain(says ?? 'no Bitcoin address')
+      if (isBitcoin) expect(read(text)).toMatchObject({ payeeKind: 'bitcoin' })
+      else expect(reasonOf(text)).toContain(says ?? 'no address that this pool knows')
     })
 
+  test('says what is wrong with it, whatever worker comes after', () => {
+    for (const worker of ['', '.rig', '/rig'])
+      expect(reasonOf(`s9_8twUkpctzwgbjqi5o14qWjrD9uj_ca9565${worker}`)).toBe(
+        "'s9_8twUkpctzwgbjqi5o14qWjrD9uj_ca9565' has a checksum that does not fit: " +
+          'one of its characters is wrong',
+      )
+    expect(reasonOf('s2_8twUkpctzwgbjqi5o14qWjrD9uk_4baaee.rig')).toBe(
+      "'s2_8twUkpctzwgbjqi5o14qWjrD9uk_4baaee' is for sidechain 2, and Thunder is sidechain 9",
+    )
+  })
+
+  test('is shown with its checksum and stored bare, and no other payee is touched', () => {
+    for (const { bare, deposit } of thunder.valid) {
+      expect(shownAddress('thunder', bare)).toBe(deposit)
+      expect(canonicalPayee(deposit)).toBe(bare)
+      expect(canonicalPayee(bare)).toBe(bare)
+    }
+    for (const { text } of thunder.invalid) expect(canonicalPayee(text)).toBe(text)
+    for (const text of [P2WPKH, P2PKH, 'anna@wallet.example', '__proto__', ''])
+      expect([canonicalPayee(text), shownAddress('bitcoin', text)]).toEqual([text, text])
+    const [first] = thunder.valid
+    expect(() => shownAddress('thunder', first?.deposit ?? '')).toThrow('stored bare')
+  })
+})
+
+describe('a payee that the pool does not pay yet', () => {
   const lightning = [
     ['anna@wallet.example', 'anna@wallet.example'],
     ['anna@wallet.example/rig.1', 'anna@wallet.example'],
@@ -133,8 +169,19 @@ describe('any other name', () => {
   for (const name of ['anna', 'anna.rig', '__proto__', 'constructor', 'toString', 's_anna', ' '])
     test(`'${name}' is refused with what a username must be`, () =>
       expect(reasonOf(name)).toMatch(
-        /cannot be registered yet: use a Bitcoin address of mainnet, with \.worker after it/,
+        /cannot be registered yet: use a Bitcoin address of mainnet or a Thunder address, with \./,
       ))
+
+  test('is told the kinds of address that the port pays', () => {
+    const wanted = (kinds: readonly PayeeKind[]) =>
+      parseUsername('anna', { network: 'signet', kinds })
+    expect(wanted(['bitcoin'])).toMatchObject({
+      reason: expect.stringMatching(/: use a Bitcoin address of signet, with \.worker/),
+    })
+    expect(wanted(['thunder'])).toMatchObject({
+      reason: expect.stringMatching(/: use a Thunder address, with \.worker/),
+    })
+  })
 
   for (const name of ['', '.rig', '/rig'])
     test(`'${name}' is refused as empty`, () =>
@@ -152,9 +199,11 @@ describe('any other name', () => {
   })
 })
 
+const BARE = '8twUkpctzwgbjqi5o14qWjrD9uk'
 const marks = fc.constantFrom('.', '/', '@', '_', 's9_', '\u212a')
 const payee = fc.oneof(
   fc.constantFrom(P2WPKH, P2WPKH.toUpperCase(), P2PKH, 's9_', '\u212a', ''),
+  fc.constantFrom(BARE, `s9_${BARE}_ca9565`, `s9_${BARE}_ca9566`, `s9_${BARE}`),
   fc.string({ maxLength: 90 }),
 )
 const rest = fc.oneof(
@@ -173,7 +222,7 @@ test('whatever a username is, it names a canonical payee or is refused in plain 
         return
       }
       const { destination, worker } = outcome
-      expect([P2WPKH, P2PKH]).toContain(destination)
+      expect([P2WPKH, P2PKH, BARE]).toContain(destination)
       expect(worker).toMatch(/^[A-Za-z0-9_.-]{0,63}$/)
       expect(read(`${destination}/${worker}`)).toEqual(outcome)
     }),

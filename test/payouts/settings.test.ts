@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { parseAddress } from '../../src/lib/bitcoin/address.ts'
 import { type UnixMs, unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
+import { railDestinations } from '../../src/payouts/rails/destinations.ts'
 import {
   defaultWishes,
   grantWishes,
@@ -32,7 +33,7 @@ const destinations = new Map([
 ])
 
 const wishesTo = (destination: string | null, more: Partial<PayoutWishes> = {}): PayoutWishes => ({
-  ...defaultWishes([]),
+  ...{ paused: false, feeRateMax: null },
   rails: [{ rail: 'l1', destination, minimum: sats(0n) }],
   ...more,
 })
@@ -46,6 +47,34 @@ describe('wishes', () => {
         kind: 'wishes',
         wishes: wishesTo(null),
       })
+  })
+
+  test('to Thunder are granted in deposit form too, and name the bare address', () => {
+    const bare = '8twUkpctzwgbjqi5o14qWjrD9uk'
+    const both = railDestinations('regtest')
+    const wanted = (destination: string) => ({
+      ...wishesTo(null),
+      rails: [{ rail: 'thunder', destination, minimum: sats(0n) }],
+    })
+    for (const text of [bare, `s9_${bare}_ca9565`])
+      expect(grantWishes(PAYEE, wanted(text), both)).toEqual({
+        kind: 'wishes',
+        wishes: wanted(bare),
+      })
+    expect(grantWishes(bare, wanted(`s9_${bare}_ca9565`), both)).toMatchObject({
+      wishes: { rails: [{ destination: null }] },
+    })
+    expect(grantWishes(PAYEE, wanted(`s9_${bare}_000000`), both)).toMatchObject({
+      reason: expect.stringContaining('one of its characters is wrong'),
+    })
+  })
+
+  test('begin with the rails that can pay the payee itself', () => {
+    const both = railDestinations('regtest')
+    const railsFor = (payee: string) => defaultWishes(payee, both).rails.map(({ rail }) => rail)
+    expect(railsFor(PAYEE)).toEqual(['l1'])
+    expect(railsFor('8twUkpctzwgbjqi5o14qWjrD9uk')).toEqual(['thunder'])
+    expect(railsFor('nonsense')).toEqual([])
   })
 
   const l1 = wishesTo(OTHER).rails

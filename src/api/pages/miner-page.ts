@@ -1,4 +1,4 @@
-import type { PayeeReport } from '../../payouts/index.ts'
+import { type PayeeReport, shownAddress } from '../../payouts/index.ts'
 import type { ApiParts } from '../rooms.ts'
 import { payouts } from '../routes/miner-payouts.ts'
 import { settings } from '../routes/miner-settings.ts'
@@ -31,12 +31,14 @@ export async function minerPage(parts: ApiParts, payee: PayeeReport): Promise<st
     payouts(parts, payee, query),
   ])
   const at = `/api/v1/miners/${encodeURIComponent(payee.destination)}`
+  const name = shownAddress(payee.kind, payee.destination)
   const hashrate = whole.hashrate ? rate(whole.hashrate.hashesPerSecond) : 'none'
   const body = html`
-<h1><code>${payee.destination}</code></h1>
+<h1><code>${name}</code></h1>
+${payee.kind === 'thunder' ? html`<p>Bare, as Thunder itself writes it: <code>${payee.destination}</code></p>` : html``}
 <p>Hash rate of the last hour: <strong>${hashrate}</strong></p>
 <section><h2>Balances</h2>${accountTable(whole.accounts)}</section>
-<section><h2>How it is paid</h2>${settingsTable(payee.destination, itsSettings)}
+<section><h2>How it is paid</h2>${settingsTable(name, itsSettings)}
 <p><a href="${pageOf(payee.destination)}/settings">change it, or see what was changed</a></p>
 </section>
 <section><h2>Payouts</h2>${payoutTable(itsPayouts.items)}${more(`${at}/payouts`, itsPayouts)}
@@ -45,7 +47,7 @@ export async function minerPage(parts: ApiParts, payee: PayeeReport): Promise<st
 </section>
 <section><h2>Earnings</h2>${earningTable(itsEarnings.items)}${more(`${at}/earnings`, itsEarnings)}
 </section>`
-  return document({ title: `${payee.destination} · ${parts.pool.name}`, pool: parts.pool, body })
+  return document({ title: `${name} · ${parts.pool.name}`, pool: parts.pool, body })
 }
 
 /** For a payee that nobody has mined to. */
@@ -53,7 +55,8 @@ export function unknownMinerPage({ pool }: ApiParts, text: string): string {
   const body = html`<h1>Nobody has mined to this payee yet</h1>
 <p><code>${text}</code></p>
 <p>A payee appears with its first accepted user name. Check the spelling: an address is shown in its
-one canonical form, a bech32 one in lower case.</p>
+one canonical form, a bech32 one in lower case. A Thunder address may be bare or in its deposit
+form.</p>
 <p><a href="/">Back to the pool</a></p>`
   return document({ title: `unknown payee · ${pool.name}`, pool, body })
 }
@@ -125,7 +128,7 @@ function payoutTable(items: Awaited<ReturnType<typeof payouts>>['items']): Html 
     btcOfSats(payout.amountSats),
     payout.feeSats === '0' ? '–' : `${payout.feeSats} sat`,
     stateBadge(payout.state),
-    shortHash(payout.destination),
+    shortHash(payout.depositForm ?? payout.destination),
     payout.txid === null ? '–' : shortHash(payout.txid),
     payout.approvedBy.join(', ') || 'nobody yet',
     time(payout.plannedMs),

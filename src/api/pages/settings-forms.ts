@@ -105,7 +105,12 @@ const changed = z.record(z.string(), z.json())
 function signedFrom(fields: Readonly<Record<string, string>>): unknown {
   try {
     const change = changed.parse(JSON.parse(fields['change'] ?? ''))
-    return { ...change, proof: { kind: 'signature', signature: fields['signature'] } }
+    const [publicKey, signature] = [fields['publicKey']?.trim(), fields['signature']?.trim()]
+    const proof =
+      publicKey === undefined
+        ? { kind: 'signature', signature }
+        : { kind: 'thunder', publicKey, signature }
+    return { ...change, proof }
   } catch {
     // No page of ours wrote this; whoever did is told so.
     return null

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { PayeeReport } from '../../payouts/index.ts'
+import { type PayeeReport, payeeKindOf, shownAddress } from '../../payouts/index.ts'
 import type { ProblemDetails } from '../errors.ts'
 import type { settingsReply } from '../payout-contract.ts'
 import type { ApiParts } from '../rooms.ts'
@@ -12,12 +12,19 @@ export type ShownSettings = Pick<
   'rails' | 'paused' | 'feeRateMaxSatPerKvb'
 >
 
+type Rail = ShownSettings['rails'][number]
+
 const CHANGES = '10'
 
 /** Where a payee's pages are. */
 export const pageOf = (payee: string) => `/miner/${encodeURIComponent(payee)}`
 
-/** How a payee is paid, in its own page. */
+/** @param payee as it is shown */
+function destinationOn({ rail, destination }: Rail, payee: string): string {
+  return destination === null ? payee : shownAddress(payeeKindOf(rail) ?? 'bitcoin', destination)
+}
+
+/** How a payee is paid, in its own page. @param payee as it is shown */
 export function settingsTable(payee: string, shown: z.infer<typeof settingsReply>): Html {
   const { paysFromMs, number } = shown
   const rows = [
@@ -32,9 +39,9 @@ export function settingsTable(payee: string, shown: z.infer<typeof settingsReply
 }
 
 function railRows(payee: string, { rails }: ShownSettings) {
-  return rails.map(({ rail, destination, minimumSats }) => [
-    html`by <strong>${rail}</strong>`,
-    words(html`to <code>${destination ?? payee}</code>, from ${minimumSats} sat`),
+  return rails.map(wish => [
+    html`by <strong>${wish.rail}</strong>`,
+    words(html`to <code>${destinationOn(wish, payee)}</code>, from ${wish.minimumSats} sat`),
   ])
 }
 
@@ -44,33 +51,34 @@ function feeText({ feeRateMaxSatPerKvb: rate }: ShownSettings): string {
 
 /** A form that asks for wishes and leads to the text to sign, and what was changed so far. */
 export async function settingsPage(parts: ApiParts, payee: PayeeReport): Promise<string> {
+  const name = shownAddress(payee.kind, payee.destination)
   const now = await settings(parts, payee)
   const history = await changes(parts, payee, { limit: CHANGES })
   const body = html`
-<h1>How <code>${payee.destination}</code> is paid</h1>
-<section><h2>Now</h2>${settingsTable(payee.destination, now)}</section>
+<h1>How <code>${name}</code> is paid</h1>
+<section><h2>Now</h2>${settingsTable(name, now)}</section>
 <section><h2>Change it</h2>
 <p>Nothing changes before you sign a text with the key of this address. A new destination is paid
 after ${Math.trunc(parts.coolOffMs / MS_PER_HOUR)} hours, and nothing is paid until then.</p>
 <form class="fields" action="${pageOf(payee.destination)}/settings/sign" method="get">
-${now.rails.map(rail => railFields(payee.destination, rail))}
+${now.rails.map(rail => railFields(name, rail))}
 <label>highest fee rate, in satoshis per 1000 vbytes; empty is any
 <input name="feeRateMax" inputmode="numeric" pattern="[0-9]*" maxlength="16"
  value="${now.feeRateMaxSatPerKvb ?? ''}"></label>
 <label class="check"><input type="checkbox" name="paused" value="yes"
 ${now.paused ? html` checked` : NOTHING}> pause payouts</label>
 <button>Show the text to sign</button></form></section>
-<section><h2>Changes so far</h2>${historyTable(payee.destination, history.items)}</section>
+<section><h2>Changes so far</h2>${historyTable(name, history.items)}</section>
 <p><a href="${pageOf(payee.destination)}">Back to the miner</a></p>`
   return pageWith(parts, 'payout settings', body)
 }
 
 const MS_PER_HOUR = 3_600_000
 
-function railFields(payee: string, rail: ShownSettings['rails'][number]): Html {
+function railFields(payee: string, rail: Rail): Html {
   return html`<label>destination by ${rail.rail}; empty is the payee itself
 <input name="to.${rail.rail}" maxlength="320" autocomplete="off" spellcheck="false"
- placeholder="${payee}" value="${rail.destination ?? ''}"></label>
+ placeholder="${payee}" value="${rail.destination === null ? '' : destinationOn(rail, payee)}"></label>
 <label>paid from, in satoshis; the scheme’s minimum holds below it
 <input name="from.${rail.rail}" inputmode="numeric" pattern="[0-9]*" maxlength="16"
  value="${rail.minimumSats}"></label>`
@@ -83,13 +91,31 @@ function historyTable(payee: string, items: Awaited<ReturnType<typeof changes>>[
     change.operator === null
       ? `the payee, ${change.proof}`
       : `${change.operator}: ${change.reason}`,
-    change.rails.map(each => html`${each.rail} <code>${each.destination ?? payee}</code> `),
+    change.rails.map(each => html`${each.rail} <code>${destinationOn(each, payee)}</code> `),
     change.paused ? 'yes' : 'no',
     time(change.paysFromMs),
   ])
   const heads = ['no.', 'when', 'by', 'paid to', 'paused', 'no payout before']
   return table(heads, rows, 'Nothing was ever changed.')
 }
+
+const BITCOIN_SIGNING = html`<ul>
+<li>Sparrow: <em>Tools, Sign/Verify Message</em>. Electrum: <em>Tools, Sign/verify message</em>.</li>
+<li>Bitcoin Core or Knots: <em>File, Sign message</em>, or with the text in a file
+<code>bitcoin-cli signmessage ADDRESS "$(cat settings.txt)"</code></li>
+</ul>`
+const BITCOIN_FIELDS = html`<label>signature<textarea name="signature" required maxlength="4000"
+ rows="4" autocomplete="off" spellcheck="false"></textarea></label>`
+
+/** Thunder's wallet signs transactions only, so whoever holds the key signs with another program. */
+const THUNDER_SIGNING = html`<p>A Thunder address signs with ed25519 (RFC 8032) over the text’s
+bytes, without a line break at the end. Thunder’s own wallet has no command for that: its keys are
+<code>m/1'/0'/0'/index'</code> of its seed by SLIP-0010, and any ed25519 program can sign with
+one.</p>`
+const THUNDER_FIELDS = html`<label>public key, 64 hex digits
+<input name="publicKey" required pattern="[0-9a-f]{64}" autocomplete="off" spellcheck="false"></label>
+<label>signature, 128 hex digits<textarea name="signature" required maxlength="128" rows="3"
+ autocomplete="off" spellcheck="false"></textarea></label>`
 
 /** The text, how to sign it, and where the signature goes. */
 export function signPage(
@@ -101,16 +127,12 @@ export function signPage(
   const body = html`
 <h1>Sign this text</h1>
 <pre class="text">${text}</pre>
-<p>Sign it exactly as it stands, with the key of <code>${payee.destination}</code>:</p>
-<ul>
-<li>Sparrow: <em>Tools, Sign/Verify Message</em>. Electrum: <em>Tools, Sign/verify message</em>.</li>
-<li>Bitcoin Core or Knots: <em>File, Sign message</em>, or with the text in a file
-<code>bitcoin-cli signmessage ADDRESS "$(cat settings.txt)"</code></li>
-</ul>
+<p>Sign it exactly as it stands, with the key of
+<code>${shownAddress(payee.kind, payee.destination)}</code>:</p>
+${payee.kind === 'thunder' ? THUNDER_SIGNING : BITCOIN_SIGNING}
 <form class="fields" action="${at}/settings" method="post">
 <input type="hidden" name="change" value="${change}">
-<label>signature<textarea name="signature" required maxlength="4000" rows="4"
- autocomplete="off" spellcheck="false"></textarea></label>
+${payee.kind === 'thunder' ? THUNDER_FIELDS : BITCOIN_FIELDS}
 <button>Change the settings</button></form>
 <p><a href="${at}/settings">Back, without a change</a></p>`
   return pageWith(parts, 'sign a change', body)

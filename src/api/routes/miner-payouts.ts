@@ -8,6 +8,7 @@ import {
   listPayouts,
   type PayeeReport,
   type PayoutReport,
+  payeeKindOf,
   type RequestOutcome,
   type RequestRefusal,
 } from '../../payouts/index.ts'
@@ -21,7 +22,7 @@ import { Problem } from '../errors.ts'
 import * as own from '../payout-contract.ts'
 import type { ApiParts } from '../rooms.ts'
 import { rulesOf } from './miner-settings.ts'
-import { accountsOf, requirePayee } from './miners.ts'
+import { accountsOf, depositFormOf, requirePayee } from './miners.ts'
 import { badProof, PROOF_RATE, proofOf, requireUnlocked } from './proofs.ts'
 import { waitingText } from './waiting.ts'
 
@@ -110,6 +111,7 @@ function payoutJson(row: PayoutReport, approvedBy: readonly string[]): z.infer<t
     plannedMs: row.plannedAt,
     plannedHeight: row.plannedHeight,
     endedMs: row.endedAt,
+    depositForm: depositFormOf(payeeKindOf(row.rail), row.destination),
   }
 }
 

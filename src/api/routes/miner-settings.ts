@@ -67,7 +67,7 @@ export async function settings(parts: ApiParts, payee: PayeeReport) {
     payee: payee.destination,
     number: found?.number ?? 0,
     nextNumber: (found?.number ?? 0) + 1,
-    ...wishesJson(found ?? defaultWishes([...parts.destinations.keys()])),
+    ...wishesJson(found ?? defaultWishes(payee.destination, parts.destinations)),
     paysFromMs: found?.paysFrom ?? null,
     byOperator: found !== null && found.destinationsBy !== null,
   }

@@ -5,6 +5,7 @@ import {
   listEarnings,
   type PayeeReport,
   payeeOf,
+  shownAddress,
   type Waiting,
 } from '../../payouts/index.ts'
 import { listWorkers, recentWork, type WorkerReport } from '../../pool/index.ts'
@@ -59,6 +60,11 @@ export async function requirePayee({ db }: ApiParts, text: string): Promise<Paye
   return payee
 }
 
+/** What stands beside an address of Thunder. */
+export function depositFormOf(kind: PayeeReport['kind'] | null, destination: string) {
+  return kind === 'thunder' ? shownAddress(kind, destination) : null
+}
+
 /** Its accounts, one for each scheme it ever mined under. */
 export const accountsOf = (payee: PayeeReport) => payee.accounts.map(({ account }) => account)
 
@@ -88,6 +94,7 @@ export async function miner(parts: ApiParts, payee: PayeeReport) {
   return {
     payee: payee.destination,
     kind: payee.kind,
+    depositForm: depositFormOf(payee.kind, payee.destination),
     accounts: payee.accounts.map(({ account, scheme }) => ({
       scheme,
       ...sidesJson(owed.filter(each => each.account === account)),

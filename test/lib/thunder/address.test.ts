@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fromHex, toHex } from '../../../src/lib/bytes.ts'
@@ -78,6 +80,18 @@ describe('a Thunder address', () => {
 })
 
 describe('what makes an address of the type that a deposit takes', () => {
+  test('is one place, which makes it of 20 bytes', () => {
+    const src = join(import.meta.dirname, '../../../src')
+    const makers = readdirSync(src, { recursive: true, encoding: 'utf8' })
+      .filter(path => path.endsWith('.ts'))
+      .flatMap(path =>
+        [...readFileSync(join(src, path), 'utf8').matchAll(/\bas ThunderAddress\b/g)].map(
+          () => path,
+        ),
+      )
+    expect(makers).toEqual([join('lib', 'thunder', 'address.ts')])
+  })
+
   test('refuses the deposit form, or makes the bare one of it', () => {
     fc.assert(
       fc.property(spendable, payload => {

@@ -2,6 +2,7 @@ import { assert } from '../../../lib/assert.ts'
 import { DUST_RELAY_SAT_PER_KVB, dustLimit, parseAddress } from '../../../lib/bitcoin/address.ts'
 import type { Network } from '../../../lib/bitcoin/network.ts'
 import type { Sats } from '../../../lib/money.ts'
+import { parseThunderAddress } from '../../../lib/thunder/address.ts'
 import type { Manifest } from '../../../treasury/index.ts'
 import type { Destination, Fees } from '../../rail.ts'
 import { bareWeight, feeFor, inputWeight, outputWeight, type Payment } from './transaction.ts'
@@ -17,8 +18,14 @@ export function parseDestination(
   dustRate: Sats = DUST_RELAY_SAT_PER_KVB,
 ): Destination {
   const parsed = parseAddress(text, network)
-  if (parsed.kind !== 'address') return { kind: 'unpayable', reason: parsed.kind }
+  if (parsed.kind !== 'address') return { kind: 'unpayable', reason: whyNot(parsed.kind, text) }
   return { kind: 'payable', canonical: parsed.text, dust: dustLimit(parsed.script, dustRate) }
+}
+
+/** A payee of another rail is told from what is nothing. */
+function whyNot(kind: 'wrong network' | 'not an address', text: string): string {
+  const isThunder = kind === 'not an address' && parseThunderAddress(text).kind !== 'not thunder'
+  return isThunder ? 'a Thunder address is paid on Thunder only' : kind
 }
 
 /** The script of an address that was planned with, so it is one. */
