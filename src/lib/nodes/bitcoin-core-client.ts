@@ -1,7 +1,8 @@
-import { request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
 import Client from 'bitcoin-core'
 import { z } from 'zod'
+import { NodeUnreachable, type PostReply, postJson } from './post-client.ts'
+
+export { NodeUnreachable } from './post-client.ts'
 
 /** Where a node's JSON-RPC is and how to log in. Holds the password: never log it. */
 export type NodeAccess = {
@@ -44,14 +45,7 @@ export class RpcError extends Error {
   }
 }
 
-/** No answer of the node: not reached, timed out, cut off, or not JSON-RPC. It may have acted. */
-export class NodeUnreachable extends Error {
-  override readonly name = 'NodeUnreachable'
-}
-
 const CALL_TIMEOUT_MS = 30_000
-/** A longer reply counts as lost; the largest, a full block with its details, has some 20 MB. */
-const REPLY_BYTES_MAX = 128 * 1024 * 1024
 /** The codes of the node are negative; a positive one is a status of HTTP. */
 const HTTP_UNAUTHORIZED = 401
 /**
@@ -114,54 +108,16 @@ function translated(error: unknown, method: string): Error {
   return new RpcError(code, message)
 }
 
-type Reply = {
-  readonly statusCode: number
-  readonly statusMessage: string
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-  readonly body: string
-}
-
-/** Each call has a connection of its own: a reply lost with a kept one could not be told. */
 async function post(
   access: NodeAccess,
   call: { readonly body: string; readonly uri: string; readonly options: CallOptions },
-): Promise<Reply> {
+): Promise<PostReply> {
   const { timeoutMs = CALL_TIMEOUT_MS, signal } = call.options
-  const signals = [
-    ...(timeoutMs === 'none' ? [] : [AbortSignal.timeout(timeoutMs)]),
-    ...(signal ? [signal] : []),
-  ]
+  const login = Buffer.from(`${access.user}:${access.password}`).toString('base64')
   const url = new URL(call.uri, access.url)
-  const request = url.protocol === 'https:' ? httpsRequest : httpRequest
-  const { promise, resolve, reject } = Promise.withResolvers<Reply>()
-  const outgoing = request(url, {
-    method: 'POST',
-    agent: false,
-    auth: `${access.user}:${access.password}`,
-    headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(call.body) },
-    signal: AbortSignal.any(signals),
-  })
-  outgoing.on('error', reject)
-  outgoing.on('response', response => {
-    const { statusCode = 0, statusMessage = '', headers } = response
-    readWhole(response).then(body => resolve({ statusCode, statusMessage, headers, body }), reject)
-  })
-  outgoing.end(call.body)
-  return promise.catch(error => {
-    throw new NodeUnreachable(error instanceof Error ? error.message : String(error))
-  })
-}
-
-async function readWhole(chunks: AsyncIterable<Uint8Array>): Promise<string> {
-  const read: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of chunks) {
-    length += chunk.length
-    if (length > REPLY_BYTES_MAX) throw new Error('the reply is too long')
-    read.push(chunk)
-  }
-  const text = Buffer.concat(read).toString('utf8')
+  const headers = { authorization: `Basic ${login}` }
+  const reply = await postJson(url, headers, call.body, { timeoutMs, signal })
   // The package would take a list for the results of a batch, which is never asked for here.
-  if (text.startsWith('[')) throw new Error('the reply is a list')
-  return text
+  if (reply.body.startsWith('[')) throw new NodeUnreachable('the reply is a list')
+  return reply
 }
