@@ -3,6 +3,7 @@ import type { Txid } from '../../lib/ids.ts'
 import type { RailBooks } from '../rail.ts'
 import { L1_BOOKS } from './l1/l1-parts.ts'
 import { txidOf as l1Txid } from './l1/transaction.ts'
+import { txidOf as thunderTxid } from './thunder/signed.ts'
 import { THUNDER_BOOKS } from './thunder/thunder-books.ts'
 
 /** What the core must know of a rail without asking any node. */
@@ -17,7 +18,7 @@ export const RAIL_NAMES = ['l1', 'thunder'] as const
 
 const FACTS: Readonly<Record<(typeof RAIL_NAMES)[number], RailFacts>> = {
   l1: { books: L1_BOOKS, txidOf: l1Txid },
-  thunder: { books: THUNDER_BOOKS, txidOf: l1Txid },
+  thunder: { books: THUNDER_BOOKS, txidOf: thunderTxid },
 }
 
 /** The facts of a rail by the name that batches have it under. */
