@@ -9,6 +9,8 @@ import {
   type SignerConfig,
   type SigningWallet,
   startSignerServer,
+  type ThunderWallet,
+  thunderWallet,
   walletKey,
 } from '../signer/index.ts'
 import { CommandError, parseOptions } from './command.ts'
@@ -23,12 +25,13 @@ export async function runSigner(args: readonly string[]): Promise<number> {
   const asked = untilAskedToStop()
   const channelKey = await readSecret(config.listen.keyFile)
   const wallets = await signingWallets(config)
+  const thunder = await thunderKeys(config)
   const clock = steadyClock()
   const store = await openMemory(config.memory, clock).catch(explainMemory)
   try {
     const { network, policy } = config
     const clocks = { clock, wall: systemClock }
-    const signer = createSigner({ network, policy, wallets, store, ...clocks, log })
+    const signer = createSigner({ network, policy, wallets, thunder, store, ...clocks, log })
     const { host, port } = config.listen
     const server = await startSignerServer({ host, port, channelKey, signer, log })
     log.info({ host, port: server.port, head: store.memory().head }, 'the signer is listening')
@@ -67,4 +70,8 @@ async function signingWallets({ wallets }: SignerConfig) {
     signing[name] = { descriptor: wallet.descriptor, key }
   }
   return signing
+}
+
+async function thunderKeys({ thunder }: SignerConfig): Promise<ThunderWallet | null> {
+  return thunder ? thunderWallet(await readSecret(thunder.seedFile), thunder.addresses) : null
 }

@@ -5,7 +5,7 @@ import { digest } from '../lib/ids.ts'
 import { systemRandom } from '../lib/random.ts'
 import { systemClock } from '../lib/time.ts'
 import { newestHead, storeHead } from '../payouts/index.ts'
-import { accountDescriptors, cosignerKey, createMemory } from '../signer/index.ts'
+import { accountDescriptors, cosignerKey, createMemory, thunderWallet } from '../signer/index.ts'
 import {
   confirmHeads,
   confirmRequestJson,
@@ -22,25 +22,28 @@ import { withDatabase } from './with-database.ts'
 
 /** Makes a seed and prints the descriptors that a watch-only wallet is made from. */
 export async function runKeygen(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(args, ['network', 'out'])
+  const { options } = parseOptions(args, ['network', 'out', 'thunder'])
   const network = parseNetwork(options.network)
   const seed = systemRandom.bytes(32)
   await writeSecret(need(options.out, '--out FILE'), seed)
-  return sayPublic(seed, network)
+  return sayPublic(seed, network, options.thunder)
 }
 
 /** Prints the same of a seed that is there: one that came back from paper must give the same keys. */
 export async function runPublic(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(args, ['network', 'seed'])
+  const { options } = parseOptions(args, ['network', 'seed', 'thunder'])
   const network = parseNetwork(options.network)
-  return sayPublic(await readSecret(need(options.seed, '--seed FILE')), network)
+  return sayPublic(await readSecret(need(options.seed, '--seed FILE')), network, options.thunder)
 }
 
-function sayPublic(seed: Uint8Array, network: Network): number {
+function sayPublic(seed: Uint8Array, network: Network, thunder = '1'): number {
+  const count = /^[1-9]\d?$/.test(thunder) ? Number(thunder) : 0
+  if (count === 0) throw new CommandError('--thunder is a number of addresses from 1 to 99')
   const { wpkh, tr } = accountDescriptors(seed, network)
   say(wpkh)
   say(tr)
   say(`as one key of a multisig: ${cosignerKey(seed, network)}`)
+  for (const address of thunderWallet(seed, count).keys()) say(`on Thunder: ${address}`)
   return 0
 }
 

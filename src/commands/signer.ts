@@ -4,8 +4,8 @@ import { runConfirm, runInit, runKeygen, runPublic, runRelay, runStatus } from '
 
 /** How the signer's verbs are called. */
 export const SIGNER_HELP = `signer --config FILE
-signer keygen --network NAME --out FILE
-signer public --network NAME --seed FILE
+signer keygen --network NAME --out FILE [--thunder COUNT]
+signer public --network NAME --seed FILE [--thunder COUNT]
 signer init --config FILE
 signer status --config POOL_FILE
 signer confirm --signer POSITION:HASH --pool POSITION:HASH --key FILE --out ACT_FILE

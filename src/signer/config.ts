@@ -8,6 +8,8 @@ const OPERATORS_MAX = 50
 const KEYS_MAX = 10
 const BANDS_MAX = 10
 const ALLOWED_MAX = 10_000
+/** More addresses help nobody: a few keep what is asked about each of them small. */
+const THUNDER_ADDRESSES_MAX = 100
 
 const alias = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes')
 const path = z.string().min(1)
@@ -59,6 +61,10 @@ const configSchema = z.strictObject({
   }),
   memory: path,
   wallets: z.strictObject({ hot: wallet, cold: wallet.optional() }),
+  /** Addresses are counted from 1, as a Thunder wallet gives them out. */
+  thunder: z
+    .strictObject({ seedFile: path, addresses: z.int().min(1).max(THUNDER_ADDRESSES_MAX) })
+    .optional(),
   policy: policySchema,
 })
 

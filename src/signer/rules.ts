@@ -1,4 +1,4 @@
-import { unreachable } from '../lib/assert.ts'
+import { assert, unreachable } from '../lib/assert.ts'
 import type { BatchId, Digest, Txid, UnixMs } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
 import {
@@ -16,6 +16,7 @@ import {
 import { closedBefore, type Memory, spentBefore } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
 import { isFrozen, type Standing, standingComplaint, timeOf } from './standing.ts'
+import { type CheckedThunder, checkThunderTransaction } from './thunder.ts'
 import { type CheckedTransaction, checkTransaction } from './transaction.ts'
 
 /**
@@ -33,13 +34,18 @@ const CLOSED_A_DAY_MAX = 1000
 
 const NOTHING_SPENT: Spent = { day: sats(0n), autoDay: sats(0n), byDestination: new Map() }
 
+/** What is to be signed, found good by the rules of its rail. */
+export type Checked =
+  | { readonly rail: 'l1'; readonly transaction: Extract<CheckedTransaction, { kind: 'good' }> }
+  | { readonly rail: 'thunder'; readonly transaction: Extract<CheckedThunder, { kind: 'good' }> }
+
 /** What a request is worth. */
 export type Judgement =
   | {
       readonly kind: 'sign'
       readonly batch: BatchId
       readonly wallet: 'hot' | 'cold'
-      readonly transaction: Extract<CheckedTransaction, { kind: 'good' }>
+      readonly checked: Checked
       /** To be remembered before the signatures leave; null where it is already. */
       readonly event: MemoryEvent | null
     }
@@ -57,8 +63,8 @@ export function judgeRequest(standing: Standing, request: SignRequest): Judgemen
   if (manifest.network !== network) return refused(`the manifest is of ${manifest.network}`)
   if (isFrozen(standing, manifest.rail)) return refused('the rail is frozen')
   if (manifest.rail !== request.rail) return refused(`the manifest is of rail ${manifest.rail}`)
-  const wallet = standing.wallets[manifest.wallet]
-  if (!wallet) return refused(`this host has no key of the ${manifest.wallet} wallet`)
+  const missing = keyComplaint(standing, manifest)
+  if (missing !== null) return refused(missing)
 
   const hash = manifestHash(request.manifest)
   if (memory.closed.has(hash)) return { kind: 'closed', event: null }
@@ -74,13 +80,41 @@ export function judgeRequest(standing: Standing, request: SignRequest): Judgemen
   const verdict = judgeSpend(standing.policy, { manifest, acts }, spent, now)
   if (verdict.kind !== 'approved') return refused(verdictText(verdict))
 
-  const transaction = checkTransaction(request.psbt, manifest, wallet.descriptor)
-  if (transaction.kind === 'refused') return transaction
-  if (known && known.txids.size >= VERSIONS_MAX && !known.txids.has(transaction.txid))
+  const checked = check(standing, request, manifest)
+  if (checked.kind === 'refused') return checked
+  const { txid } = checked.transaction
+  if (known && known.txids.size >= VERSIONS_MAX && !known.txids.has(txid))
     return refused('the batch has too many versions')
-  const event = eventOf(memory, manifest, transaction.txid, verdict.by)
-  const { batch } = manifest
-  return { kind: 'sign', batch, wallet: manifest.wallet, transaction, event }
+  const event = eventOf(memory, manifest, txid, verdict.by)
+  const { batch, wallet } = manifest
+  return { kind: 'sign', batch, wallet, checked, event }
+}
+
+function keyComplaint({ wallets, thunder }: Standing, { rail, wallet }: Manifest): string | null {
+  if (rail === 'thunder') return thunder ? null : 'this host has no keys on Thunder'
+  return wallets[wallet] ? null : `this host has no key of the ${wallet} wallet`
+}
+
+type CheckOutcome = (Checked & { readonly kind: 'good' }) | ReturnType<typeof refused>
+
+function check(standing: Standing, request: SignRequest, manifest: Manifest): CheckOutcome {
+  switch (request.rail) {
+    case 'l1': {
+      const wallet = standing.wallets[manifest.wallet]
+      assert(wallet !== undefined, 'a batch is judged where its key is')
+      const transaction = checkTransaction(request.psbt, manifest, wallet.descriptor)
+      return transaction.kind === 'good' ? { kind: 'good', rail: 'l1', transaction } : transaction
+    }
+    case 'thunder': {
+      assert(standing.thunder !== null, 'a batch is judged where its keys are')
+      const transaction = checkThunderTransaction(request, manifest, standing.thunder)
+      return transaction.kind === 'good'
+        ? { kind: 'good', rail: 'thunder', transaction }
+        : transaction
+    }
+    default:
+      return unreachable(request)
+  }
 }
 
 function refused(reason: string) {

@@ -1,4 +1,4 @@
-import { assert } from '../lib/assert.ts'
+import { assert, unreachable } from '../lib/assert.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
 import type { Log } from '../lib/log.ts'
 import type { Clock } from '../lib/time.ts'
@@ -16,8 +16,9 @@ import { judgeConfirmation, judgeFreezeAct } from './acts.ts'
 import type { Descriptor, WalletKey } from './descriptor.ts'
 import { type Memory, MemoryTrouble } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
-import { judgeRequest } from './rules.ts'
+import { type Checked, judgeRequest } from './rules.ts'
 import { type Standing, standingComplaint } from './standing.ts'
+import { authorizeAll, type ThunderWallet } from './thunder.ts'
 
 /** A wallet of ours with the part of its key that is on this host. */
 export type SigningWallet = { readonly descriptor: Descriptor; readonly key: WalletKey }
@@ -26,6 +27,8 @@ export type SignerParts = {
   readonly network: Network
   readonly policy: SpendPolicy
   readonly wallets: Readonly<Partial<Record<'hot' | 'cold', SigningWallet>>>
+  /** The keys on Thunder; null where this host has none. */
+  readonly thunder: ThunderWallet | null
   /** Adding throws where the disk does not have the event for sure. */
   readonly store: {
     readonly memory: () => Memory
@@ -89,14 +92,32 @@ export function createSigner(parts: SignerParts): Signer {
       log.warn({ position: head().position }, 'closed what expired unsigned')
       return { kind: 'closed', head: head() }
     }
-    const { psbt, txid } = judged.transaction
-    const wallet = parts.wallets[judged.wallet]
-    assert(wallet !== undefined, 'a request is judged by a wallet that is here')
-    wallet.key.sign(psbt)
+    const { batch, checked, wallet } = judged
+    const signed = signatures(checked, wallet)
     // From here on the signatures exist; they leave only after the memory of them is safe.
     if (judged.event !== null) await store.add(judged.event)
-    log.info({ batch: judged.batch, txid, position: head().position }, 'signed')
-    return { kind: 'signed', psbt: new Uint8Array(psbt.toBuffer()), head: head() }
+    const { txid } = checked.transaction
+    log.info({ batch, txid, position: head().position }, 'signed')
+    return { ...signed, head: head() }
+  }
+
+  function signatures(checked: Checked, name: 'hot' | 'cold') {
+    switch (checked.rail) {
+      case 'l1': {
+        const { psbt } = checked.transaction
+        const wallet = parts.wallets[name]
+        assert(wallet !== undefined, 'a request is judged by a wallet that is here')
+        wallet.key.sign(psbt)
+        return { kind: 'signed', psbt: new Uint8Array(psbt.toBuffer()) } as const
+      }
+      case 'thunder': {
+        assert(parts.thunder !== null, 'a request is judged by keys that are here')
+        const authorizations = [...authorizeAll(checked.transaction, parts.thunder)]
+        return { kind: 'authorized', authorizations } as const
+      }
+      default:
+        return unreachable(checked)
+    }
   }
 
   async function confirm(confirmation: HeadConfirmation): Promise<RelayReply> {

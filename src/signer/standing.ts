@@ -8,6 +8,7 @@ import {
 } from '../treasury/index.ts'
 import type { Descriptor } from './descriptor.ts'
 import { knowsHead, type Memory } from './memory.ts'
+import type { ThunderWallet } from './thunder.ts'
 
 /** A clock may be so far behind what it showed before; further back, nothing is signed. */
 const CLOCK_SLACK_MS = 60_000
@@ -19,6 +20,8 @@ export type Standing = {
   readonly network: string
   readonly policy: SpendPolicy
   readonly wallets: Readonly<Partial<Record<'hot' | 'cold', { readonly descriptor: Descriptor }>>>
+  /** The keys on Thunder; null where this host has none. */
+  readonly thunder: ThunderWallet | null
   readonly memory: Memory
   /** By the steady clock. */
   readonly now: UnixMs

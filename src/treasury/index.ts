@@ -150,6 +150,7 @@ export {
   FREEZE_ACTS_MAX,
   freezeRequestJson,
   freezeRequestSchema,
+  type L1SignRequest,
   type RelayReply,
   relayReplySchema,
   SIGNER_MESSAGE_BYTES_MAX,
@@ -157,6 +158,7 @@ export {
   type SignerHead,
   type SignReply,
   type SignRequest,
+  type SpentOutput,
   type StatusReply,
   type StatusRequest,
   signReplyJson,
@@ -165,6 +167,7 @@ export {
   signRequestSchema,
   statusReplySchema,
   statusRequestSchema,
+  type ThunderSignRequest,
 } from './signer-messages.ts'
 export { taggedHash } from './tagged-hash.ts'
 export {

@@ -1,6 +1,9 @@
 import { z } from 'zod'
+import { unreachable } from '../lib/assert.ts'
 import { fromHex, toHex } from '../lib/bytes.ts'
 import { digest, unixMs } from '../lib/ids.ts'
+import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
+import type { Authorization } from '../lib/thunder/authorization.ts'
 import { type OperatorKey, parseOperatorKey, type SignedAct } from './approval.ts'
 import type { SignedFreezeAct } from './freeze.ts'
 import type { HeadConfirmation } from './signer-head.ts'
@@ -49,7 +52,25 @@ const actSchema = z
   })
   .transform((act): SignedAct => act)
 
-/** Everything that a signature on the main chain is judged by. Each later rail adds its own kind. */
+/** Coins in one request; the signer refuses fewer than that. */
+const SPENT_MAX = 1000
+
+const amount = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,15})$/)
+  .transform(BigInt)
+  .refine(n => n <= MAX_MONEY_SATS)
+  .transform(sats)
+
+/** What a coin on Thunder holds; the input's hash tells whether it is true. */
+const spentSchema = z.strictObject({
+  /** In its bare form. */
+  address: z.string().max(28),
+  valueSats: amount,
+})
+export type SpentOutput = z.infer<typeof spentSchema>
+
+/** Everything that a signature is judged by, for each rail. */
 export const signRequestSchema = z.discriminatedUnion('rail', [
   z.strictObject({
     rail: z.literal('l1'),
@@ -61,18 +82,60 @@ export const signRequestSchema = z.discriminatedUnion('rail', [
     /** The newest head of the signer that the pool has on record; null when it has none. */
     head: headSchema.nullable(),
   }),
+  z.strictObject({
+    rail: z.literal('thunder'),
+    /** The canonical bytes. */
+    manifest: base64,
+    acts: z.array(actSchema).max(ACTS_MAX),
+    /** In Borsh, as it is hashed and signed. */
+    transaction: base64,
+    /** What the coin of each input holds, in their order. */
+    spent: z.array(spentSchema).max(SPENT_MAX),
+    /** As above. */
+    head: headSchema.nullable(),
+  }),
 ])
 export type SignRequest = z.infer<typeof signRequestSchema>
+/** One on the main chain. */
+export type L1SignRequest = Extract<SignRequest, { rail: 'l1' }>
+/** One on Thunder. */
+export type ThunderSignRequest = Extract<SignRequest, { rail: 'thunder' }>
 
 /** The JSON of a request, as its schema reads it. */
-export function signRequestJson({ acts, manifest, psbt, ...rest }: SignRequest): string {
+export function signRequestJson(request: SignRequest): string {
+  const { acts, manifest, ...rest } = request
   return JSON.stringify({
     ...rest,
     manifest: toBase64(manifest),
-    psbt: toBase64(psbt),
+    ...toSignJson(request),
     acts: acts.map(({ signature, ...act }) => ({ ...act, signature: toHex(signature) })),
   })
 }
+
+function toSignJson(request: SignRequest): object {
+  switch (request.rail) {
+    case 'l1':
+      return { psbt: toBase64(request.psbt) }
+    case 'thunder': {
+      const spent = request.spent.map(each => ({ ...each, valueSats: String(each.valueSats) }))
+      return { transaction: toBase64(request.transaction), spent }
+    }
+    default:
+      return unreachable(request)
+  }
+}
+
+const authorizationSchema = z
+  .strictObject({
+    publicKey: hash,
+    signature,
+  })
+  .transform(
+    (read): Authorization => ({
+      publicKey: fromHex(read.publicKey),
+      signature: read.signature,
+    }),
+  )
 
 /** What a signer answers. Whatever it refused it may be asked again. */
 export const signReplySchema = z.discriminatedUnion('kind', [
@@ -80,13 +143,34 @@ export const signReplySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('signed'), psbt: base64, head: headSchema }),
   /** It expired before anything of it was signed, and from that head on never will be. */
   z.strictObject({ kind: z.literal('closed'), head: headSchema }),
+  /** On Thunder: one authorization for each input, in their order. */
+  z.strictObject({
+    kind: z.literal('authorized'),
+    authorizations: z.array(authorizationSchema).max(SPENT_MAX),
+    head: headSchema,
+  }),
   z.strictObject({ kind: z.literal('refused'), reason: z.string().max(1000), head: headSchema }),
 ])
 export type SignReply = z.infer<typeof signReplySchema>
 
 /** The JSON of a reply, as its schema reads it. */
 export function signReplyJson(reply: SignReply): string {
-  return JSON.stringify(reply.kind === 'signed' ? { ...reply, psbt: toBase64(reply.psbt) } : reply)
+  switch (reply.kind) {
+    case 'signed':
+      return JSON.stringify({ ...reply, psbt: toBase64(reply.psbt) })
+    case 'authorized': {
+      const authorizations = reply.authorizations.map(({ publicKey, signature }) => ({
+        publicKey: toHex(publicKey),
+        signature: toHex(signature),
+      }))
+      return JSON.stringify({ ...reply, authorizations })
+    }
+    case 'closed':
+    case 'refused':
+      return JSON.stringify(reply)
+    default:
+      return unreachable(reply)
+  }
 }
 
 /** Asks where the signer stands; the head as in a request for signatures. */

@@ -2,7 +2,7 @@ import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { toHex } from '../../src/lib/bytes.ts'
 import { sats } from '../../src/lib/money.ts'
-import { encodeManifest, type Manifest, type SignRequest } from '../../src/treasury/index.ts'
+import { encodeManifest, type L1SignRequest, type Manifest } from '../../src/treasury/index.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { batchOf, finalBytes, type Scene, scene } from './scene.ts'
 import { approvals, scriptOfAddress } from './world.ts'
@@ -12,7 +12,7 @@ let node: TestNode
 let it: Scene
 let manifest: Manifest
 /** What an honest pool asks for, with a real node's PSBT. */
-let honest: SignRequest
+let honest: L1SignRequest
 beforeAll(async () => {
   node = await testNode()
   it = await scene(node, 'wpkh')
@@ -53,7 +53,7 @@ const at = (outputs: readonly Output[], index: number): Output => {
   return output
 }
 
-test.each<[string, () => Partial<SignRequest>, string]>([
+test.each<[string, () => Partial<L1SignRequest>, string]>([
   ['no approvals', () => ({ acts: [] }), '0 of 1'],
   ["strangers' approvals", () => ({ acts: approvals(manifest, ['stranger', 'pool']) }), '0 of 1'],
   [

@@ -26,6 +26,8 @@ export type SignerHost = {
   readonly descriptor: string
   /** What `signer keygen` printed. */
   readonly descriptors: { readonly wpkh: string; readonly tr: string }
+  /** The first address on Thunder, which it printed too. */
+  readonly thunderAddress: string
   readonly files: {
     readonly dir: string
     readonly config: string
@@ -59,7 +61,7 @@ export async function signerHost(
   const access = { host: HOST, port: await freePort(), keyFile: at('channel') }
   writeFileSync(access.keyFile, toHex(CHANNEL_KEY), { mode: 0o600 })
   const said = await must('signer', 'keygen', '--network', 'regtest', '--out', files.seed)
-  const [wpkh = '', tr = '', multisig = ''] = said.trim().split('\n')
+  const [wpkh = '', tr = '', multisig = '', thunder = ''] = said.trim().split('\n')
   const single = kind === 'wpkh' ? wpkh : tr
   const descriptor = descriptorOf?.(multisig.replace(/^.*: /, '')) ?? single
   const config = {
@@ -67,6 +69,7 @@ export async function signerHost(
     listen: access,
     memory: files.memory,
     wallets: { hot: { descriptor, seedFile: files.seed } },
+    thunder: { seedFile: files.seed, addresses: 2 },
     policy,
   }
   writeFileSync(files.config, JSON.stringify(config))
@@ -99,6 +102,7 @@ export async function signerHost(
   return {
     ...{ client: clientAt(access.port), clientAt, access, files },
     ...{ descriptor, descriptors: { wpkh, tr }, start, kill, log: () => log },
+    thunderAddress: thunder.replace(/^.*: /, ''),
     remove: async () => {
       await kill()
       await rm(dir, { recursive: true, force: true })

@@ -9,7 +9,7 @@ import { systemClock } from '../../src/lib/time.ts'
 import { hostSigner } from '../../src/payouts/rails/l1/host-signer-client.ts'
 import { buildTransaction, type Order } from '../../src/payouts/rails/l1/transaction.ts'
 import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
-import type { Manifest, SignRequest } from '../../src/treasury/index.ts'
+import type { L1SignRequest, Manifest, SignRequest } from '../../src/treasury/index.ts'
 import type { TestNode } from '../support/bitcoind.ts'
 import { testDatabase } from '../support/database.ts'
 import { signerHost } from './host.ts'
@@ -29,11 +29,11 @@ export async function scene(node: TestNode, kind: 'wpkh' | 'tr') {
   await node.mine(105, await ask('getnewaddress', '', type))
   const client = walletClient(rpc, wallet)
   const coins = await client.coins(1)
-  const requests: SignRequest[] = []
+  const requests: L1SignRequest[] = []
   const overheard = {
     ...host.client,
     sign: (asked: SignRequest) => {
-      requests.push(asked)
+      if (asked.rail === 'l1') requests.push(asked)
       return host.client.sign(asked)
     },
   }

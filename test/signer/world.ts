@@ -10,8 +10,10 @@ import { sats } from '../../src/lib/money.ts'
 import { accountDescriptors, readDescriptor, walletKey } from '../../src/signer/descriptor.ts'
 import { createMemory, type MemoryStore, openMemory } from '../../src/signer/memory-store.ts'
 import { createSigner, type Signer } from '../../src/signer/signer.ts'
+import type { ThunderWallet } from '../../src/signer/thunder.ts'
 import {
   encodeManifest,
+  type L1SignRequest,
   type Manifest,
   manifestHash,
   operatorKeyOf,
@@ -217,7 +219,7 @@ export function requestOf(
   manifest: Manifest,
   psbt: Uint8Array,
   people: readonly Person[] = ['alice'],
-): SignRequest {
+): L1SignRequest {
   const acts = approvals(manifest, people)
   return { rail: 'l1', manifest: encodeManifest(manifest), acts, psbt, head: null }
 }
@@ -241,7 +243,11 @@ export type SignerWorld = {
 }
 
 export async function signerWorld(
-  start: { readonly policy?: SpendPolicy; readonly kind?: Kind } = {},
+  start: {
+    readonly policy?: SpendPolicy
+    readonly kind?: Kind
+    readonly thunder?: ThunderWallet
+  } = {},
 ): Promise<SignerWorld> {
   const dir = mkdtempSync(join(tmpdir(), 'sidepool-test-signer-'))
   const path = join(dir, 'memory')
@@ -265,7 +271,10 @@ export async function signerWorld(
     const wallets = { hot: walletOf(start.kind) }
     running = {
       store,
-      signer: createSigner({ network: 'regtest', policy, store, clock, wall, log, wallets }),
+      signer: createSigner({
+        ...{ network: 'regtest', policy, store, clock, wall, log, wallets },
+        thunder: start.thunder ?? null,
+      }),
     }
   }
   const close = async () => {

@@ -7,7 +7,7 @@ import type { NodeRpc } from '../../../lib/nodes/bitcoin-core-client.ts'
 import type { Clock } from '../../../lib/time.ts'
 import { encodeManifest } from '../../../treasury/index.ts'
 import type { SignerClient } from '../../signer-client.ts'
-import { newestHead, storeHead } from '../../signer-head-store.ts'
+import { askSigner } from '../../signing-client.ts'
 import { takeSignatures } from './cosign.ts'
 import { isNodeTrouble } from './node-trouble-client.ts'
 import type { L1Signer } from './signer.ts'
@@ -21,27 +21,20 @@ export type HostSignerParts = {
   readonly clock: Clock
 }
 
-/**
- * Has versions signed on the signer host. Where its memory ended is on record here before the
- * signatures are used, so that one restored from an older copy signs nothing more for us.
- */
+/** Has versions signed on the signer host. */
 export function hostSigner({ db, client, node, wallet, clock }: HostSignerParts): L1Signer {
   return {
     sign: async ({ manifest, acts, psbt }) => {
       const completed = await orReason(() => completePsbt(node, wallet, psbt))
       if (typeof completed === 'string') return { kind: 'waits', reason: completed }
-      const head = await newestHead(db)
-      const asked = { manifest: encodeManifest(manifest), acts: [...acts], psbt: completed, head }
-      const answer = await client.sign({ rail: 'l1', ...asked })
-      if (answer.kind === 'no answer') return { kind: 'waits', reason: answer.reason }
-      const reply = answer.value
-      if (reply.kind === 'refused')
-        return { kind: 'waits', reason: `the signer refuses: ${reply.reason}` }
-      const wrong = await storeHead(db, reply.head, clock.now())
-      if (wrong !== null) return { kind: 'waits', reason: wrong }
-      if (reply.kind === 'closed') return { kind: 'closed' }
+      const asked = { manifest: encodeManifest(manifest), acts: [...acts], psbt: completed }
+      const given = await askSigner({ db, client, clock }, { rail: 'l1', ...asked })
+      if (given.kind === 'waits') return given
+      if (given.kind === 'closed') return { kind: 'closed' }
+      if (given.kind !== 'signed')
+        return { kind: 'waits', reason: 'the signer gave signatures of another rail' }
       // The signer made its PSBT anew; no field of a signer that was taken over reaches ours.
-      const taken = takeSignatures(completed, reply.psbt)
+      const taken = takeSignatures(completed, given.psbt)
       if (taken.kind === 'taken') return { kind: 'signed', psbt: taken.psbt }
       return { kind: 'waits', reason: `of what the signer gave: ${taken.reason}` }
     },
