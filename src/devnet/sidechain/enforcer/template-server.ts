@@ -1,0 +1,145 @@
+import { z } from 'zod'
+import { toHex } from '../../../lib/bytes.ts'
+import type { Clock } from '../../../lib/time.ts'
+import {
+  type HttpReply,
+  type HttpRequest,
+  type HttpShell,
+  jsonReply,
+  refuseHttp,
+  startHttpShell,
+} from '../http-shell.ts'
+import { answerBody, METHOD_NOT_FOUND, type RpcCall, type RpcOutcome } from '../json-rpc.ts'
+import type { PlacedJson } from '../positioned-json.ts'
+import { field, listOf, optional, readText } from '../serde.ts'
+import type { NodeFollower } from './follow-node.ts'
+import type { BlockProducer } from './producer.ts'
+import { describeCoinbase, NOTHING_OWN } from './template.ts'
+
+/** A long poll ends after that, with a template of the same tip. */
+const LONG_POLL_MS = 30_000
+const BODY_BYTES_MAX = 16 * 1024 * 1024
+const TIP_CHARS = 64
+
+const SYNCING = {
+  code: -10,
+  message: 'enforcer is still syncing, and cannot build block templates yet',
+}
+
+/**
+ * The enforcer's template server: `getblocktemplate` and `submitblock`, JSON-RPC 2.0. A template
+ * has `coinbasetxn` in the place of `coinbasevalue`, and counts `depends` from 0.
+ *
+ * Source: cusf-enforcer-mempool, lib/server.rs.
+ *
+ * @param isSyncing while it is true, every template is refused as at the start of the real one
+ * @param payoutScript whom a block pays that nobody changes
+ */
+export async function startTemplateServer(options: {
+  readonly port: number
+  readonly follower: NodeFollower
+  readonly producer: BlockProducer
+  readonly syncMempool: () => Promise<void>
+  readonly isSyncing: () => boolean
+  readonly payoutScript: Uint8Array
+  readonly clock: Clock
+}): Promise<HttpShell> {
+  const { follower, producer, clock } = options
+  let sequence = 0n
+
+  async function getTemplate({ params }: RpcCall): Promise<RpcOutcome> {
+    const request = params.read(0, 'request', readRequest)
+    if (options.isSyncing()) return { kind: 'error', error: SYNCING }
+    const tip = request.longpollid?.slice(0, TIP_CHARS)
+    if (tip !== undefined) await waitForOtherTip(follower, tip)
+    if (!request.capabilities?.includes('coinbasetxn'))
+      return internal('the `coinbasetxn` GBT capability is required')
+    await follower.sync()
+    await options.syncMempool()
+    const produced = await producer.draft(options.payoutScript, false, NOTHING_OWN)
+    if (produced.kind === 'stuck') return internal(produced.text)
+    const { draft, node } = produced
+    const id = `${node.previousblockhash}${sequence.toString(16).padStart(16, '0')}`
+    sequence += 1n
+    return {
+      kind: 'result',
+      value: {
+        version: node.version,
+        rules: ['csv', '!segwit', 'taproot'],
+        vbavailable: {},
+        vbrequired: 0,
+        previousblockhash: node.previousblockhash,
+        transactions: draft.transactions.map(({ transaction, wtxid, fee, weight, depends }) => ({
+          data: toHex(transaction.raw),
+          txid: transaction.txid,
+          hash: wtxid,
+          depends,
+          fee: Number(fee),
+          sigops: null,
+          weight,
+        })),
+        coinbaseaux: {},
+        coinbasetxn: describeCoinbase(draft),
+        longpollid: id,
+        target: node.target,
+        mintime: node.mintime,
+        mutable: ['time', 'transactions', 'prevblock'],
+        noncerange: '00000000ffffffff',
+        sigoplimit: 80_000,
+        sizelimit: 4_000_000,
+        weightlimit: 4_000_000,
+        // Its own clock, which after many quick blocks is behind what the chain allows.
+        curtime: Math.floor(clock.now() / 1000),
+        bits: node.bits,
+        height: follower.tip().height + 1,
+        signet_challenge: null,
+        default_witness_commitment: toHex(draft.commitment),
+      },
+    }
+  }
+
+  async function submit({ params }: RpcCall): Promise<RpcOutcome> {
+    const block = params.read(0, 'block_hex', readText)
+    const refusal = await follower.call('submitblock', block).catch(String)
+    return { kind: 'result', value: z.string().nullable().parse(refusal) }
+  }
+
+  async function call(rpc: RpcCall): Promise<RpcOutcome> {
+    if (rpc.method === 'getblocktemplate') return getTemplate(rpc)
+    if (rpc.method === 'submitblock') return submit(rpc)
+    return { kind: 'error', error: METHOD_NOT_FOUND }
+  }
+  async function answer(request: HttpRequest): Promise<HttpReply> {
+    return refuseHttp(request) ?? jsonReply(200, await answerBody(request.body, call))
+  }
+  return startHttpShell({ port: options.port, bodyBytesMax: BODY_BYTES_MAX, answer })
+}
+
+function readRequest(json: PlacedJson) {
+  const texts = optional(listOf(readText))
+  const at = <T>(name: string, read: (json: PlacedJson) => T): T | null =>
+    json.kind === 'object' && json.fields.has(name) ? field(json, name, read) : null
+  return {
+    capabilities: at('capabilities', texts) ?? undefined,
+    longpollid: at('longpollid', optional(readText)) ?? undefined,
+  }
+}
+
+function internal(data: string): RpcOutcome {
+  return { kind: 'error', error: { code: -32603, message: 'Internal error', data } }
+}
+
+/** Bids that come meanwhile wake nobody. */
+async function waitForOtherTip(follower: NodeFollower, tip: string): Promise<void> {
+  const state = await follower.sync()
+  if (state.tip !== tip) return
+  await new Promise<void>(resolve => {
+    const timer = setTimeout(done, LONG_POLL_MS).unref()
+    const end = follower.onBlock(done)
+    function done(): void {
+      clearTimeout(timer)
+      end()
+      resolve()
+    }
+  })
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod'
+import { type DrivechainOpcode, readRequest } from '../../../bmm/index.ts'
+import { fromHex } from '../../../lib/bytes.ts'
+import type { Log } from '../../../lib/log.ts'
+import type { NodeFollower } from './follow-node.ts'
+import { judgeMainTransaction } from './judge-transaction.ts'
+import { type MainTransaction, readMainTransaction } from './main-block.ts'
+
+/** Keeps what breaks the rules out of the node's blocks, as far as the real enforcer does. */
+export type MempoolWatch = {
+  /** Looks at the node's mempool now, after the chain. */
+  readonly sync: () => Promise<void>
+  /** The enforcer's process starts again: every transaction is judged anew. */
+  readonly restart: () => void
+}
+
+/**
+ * A transaction is judged once, against the tip of that moment: so a deposit that was fine when it
+ * came, and is not any more, stays in every template and spoils it. Only bids are judged again,
+ * since each holds for one parent. What fails is not removed: the node is told a fee so low that it
+ * never mines it.
+ */
+export function watchMempool(options: {
+  readonly follower: NodeFollower
+  readonly opcode: DrivechainOpcode
+  readonly log: Log
+}): MempoolWatch {
+  const { follower, opcode, log } = options
+  const seen = new Map<string, { readonly transaction: MainTransaction; readonly isBid: boolean }>()
+  const lowered = new Set<string>()
+  let judgedAt = ''
+
+  async function judge(transaction: MainTransaction): Promise<void> {
+    const { txid } = transaction
+    const state = follower.tip()
+    const context = { opcode, commitments: null, parent: state.tip }
+    const verdict = judgeMainTransaction(state, transaction, context)
+    if (verdict.kind === 'applied' || lowered.has(txid)) return
+    lowered.add(txid)
+    log.warn({ txid, reason: verdict.reason }, 'simulated enforcer: fee of a transaction lowered')
+    await follower.call('prioritisetransaction', txid, 0, LOWERED_BY_SATS)
+  }
+
+  return {
+    async sync() {
+      const now = new Set(z.array(z.string()).parse(await follower.call('getrawmempool')))
+      for (const txid of seen.keys()) if (!now.has(txid)) seen.delete(txid)
+      const { tip } = follower.tip()
+      const isNewTip = tip !== judgedAt
+      judgedAt = tip
+      for (const { transaction, isBid } of [...seen.values()])
+        if (isNewTip && isBid) await judge(transaction)
+      for (const txid of now) {
+        if (seen.has(txid)) continue
+        const hex = await follower.call('getrawtransaction', txid).catch(() => null)
+        // It was mined or replaced since the list was made.
+        if (typeof hex !== 'string') continue
+        const transaction = readMainTransaction(fromHex(hex))
+        const isBid = readRequest(transaction.outputs[0]?.script ?? new Uint8Array()) !== null
+        seen.set(txid, { transaction, isBid })
+        await judge(transaction)
+      }
+    },
+    restart() {
+      seen.clear()
+    },
+  }
+}
+
+/** All the bitcoin that there can be. */
+const LOWERED_BY_SATS = -2_100_000_000_000_000
