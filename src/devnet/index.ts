@@ -1,4 +1,7 @@
-/** Real parts for the demo and the tests: a node, a queue's server, a proxy and a miner. */
+/**
+ * Real parts for the demo and the tests: a node, a queue's server, a proxy and a miner; and two
+ * that are simulated, a sidechain's node and its enforcer.
+ */
 
 export { type Bitcoind, startBitcoind } from './bitcoind.ts'
 export { type BitcoindBinary, findBitcoind } from './bitcoind-binary.ts'
@@ -18,3 +21,8 @@ export {
   type SchemePorts,
 } from './regtest-config.ts'
 export type { ServerProcess } from './server-process.ts'
+export { activateThunder, callConnect } from './sidechain/activate.ts'
+export type { EnforcerControl, SimulatedEnforcer } from './sidechain/enforcer-sim.ts'
+export { type Sidechain, startSidechain } from './sidechain/start.ts'
+export { THUNDER_VERSIONS, type ThunderVersion } from './sidechain/thunder/methods.ts'
+export type { CallFault, SimulatedThunder, ThunderControl } from './sidechain/thunder-sim.ts'
