@@ -84,7 +84,7 @@ export async function restoreJobs(db: Kysely<Database>, now: UnixMs): Promise<Jo
 export async function restoreHashes(
   db: Kysely<Database>,
   heights: readonly number[],
-  add: (height: number, hashHex: string) => unknown,
+  add: (height: number, hash: Uint8Array) => unknown,
 ): Promise<void> {
   if (heights.length === 0) return
   const shares = db
@@ -101,7 +101,7 @@ export async function restoreHashes(
       ? shares.where(sql<boolean>`(height, hash) > (${after.height}, ${after.hash})`)
       : shares
     const rows = await page.limit(HASHES_PER_PAGE).execute()
-    for (const { height, hash } of rows) add(height, hash.toString('hex'))
+    for (const { height, hash } of rows) add(height, hash)
     last = rows.length === HASHES_PER_PAGE ? rows.at(-1) : undefined
   } while (last)
 }

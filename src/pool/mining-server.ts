@@ -61,7 +61,7 @@ export async function startMining(options: MiningOptions): Promise<Mining> {
   const shares = createShareStore({ db, clock, log, waitMaxMs: options.shareWaitMaxMs })
   const sessions = createSessionServer({
     ...{ clock, log, jobs, duplicates, shares },
-    check: await createShareCheck(duplicates),
+    check: createShareCheck(duplicates),
     sessions: createSessionStore(db, clock, random),
     authorize: options.authorize,
     nodes: options.nodes,

@@ -1,9 +1,10 @@
-import { createSHA256 } from 'hash-wasm'
-import { toHex } from '../lib/bytes.ts'
+import { sha256d } from '../lib/bitcoin/hash.ts'
 import type { RejectReason } from '../statement/index.ts'
 import type { Duplicates } from './duplicates.ts'
-import type { Job } from './job.ts'
-import { blockTarget, isAtMost, previousBlockLe, shareTarget } from './share-target.ts'
+import { headerOf, type Job } from './job.ts'
+import { HEADER_BYTES, LANES, ROW_BYTES } from './lanes/program.ts'
+import { createShareLanes, type ShareLanes } from './lanes/share-lanes.ts'
+import { blockTarget, isAtMost, shareTarget } from './share-target.ts'
 
 /** Why a share is refused. A worker that is not authorized has no account to count it under. */
 export type Refusal = RejectReason | 'unauthorized'
@@ -30,7 +31,6 @@ export type Proof = {
   readonly header: Uint8Array
   /** Display order: most significant byte first. */
   readonly hash: Uint8Array
-  readonly hashHex: string
   /** It meets the block target: submit it before anything else, whatever the verdict. */
   readonly isBlock: boolean
 }
@@ -40,67 +40,70 @@ export type ShareVerdict =
   | { readonly kind: 'accepted'; readonly proof: Proof; readonly difficultyLog2: number }
   | { readonly kind: 'rejected'; readonly proof: Proof; readonly refusal: Refusal }
 
-/** Judges what arrived together; a hasher of several lanes fits behind this shape. */
+/** Judges what arrived together; of two equal shares, the one that comes later is the duplicate. */
 export type CheckShares = (candidates: readonly Candidate[]) => readonly ShareVerdict[]
+
+/** Writes a row for each candidate at its place: its header, and its hash in display order. */
+export type HashCandidates = (candidates: readonly Candidate[], rows: Uint8Array) => void
 
 /**
  * @param seen gains the hash of every share accepted; a share of too low a difficulty is judged
  *   before, so that it takes no room there
+ * @param hashAll four at once where this machine can, else one after another
  */
-export async function createShareCheck(seen: Duplicates): Promise<CheckShares> {
-  const sha256 = await createSHA256()
-  const sha256d = (bytes: Uint8Array) => {
-    const once = sha256.init().update(bytes).digest('binary')
-    return sha256.init().update(once).digest('binary')
+export function createShareCheck(
+  seen: Duplicates,
+  hashAll: HashCandidates = hashInLanes(createShareLanes()),
+): CheckShares {
+  return candidates => {
+    const rows = new Uint8Array(candidates.length * ROW_BYTES)
+    hashAll(candidates, rows)
+    return candidates.map((candidate, index) =>
+      judge(candidate, rows.subarray(index * ROW_BYTES, (index + 1) * ROW_BYTES), seen),
+    )
   }
-  return candidates => candidates.map(candidate => judge(candidate, seen, sha256d))
 }
 
-type Hash = (bytes: Uint8Array) => Uint8Array
+/** The plain way, which says what a row is: the header that a block is built with, and its hash. */
+export const hashOneByOne: HashCandidates = (candidates, rows) => {
+  for (const [index, candidate] of candidates.entries()) {
+    const header = headerOf(candidate.job, candidate)
+    rows.set(header, index * ROW_BYTES)
+    rows.set(sha256d(header).reverse(), index * ROW_BYTES + HEADER_BYTES)
+  }
+}
 
-function judge(candidate: Candidate, seen: Duplicates, sha256d: Hash): ShareVerdict {
-  const { job, difficultyLog2 } = candidate
-  const header = headerOf(candidate, sha256d)
-  const hash = sha256d(header).reverse()
-  const isBlock = isAtMost(hash, blockTarget(job.template))
-  const proof: Proof = { header, hash, hashHex: toHex(hash), isBlock }
-  const rejected = (refusal: Refusal): ShareVerdict => ({ kind: 'rejected', proof, refusal })
-  if (candidate.refusal !== null) return rejected(candidate.refusal)
-  if (!isAtMost(hash, shareTarget(difficultyLog2))) return rejected('low-difficulty')
-  if (!seen.add(job.template.height, proof.hashHex)) return rejected('duplicate')
+/** Shares on one job go through the lanes together, in whatever order they came. */
+export function hashInLanes(lanes: ShareLanes | null): HashCandidates {
+  if (lanes === null) return hashOneByOne
+  return (candidates, rows) => {
+    for (const [job, indexes] of indexesByJob(candidates))
+      for (let i = 0; i < indexes.length; i += LANES)
+        lanes.hash(job, candidates, indexes.slice(i, i + LANES), rows)
+  }
+}
+
+function indexesByJob(candidates: readonly Candidate[]): Map<Job, readonly number[]> {
+  const byJob = new Map<Job, number[]>()
+  for (const [index, { job }] of candidates.entries()) {
+    const indexes = byJob.get(job)
+    if (indexes) indexes.push(index)
+    else byJob.set(job, [index])
+  }
+  return byJob
+}
+
+function judge(
+  { job, difficultyLog2, refusal }: Candidate,
+  row: Uint8Array,
+  seen: Duplicates,
+): ShareVerdict {
+  const header = row.subarray(0, HEADER_BYTES)
+  const hash = row.subarray(HEADER_BYTES)
+  const proof: Proof = { header, hash, isBlock: isAtMost(hash, blockTarget(job.template)) }
+  if (refusal !== null) return { kind: 'rejected', proof, refusal }
+  if (!isAtMost(hash, shareTarget(difficultyLog2)))
+    return { kind: 'rejected', proof, refusal: 'low-difficulty' }
+  if (!seen.add(job.template.height, hash)) return { kind: 'rejected', proof, refusal: 'duplicate' }
   return { kind: 'accepted', proof, difficultyLog2 }
-}
-
-/**
- * The 80 bytes: version, previous block, merkle root, time, bits, nonce; integers little-endian,
- * hashes in internal order. Vectors: blocks 1 and 170 in test/pool/share.test.ts.
- */
-function headerOf(candidate: Candidate, sha256d: Hash): Uint8Array {
-  const { job } = candidate
-  const header = new Uint8Array(80)
-  const view = new DataView(header.buffer)
-  view.setUint32(0, candidate.version, true)
-  header.set(previousBlockLe(job.template), 4)
-  header.set(merkleRoot(candidate, sha256d), 36)
-  view.setUint32(68, candidate.time, true)
-  view.setUint32(72, job.template.bits, true)
-  view.setUint32(76, candidate.nonce, true)
-  return header
-}
-
-function merkleRoot({ job, extranonce1, extranonce2 }: Candidate, sha256d: Hash): Uint8Array {
-  const coinbase = new Uint8Array(
-    job.coinbase1.length + extranonce1.length + extranonce2.length + job.coinbase2.length,
-  )
-  coinbase.set(job.coinbase1)
-  coinbase.set(extranonce1, job.coinbase1.length)
-  coinbase.set(extranonce2, job.coinbase1.length + extranonce1.length)
-  coinbase.set(job.coinbase2, job.coinbase1.length + extranonce1.length + extranonce2.length)
-  const pair = new Uint8Array(64)
-  pair.set(sha256d(coinbase))
-  for (const branch of job.template.branches) {
-    pair.set(branch, 32)
-    pair.set(sha256d(pair))
-  }
-  return pair.subarray(0, 32)
 }

@@ -360,7 +360,7 @@ test('a restart finds the jobs that miners work on, and the shares accepted on t
   const jobs = await restoreJobs(database.db, NOW)
   expect(jobs).toEqual([{ ...job, cleanJobs: false }])
   const seen = new Set<string>()
-  await restoreHashes(database.db, [100], (_, hash) => seen.add(hash))
+  await restoreHashes(database.db, [100], (_, hash) => seen.add(toHex(hash)))
   expect([...seen].sort()).toEqual(await storedHashes(database))
   expect(seen.has(toHex(share.hash))).toBe(true)
   expect(await restoreJobs(database.db, unixMs(NOW + 600_001))).toEqual([])

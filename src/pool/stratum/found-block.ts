@@ -1,5 +1,7 @@
 import { workFromTarget } from '../../lib/bitcoin/target.ts'
+import { toHex } from '../../lib/bytes.ts'
 import { blockHash, type UnixMs } from '../../lib/ids.ts'
+import type { ShareRow } from '../group-store.ts'
 import { assembleBlock } from '../job.ts'
 import type { Candidate } from '../share.ts'
 import type { Recording } from '../share-store.ts'
@@ -40,24 +42,46 @@ export async function submitToAll(
 
 /** What to store of a submission: the share if it is one, and a block once a node took it. */
 export function recordingOf(
-  { pending, verdict, answers, accountId }: Extract<Effect, { kind: 'record' }>,
+  effect: Extract<Effect, { kind: 'record' }>,
   scheme: string,
   now: UnixMs,
 ): Recording {
+  const share = shareOf(effect)
+  return effect.answers.length === 0
+    ? { share, candidates: [], block: null }
+    : { share, ...blockOf(effect, scheme, now) }
+}
+
+function shareOf({ pending, verdict }: Extract<Effect, { kind: 'record' }>): ShareRow | null {
   const { candidate, worker, sessionId, receivedAt } = pending
+  if (verdict.kind !== 'accepted' || worker === null) return null
   const { job, extranonce2 } = candidate
-  const { proof } = verdict
-  const { height, value, target } = job.template
-  const share =
-    verdict.kind === 'accepted' && worker !== null
-      ? {
-          ...{ height, hash: proof.hash, header: proof.header, extranonce2, receivedAt },
-          ...{ ...worker, sessionId, jobId: job.id, difficultyLog2: verdict.difficultyLog2 },
-        }
-      : null
-  const hash = blockHash(proof.hashHex)
+  const { hash, header } = verdict.proof
+  return {
+    height: job.template.height,
+    hash,
+    accountId: worker.accountId,
+    workerId: worker.workerId,
+    sessionId,
+    jobId: job.id,
+    difficultyLog2: verdict.difficultyLog2,
+    header,
+    extranonce2,
+    receivedAt,
+  }
+}
+
+function blockOf(
+  { pending, verdict, answers, accountId }: Extract<Effect, { kind: 'record' }>,
+  scheme: string,
+  now: UnixMs,
+): Omit<Recording, 'share'> {
+  const { candidate, worker, sessionId, receivedAt } = pending
+  const { id: jobId, template } = candidate.job
+  const { height, value, target } = template
+  const hash = blockHash(toHex(verdict.proof.hash))
   const candidates = answers.map(({ node, text }) => ({
-    ...{ hash, node, height, jobId: job.id, sessionId, submittedAt: now },
+    ...{ hash, node, height, jobId, sessionId, submittedAt: now },
     answer: text.slice(0, ANSWER_CHARS_MAX),
   }))
   const block = answers.some(({ accepted }) => accepted)
@@ -67,5 +91,5 @@ export function recordingOf(
         work: workFromTarget(target),
       }
     : null
-  return { share, candidates, block }
+  return { candidates, block }
 }

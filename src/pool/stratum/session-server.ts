@@ -203,7 +203,7 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     { pending, verdict }: EffectOf<'submit block'>,
   ): Promise<void> {
     const answers = await submitToAll(deps.nodes, pending.candidate)
-    log.info({ hash: verdict.proof.hashHex, answers }, 'a block was submitted')
+    log.info({ hash: toHex(verdict.proof.hash), answers }, 'a block was submitted')
     apply(connection, { kind: 'block answered', pending, verdict, answers })
   }
 
@@ -211,7 +211,7 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     const { pending, verdict } = effect
     const { height } = pending.candidate.job.template
     shares.record(recordingOf(effect, connection.scheme, clock.now()), outcome => {
-      if (outcome === 'unavailable') deps.duplicates.remove(height, verdict.proof.hashHex)
+      if (outcome === 'unavailable') deps.duplicates.remove(height, verdict.proof.hash)
       apply(connection, { kind: 'recorded', pending, verdict, outcome })
     })
   }

@@ -20,7 +20,7 @@ import {
 
 let check: CheckShares
 const fresh = async () => {
-  check = await createShareCheck(createDuplicates())
+  check = createShareCheck(createDuplicates())
 }
 beforeAll(fresh)
 

@@ -24,7 +24,7 @@ import {
 
 let check: CheckShares
 const fresh = async () => {
-  check = await createShareCheck(createDuplicates())
+  check = createShareCheck(createDuplicates())
 }
 beforeAll(fresh)
 
@@ -289,7 +289,7 @@ test('a block of the chain submitted through a session has its hash', async () =
     const [effect] = through(it, check, it.say(line))
     expect(effect).toMatchObject({
       kind: 'submit block',
-      verdict: { kind: 'accepted', proof: { hashHex: each.hash } },
+      verdict: { kind: 'accepted', proof: { hash: fromHex(each.hash) } },
     })
   }
 })
