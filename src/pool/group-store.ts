@@ -8,6 +8,7 @@ import type { Sats } from '../lib/money.ts'
 import type { RejectReason } from '../statement/index.ts'
 import type { Job } from './job.ts'
 import { insertJobs } from './job-store.ts'
+import { copyShares } from './share-copy-store.ts'
 
 /** A row of `shares`, but for the epoch, which the commit finds out. */
 export type ShareRow = {
@@ -75,9 +76,9 @@ export type GroupOutcome =
   | { readonly kind: 'no open epoch' }
 
 /**
- * Commits a group. Shares alone go in one statement, which is a transaction of its own; with
- * anything else it is one transaction, jobs first. Either holds the open epoch FOR SHARE, so that
- * whoever closes it waits, and all that is written belongs to it.
+ * Commits a group. Shares alone are copied, or where that is refused go in one statement, which is
+ * a transaction of its own; with anything else it is one transaction, jobs first. Each holds the
+ * open epoch FOR SHARE, so that whoever closes it waits, and all that is written belongs to it.
  *
  * @param beforeCommit hears the id of a transaction of several statements, so that a lost reply can
  *   be looked up; it calls the whole thing off by throwing
@@ -89,7 +90,7 @@ export async function commitGroup(
 ): Promise<GroupOutcome> {
   const { jobs, candidates, blocks, rejects } = group
   if (jobs.length + candidates.length + blocks.length + rejects.length === 0)
-    return asOutcome(await insertShares(db, group.shares), group.shares)
+    return commitShares(db, group.shares)
   return db.transaction().execute(async transaction => {
     await insertJobs(transaction, jobs)
     const inserted = await insertShares(transaction, group.shares)
@@ -100,6 +101,15 @@ export async function commitGroup(
     beforeCommit(inserted.transactionId)
     return asOutcome(inserted, group.shares)
   })
+}
+
+async function commitShares(
+  db: Kysely<Database>,
+  shares: readonly ShareRow[],
+): Promise<GroupOutcome> {
+  const { kind } = await copyShares(db, shares)
+  if (kind === 'committed') return { kind, known: [] }
+  return kind === 'refused' ? asOutcome(await insertShares(db, shares), shares) : { kind }
 }
 
 /** SQLSTATE of a transaction id that the server has not given out: invalid_parameter_value. */

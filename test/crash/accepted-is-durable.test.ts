@@ -80,7 +80,8 @@ function watchWire(direction: Direction, chunk: Buffer): Verdict {
 }
 
 function watchDatabase(direction: Direction, chunk: Buffer, connection: number): Verdict {
-  if (direction === 'to server' && chunk.includes('insert into shares')) {
+  // Shares with a new job or with rejects go by a statement, shares alone by COPY.
+  if (direction === 'to server' && /insert into shares|PGCOPY/.test(chunk.toString('latin1'))) {
     if (struck('insert sent')) return 'drop'
     insertOn = connection
   } else if (direction === 'to client' && connection === insertOn) {

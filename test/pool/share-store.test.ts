@@ -197,7 +197,7 @@ describe('a lost reply', () => {
     let lost = 0
     let isInserting = false
     tap = (direction, chunk) => {
-      if (direction === 'to server') isInserting ||= chunk.includes('insert into shares')
+      if (direction === 'to server') isInserting ||= chunk.includes('PGCOPY')
       if (direction !== 'to client' || !isInserting || lost > 0) return 'pass'
       lost++
       setImmediate(proxy.cut)
@@ -256,8 +256,8 @@ describe('while PostgreSQL is away', () => {
     let isSilent = false
     let wasSilent = false
     tap = (direction, chunk) => {
-      // The insert is carried out, its reply never comes, and the next to speak is the retry.
-      if (direction === 'to server') isSilent = !wasSilent && chunk.includes('insert into shares')
+      // The rows are copied, the reply never comes, and the next to speak is the retry.
+      if (direction === 'to server') isSilent = !wasSilent && chunk.includes('PGCOPY')
       wasSilent ||= isSilent
       return direction === 'to client' && isSilent ? 'drop' : 'pass'
     }

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import { Pool, types } from 'pg'
+import { assert } from '../assert.ts'
 import type { Database } from './schema.ts'
 
 const CONNECTIONS = 10
@@ -29,7 +30,19 @@ export function openDatabase(
   url: string,
   { max = CONNECTIONS }: { readonly max?: number } = {},
 ): Kysely<Database> {
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: openPool(url, max) }) })
+  const pool = openPool(url, max)
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
+  pools.set(db, pool)
+  return db
+}
+
+const pools = new WeakMap<Kysely<Database>, Pool>()
+
+/** The connections behind a database, for what Kysely has no words for. */
+export function poolOf(db: Kysely<Database>): Pool {
+  const pool = pools.get(db)
+  assert(pool !== undefined, 'a database was opened here')
+  return pool
 }
 
 function openPool(url: string, max: number): Pool {
