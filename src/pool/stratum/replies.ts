@@ -55,6 +55,8 @@ export function lineOf<Job>(
 ): string {
   switch (reply.kind) {
     case 'true':
+      // Once a share: what `response` would say, without a way through JSON.
+      if (typeof reply.id === 'number') return `{"id":${reply.id},"result":true,"error":null}\n`
       return response(reply.id, true)
     case 'pong':
       return response(reply.id, 'pong')

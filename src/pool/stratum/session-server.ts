@@ -13,11 +13,12 @@ import type { VardiffRule } from '../vardiff.ts'
 import type { Authorize, Connection, Wire } from './connection.ts'
 import { type BlockNode, recordingOf, submitToAll } from './found-block.ts'
 import { ANOTHER_PAYEE } from './handshake.ts'
-import { parseRequest } from './messages.ts'
+import { parseRequest, type Request } from './messages.ts'
 import { createNotifyLines } from './notify-lines.ts'
 import { lineOf } from './replies.ts'
 import { newSession, step } from './session.ts'
 import type { AuthorizeAnswer, Effect, PendingShare, SessionEvent } from './session-state.ts'
+import { readSubmitLine } from './submit-line.ts'
 
 /** Closed sessions are written, and live ones marked, this often. */
 const MARK_EVERY_MS = 30_000
@@ -37,7 +38,8 @@ export type SessionDeps = {
 
 export type SessionServer = {
   readonly connect: (wire: Wire, scheme: string, rule: VardiffRule) => Connection
-  readonly hear: (connection: Connection, line: string) => void
+  /** A line without its end. An empty one says nothing. */
+  readonly hear: (connection: Connection, line: Buffer) => void
   readonly hearOverlong: (connection: Connection) => void
   readonly closed: (connection: Connection) => void
   /** Makes the job the current one, and hands it to everyone. */
@@ -245,7 +247,10 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
       connections.add(connection)
       return connection
     },
-    hear: (connection, line) => apply(connection, { kind: 'request', request: parseRequest(line) }),
+    hear(connection, line) {
+      const request = readSubmitLine(line) ?? readRequest(line.toString())
+      if (request !== null) apply(connection, { kind: 'request', request })
+    },
     hearOverlong: connection => apply(connection, { kind: 'overlong line' }),
     closed(connection) {
       connections.delete(connection)
@@ -274,6 +279,10 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     blocksAnswered: async () => void (await Promise.all(submitting)),
     stop: markSeen,
   }
+}
+
+function readRequest(text: string): Request | null {
+  return text.trim() === '' ? null : parseRequest(text)
 }
 
 type Checking = { readonly connection: Connection; readonly pending: PendingShare }

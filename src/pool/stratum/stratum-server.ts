@@ -13,6 +13,7 @@ const WRITE_BYTES_MAX = 262_144
 const END_WITHIN_MS = 2000
 const TICK_MS = 5000
 const NEWLINE = 0x0a
+const NOTHING = Buffer.alloc(0)
 
 /** A port is a promise: its scheme says how its miners are paid. */
 export type StratumPort = {
@@ -65,7 +66,7 @@ export async function listenForMiners(
     }
     const wire = { host, port, send: (text: string) => write(line, text), end: () => end(line) }
     const connection = sessions.connect(wire, scheme, rule)
-    const line: Line = { socket, connection, rest: Buffer.alloc(0), out: '', isEnding: false }
+    const line: Line = { socket, connection, rest: NOTHING, out: '', isEnding: false }
     lines.add(line)
     socket.on('data', chunk => hear(line, chunk))
     // A broken connection is an ended one; `close` follows.
@@ -82,11 +83,11 @@ export async function listenForMiners(
       const at = bytes.indexOf(NEWLINE)
       if ((at === -1 ? bytes.length : at) > LINE_BYTES_MAX) sessions.hearOverlong(line.connection)
       if (at === -1 || line.isEnding) break
-      const text = bytes.toString('utf8', 0, at)
+      sessions.hear(line.connection, bytes.subarray(0, at))
       bytes = bytes.subarray(at + 1)
-      if (text.trim() !== '') sessions.hear(line.connection, text)
     }
-    line.rest = line.isEnding ? Buffer.alloc(0) : Buffer.from(bytes)
+    // A copy, since what is left of a chunk would keep all of it.
+    line.rest = line.isEnding || bytes.length === 0 ? NOTHING : Buffer.from(bytes)
   }
 
   function write(line: Line, text: string): void {

@@ -42,7 +42,7 @@ test('what breaks the check ends the session that sent it, and no other', async 
       },
     }
     const connection = server.connect(wire, 'pplns', RULE)
-    const say = (message: object) => server.hear(connection, JSON.stringify(message))
+    const say = (message: object) => server.hear(connection, Buffer.from(JSON.stringify(message)))
     const until = (text: string) =>
       pollUntil(() => (state.isEnded || lines.some(line => line.includes(text)) ? true : null), {
         ...{ everyMs: 5, timeoutMs: 20_000 },
