@@ -1,7 +1,7 @@
 import { packTransactions } from '../../src/lib/bitcoin/tx.ts'
 import { blockHash, type UnixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
-import type { TemplateFacts } from '../../src/pool/template.ts'
+import type { Work } from '../../src/pool/template.ts'
 
 /** What a block of some 4,000 transactions has. */
 const BRANCHES = 12
@@ -14,7 +14,7 @@ export const BLOCK_TARGET = 2n ** 256n / HASHES_PER_BLOCK
 export const SUBSIDY = sats(312_500_000n)
 
 /** A made-up template of mainnet's proportions; its transactions exist as branches only. */
-export function templateAt(height: number, now: UnixMs): TemplateFacts {
+export function templateAt(height: number, now: UnixMs): Work {
   const seconds = Math.floor(now / 1000)
   return {
     height,
@@ -28,6 +28,7 @@ export function templateAt(height: number, now: UnixMs): TemplateFacts {
     subsidy: SUBSIDY,
     branches: Array.from({ length: BRANCHES }, (_, i) => new Uint8Array(32).fill(i + 1)),
     witnessCommitment: Uint8Array.of(0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed, ...Array(32).fill(7)),
+    commitments: [],
     blockTransactions: packTransactions([]),
   }
 }

@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import { sha256d } from '../lib/bitcoin/hash.ts'
-import { compactSize, type Output } from '../lib/bitcoin/tx.ts'
+import { compactSize, type Output, outputBytes } from '../lib/bitcoin/tx.ts'
 import { concat, fromHex, reversed, toHex, utf8 } from '../lib/bytes.ts'
 import { type Txid, txid } from '../lib/ids.ts'
 import { MAX_MONEY_SATS } from '../lib/money.ts'
@@ -110,15 +110,12 @@ function withdrawalBytes(
   inputs: readonly Uint8Array[],
   outputs: readonly Output[],
 ): Uint8Array {
-  const written = outputs.map(({ value, script }) =>
-    concat(reversed(u64Be(value)), compactSize(script.length), script),
-  )
   return concat(
     u32Le(version),
     compactSize(inputs.length),
     ...inputs,
     compactSize(outputs.length),
-    ...written,
+    ...outputs.map(outputBytes),
     u32Le(locktime),
   )
 }

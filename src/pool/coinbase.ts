@@ -10,6 +10,7 @@ import {
   COINBASE_WITNESS_BYTES,
   compactSize,
   type Output,
+  outputBytes,
   parseCoinbase,
 } from '../lib/bitcoin/tx.ts'
 import { concat, equalBytes, utf8 } from '../lib/bytes.ts'
@@ -27,11 +28,6 @@ export type CoinbaseHalves = {
 }
 
 const EXTRANONCE_BYTES = EXTRANONCE1_BYTES + EXTRANONCE2_BYTES
-/**
- * Small miners build the whole coinbase in a buffer of 255 bytes and cut off what is longer, and
- * rental markets refuse long ones; a coinbase beyond this is a bug of ours.
- */
-export const COINBASE_BYTES_MAX = 250
 const VERSION = Uint8Array.of(2, 0, 0, 0)
 /** The outpoint of no transaction, which only a coinbase spends. */
 const NULL_OUTPOINT = concat(new Uint8Array(32), Uint8Array.of(0xff, 0xff, 0xff, 0xff))
@@ -47,6 +43,8 @@ export type CoinbaseRequest = {
   /** Output script that receives the whole value. */
   readonly payScript: Uint8Array
   readonly value: Sats
+  /** Outputs that stand before ours, byte for byte and in this order. */
+  readonly commitments: readonly Output[]
   /** Output script of the witness commitment; null when no transaction has a witness. */
   readonly witnessCommitment: Uint8Array | null
 }
@@ -81,9 +79,8 @@ export function buildCoinbase(request: CoinbaseRequest): CoinbaseHalves {
   )
   const scriptLength = scriptStart.length + EXTRANONCE_BYTES
   assert(scriptLength <= COINBASE_SCRIPT_BYTES_MAX, 'a coinbase script has at most 100 bytes')
-  const outputs = [serializeOutput({ value: request.value, script: request.payScript })]
-  if (request.witnessCommitment)
-    outputs.push(serializeOutput({ value: 0n, script: request.witnessCommitment }))
+  const outputs = [...request.commitments, { value: request.value, script: request.payScript }]
+  if (request.witnessCommitment) outputs.push({ value: 0n, script: request.witnessCommitment })
 
   const coinbase1 = concat(
     VERSION,
@@ -92,16 +89,23 @@ export function buildCoinbase(request: CoinbaseRequest): CoinbaseHalves {
     compactSize(scriptLength),
     scriptStart,
   )
-  const coinbase2 = concat(SEQUENCE_FINAL, compactSize(outputs.length), ...outputs, LOCKTIME_NONE)
-  const length = coinbase1.length + EXTRANONCE_BYTES + coinbase2.length
-  assert(length + COINBASE_WITNESS_BYTES <= COINBASE_BYTES_MAX, 'a coinbase is at most 250 bytes')
+  const count = compactSize(outputs.length)
+  const coinbase2 = concat(SEQUENCE_FINAL, count, ...outputs.map(outputBytes), LOCKTIME_NONE)
   return { coinbase1, coinbase2 }
 }
 
-function serializeOutput({ value, script }: Output): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, value, true)
-  return concat(bytes, compactSize(script.length), script)
+/** How long the whole coinbase is, with its witness: what size limits of miners are about. */
+export function coinbaseBytes({ coinbase1, coinbase2 }: CoinbaseHalves): number {
+  return coinbase1.length + EXTRANONCE_BYTES + coinbase2.length + COINBASE_WITNESS_BYTES
+}
+
+/**
+ * How much a coinbase weighs in a block.
+ *
+ * @param bytes from `coinbaseBytes`; all but the witness counts four times (BIP 141)
+ */
+export function coinbaseWeight(bytes: number): number {
+  return 4 * (bytes - COINBASE_WITNESS_BYTES) + COINBASE_WITNESS_BYTES
 }
 
 /**

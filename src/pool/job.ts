@@ -11,7 +11,7 @@ import {
   EXTRANONCE1_BYTES,
   EXTRANONCE2_BYTES,
 } from './coinbase.ts'
-import type { TemplateFacts } from './template.ts'
+import type { TemplateFacts, Work } from './template.ts'
 
 /** Work as it is sent: everything to check a share on it and to build its block. */
 export type Job = CoinbaseHalves & {
@@ -78,7 +78,7 @@ export function versionMask(version: number): number {
 export type JobRequest = {
   readonly id: JobId
   readonly templateId: bigint
-  readonly template: TemplateFacts
+  readonly template: Work
   readonly tag: string
   readonly payScript: Uint8Array
   readonly cleanJobs: boolean
@@ -89,8 +89,10 @@ export type JobRequest = {
 export function buildJob(request: JobRequest): Job {
   const { id, templateId, template, tag, payScript } = request
   const extraBytes = fromHex(BigInt.asUintN(32, id).toString(16).padStart(8, '0'))
-  const { height, value, witnessCommitment } = template
-  const halves = buildCoinbase({ height, tag, extraBytes, payScript, value, witnessCommitment })
+  const { height, value, commitments, witnessCommitment } = template
+  const halves = buildCoinbase({
+    ...{ height, tag, extraBytes, payScript, value, commitments, witnessCommitment },
+  })
   const { cleanJobs, now } = request
   return jobFrom({ id, templateId, template, ...halves, cleanJobs, createdAt: now })
 }

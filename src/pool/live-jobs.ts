@@ -1,7 +1,7 @@
 import { assert } from '../lib/assert.ts'
 import { jobId, type UnixMs } from '../lib/ids.ts'
 import { buildJob, type Job, numberInRun } from './job.ts'
-import type { TemplateFacts } from './template.ts'
+import type { Work } from './template.ts'
 
 /** What became of the job that a share names. */
 export type JobLookup =
@@ -59,7 +59,7 @@ export function createLiveJobs(): LiveJobs {
 }
 
 /** Makes each template into the next job of a process's run. */
-export type JobMaker = (template: TemplateFacts, now: UnixMs) => Job
+export type JobMaker = (template: Work, now: UnixMs) => Job
 
 /**
  * Numbers templates and jobs alike, and says with each job whether the previous block changed, so

@@ -13,14 +13,14 @@ import type { Authorize } from './stratum/connection.ts'
 import type { BlockNode } from './stratum/found-block.ts'
 import { createSessionServer } from './stratum/session-server.ts'
 import { listenForMiners, type StratumPort } from './stratum/stratum-server.ts'
-import type { TemplateFacts } from './template.ts'
+import type { Work } from './template.ts'
 
 /** A process that serves miners. */
 export type Mining = {
   /** The ports that are really listened on, in the order asked for. */
   readonly ports: readonly number[]
   /** Work for everyone, from now on. */
-  readonly work: (template: TemplateFacts) => void
+  readonly work: (template: Work) => void
   /** The node has no work: what is out goes on, newcomers wait. */
   readonly pause: () => void
   readonly connectionCount: () => number

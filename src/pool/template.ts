@@ -2,21 +2,11 @@ import { coinbaseBranches } from '../lib/bitcoin/merkle.ts'
 import { NETWORK_FACTS, type Network } from '../lib/bitcoin/network.ts'
 import { subsidyAt } from '../lib/bitcoin/subsidy.ts'
 import { targetFromNbits, targetHex } from '../lib/bitcoin/target.ts'
-import { packTransactions } from '../lib/bitcoin/tx.ts'
+import { type Output, packTransactions } from '../lib/bitcoin/tx.ts'
 import { equalBytes, fromHex, reversed } from '../lib/bytes.ts'
-import type { BlockHash, Txid } from '../lib/ids.ts'
+import type { BlockHash } from '../lib/ids.ts'
 import type { Sats } from '../lib/money.ts'
-import type { BlockTemplateReply } from '../lib/nodes/block-template.ts'
-
-/** A transaction that the template puts after the coinbase. */
-export type TemplateTransaction = {
-  readonly txid: Txid
-  /** Hash with its witness, display order. */
-  readonly wtxid: string
-  readonly data: Uint8Array
-  readonly fee: Sats
-  readonly weight: number
-}
+import type { BlockTemplateReply, TransactionReply } from '../lib/nodes/block-template.ts'
 
 /** What a job needs of its template, and what `templates` keeps, so that a restart restores it. */
 export type TemplateFacts = {
@@ -42,14 +32,22 @@ export type TemplateFacts = {
   readonly blockTransactions: Uint8Array
 }
 
+/** What a new job is made of. Its coinbase keeps the commitments, so they are not stored apart. */
+export type Work = TemplateFacts & {
+  /** Outputs that the coinbase has before our own, in this order. */
+  readonly commitments: readonly Output[]
+}
+
 /** A node's block template, checked. */
-export type Template = TemplateFacts & {
+export type Template = Work & {
+  /** An enforcer made it; else whatever touches sidechains was left out of it, where that is asked. */
+  readonly isEnforced: boolean
   /**
    * A signet whose blocks its owners sign (BIP 325): the signature covers the merkle root, so no
    * share of a miner's can become a block. The work is real all the same, and can be paid as work.
    */
   readonly wantsSignature: boolean
-  readonly transactions: readonly TemplateTransaction[]
+  readonly transactions: readonly TransactionReply[]
   /** What may be changed, in the words of BIP 23. */
   readonly mutable: ReadonlySet<string>
   readonly longPollId: string | null
@@ -88,6 +86,8 @@ export function readTemplate(reply: BlockTemplateReply, network: Network): Templ
     minTime: reply.minTime,
     curTime: reply.curTime,
     value: reply.value,
+    commitments: reply.commitments,
+    isEnforced: reply.isEnforced,
     subsidy: subsidyAt(reply.height, NETWORK_FACTS[network].halvingInterval),
     branches: coinbaseBranches(txids),
     witnessCommitment: reply.witnessCommitment,

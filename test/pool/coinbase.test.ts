@@ -1,10 +1,17 @@
+import { Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { witnessCommitmentScript } from '../../src/lib/bitcoin/script.ts'
 import { parseCoinbase, withCoinbaseWitness } from '../../src/lib/bitcoin/tx.ts'
-import { concat, toHex, utf8 } from '../../src/lib/bytes.ts'
+import { concat, fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { sats } from '../../src/lib/money.ts'
-import { buildCoinbase, type CoinbaseRequest, readCoinbase } from '../../src/pool/coinbase.ts'
+import {
+  buildCoinbase,
+  type CoinbaseRequest,
+  coinbaseBytes,
+  coinbaseWeight,
+  readCoinbase,
+} from '../../src/pool/coinbase.ts'
 
 const OURS = concat(Uint8Array.of(0x51, 32), new Uint8Array(32).fill(7))
 const request: CoinbaseRequest = {
@@ -13,6 +20,7 @@ const request: CoinbaseRequest = {
   extraBytes: Uint8Array.of(1, 2, 3, 4),
   payScript: OURS,
   value: sats(3_125_000_000n),
+  commitments: [],
   witnessCommitment: witnessCommitmentScript(new Uint8Array(32).fill(9)),
 }
 const EXTRANONCE1 = Uint8Array.of(0xde, 0xad, 0xbe, 0xef)
@@ -44,9 +52,30 @@ describe('a coinbase of ours', () => {
     expect(withCoinbaseWitness(whole(longest)).length).toBeLessThanOrEqual(250)
   })
 
-  test('is never built longer than that, nor with a label of two pushes', () => {
-    expect(() => buildCoinbase({ ...request, tag: 'x'.repeat(72) })).toThrow('one push')
-    expect(() => buildCoinbase({ ...request, tag: 'x'.repeat(70) })).toThrow('at most 250 bytes')
+  test('is never built with a label of two pushes', () =>
+    expect(() => buildCoinbase({ ...request, tag: 'x'.repeat(72) })).toThrow('one push'))
+
+  test('has the commitments before its own outputs, byte for byte and in order', () => {
+    const commitments = ['6a05d77d177601', `6a25d161736809${'aa'.repeat(32)}`].map(fromHex)
+    const outputs = commitments.map((script, value) => ({ value: BigInt(value), script }))
+    const read = parseCoinbase(whole({ ...request, commitments: outputs }))?.outputs ?? []
+    expect(read.slice(0, 2)).toEqual(outputs)
+    expect(read.map(({ script }) => toHex(script)).slice(2)).toEqual([
+      toHex(OURS),
+      `6a24aa21a9ed${'09'.repeat(32)}`,
+    ])
+    expect(readCoinbase(whole({ ...request, commitments: outputs }), OURS)).toMatchObject({
+      kind: 'ours',
+      value: request.value,
+    })
+  })
+
+  test('is as long, and weighs as much, as is said', () => {
+    const halves = buildCoinbase(request)
+    const bare = whole(request)
+    expect(coinbaseBytes(halves)).toBe(withCoinbaseWitness(bare).length)
+    const transaction = Transaction.fromBuffer(withCoinbaseWitness(bare))
+    expect(coinbaseWeight(coinbaseBytes(halves))).toBe(transaction.weight())
   })
 
   test('names its finder when it is read back, with and without witness', () =>

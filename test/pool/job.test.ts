@@ -12,11 +12,11 @@ import {
   JOB_RETENTION_MS,
   JOBS_MAX,
 } from '../../src/pool/live-jobs.ts'
-import type { TemplateFacts } from '../../src/pool/template.ts'
+import type { Work } from '../../src/pool/template.ts'
 import vectors from '../vectors/notify.json' with { type: 'json' }
 
 const NOW = unixMs(1_700_000_000_000)
-const template: TemplateFacts = {
+const template: Work = {
   height: 100,
   previousBlock: blockHash('ab'.repeat(32)),
   version: 0x20000000,
@@ -28,9 +28,10 @@ const template: TemplateFacts = {
   subsidy: sats(5_000_000_000n),
   branches: [],
   witnessCommitment: null,
+  commitments: [],
   blockTransactions: packTransactions([]),
 }
-const onBlock = (byte: string): TemplateFacts => ({
+const onBlock = (byte: string): Work => ({
   ...template,
   previousBlock: blockHash(byte.repeat(32)),
 })
@@ -40,7 +41,7 @@ const later = (ms: number) => unixMs(NOW + ms)
 describe('a job of a published block', () => {
   for (const each of vectors.valid) {
     const int = (hex: string) => Number.parseInt(hex, 16)
-    const facts: TemplateFacts = {
+    const facts: Work = {
       ...template,
       height: each.block,
       previousBlock: blockHash(each.previousBlock),
@@ -49,6 +50,7 @@ describe('a job of a published block', () => {
       minTime: 0,
       curTime: int(each.time),
       branches: each.branches.map(fromHex),
+      commitments: [],
       blockTransactions: packTransactions(each.branches.map(() => Uint8Array.of(0xff))),
     }
     const base = { templateId: 1n, template: facts, cleanJobs: true, createdAt: NOW }

@@ -18,6 +18,8 @@ const reply: BlockTemplateReply = {
   minTime: 1000,
   curTime: 2000,
   value: sats(312_500_777n),
+  commitments: [],
+  isEnforced: false,
   rules: ['csv', '!segwit', 'taproot'],
   mutable: ['time', 'transactions', 'prevblock'],
   longPollId: 'tip17',
@@ -30,6 +32,7 @@ const reply: BlockTemplateReply = {
       data: Uint8Array.of(1, 2),
       fee: sats(777n),
       weight: 400,
+      sigops: 4,
     },
   ],
 }

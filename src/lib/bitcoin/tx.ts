@@ -41,6 +41,13 @@ export function readCompactSize(
   return null
 }
 
+/** An output as a transaction has it: value in 8 bytes, script with its length. */
+export function outputBytes({ value, script }: Output): Uint8Array {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, value, true)
+  return concat(bytes, compactSize(script.length), script)
+}
+
 /**
  * Adds the witness that a block's coinbase must have when the block commits to witnesses.
  *

@@ -106,6 +106,7 @@ const templateTransaction = z
     data: bytes,
     fee: amount,
     weight: z.int().positive(),
+    sigops: count.nullish().transform(sigops => sigops ?? null),
   })
   .transform(({ hash: wtxid, ...rest }) => ({ ...rest, wtxid }))
 
@@ -139,6 +140,8 @@ const blockTemplate = z
       minTime: reply.mintime,
       curTime: reply.curtime,
       value: reply.coinbasevalue,
+      commitments: [],
+      isEnforced: false,
       rules: reply.rules,
       mutable: reply.mutable,
       longPollId: reply.longpollid ?? null,

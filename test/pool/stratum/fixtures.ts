@@ -14,7 +14,7 @@ import type {
   SessionEvent,
   Worker,
 } from '../../../src/pool/stratum/session-state.ts'
-import type { TemplateFacts } from '../../../src/pool/template.ts'
+import type { Work } from '../../../src/pool/template.ts'
 import type { VardiffRule } from '../../../src/pool/vardiff.ts'
 
 export const NOW = unixMs(1_700_000_000_000)
@@ -24,7 +24,7 @@ export const ALL_BLOCKS = 2n ** 256n - 1n
 export const RULE: VardiffRule = { minLog2: -32, maxLog2: 40, startLog2: -32, secondsPerShare: 5 }
 export const WORKER: Worker = { accountId: accountId(7n), workerId: workerId(9n) }
 
-export function templateOf(changes: Partial<TemplateFacts> = {}): TemplateFacts {
+export function templateOf(changes: Partial<Work> = {}): Work {
   return {
     height: 100,
     previousBlock: blockHash('ab'.repeat(32)),
@@ -37,6 +37,7 @@ export function templateOf(changes: Partial<TemplateFacts> = {}): TemplateFacts 
     subsidy: sats(5_000_000_000n),
     branches: [],
     witnessCommitment: null,
+    commitments: [],
     blockTransactions: packTransactions([]),
     ...changes,
   }
