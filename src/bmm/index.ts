@@ -1,3 +1,11 @@
+export type { Bid } from './bids.ts'
+export {
+  type Arrangement,
+  type ArrangementTerms,
+  arrangeBlock,
+  type BlockToArrange,
+  type OwnSideBlock,
+} from './commitments.ts'
 export {
   type BundleVotes,
   type CoinbaseMessage,
