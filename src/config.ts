@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { bmmSchema } from './bmm/index.ts'
 import { parseAddress } from './lib/bitcoin/address.ts'
 import { fromHex } from './lib/bytes.ts'
 import { sats } from './lib/money.ts'
-import { type Multisig, parseMultisig, railDestinations } from './payouts/index.ts'
+import { multisigSchema, railDestinations } from './payouts/index.ts'
+import { coinbaseLimitsSchema } from './pool/index.ts'
 import { isSecretKey, rulesSchema } from './treasury/index.ts'
 
 /** Something wrong in a configuration, with the place where it stands, for example `schemes[1].ports`. */
@@ -29,12 +31,6 @@ const satoshis = z
   .refine(amount => amount <= 2_100_000_000_000_000n, 'more than all bitcoin')
   .transform(sats)
 const walletName = z.string().min(1).max(100)
-/** A wallet's descriptor, where its coins need several signatures. */
-const multisig = z
-  .string()
-  .max(5000)
-  .transform(parseMultisig)
-  .pipe(z.custom<Multisig>(read => read !== null, 'neither wsh(multi(…)) nor tr(key,multi_a(…))'))
 const secretKey = z
   .string()
   .regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits')
@@ -117,6 +113,7 @@ function configSchema(sources: SecretSources) {
       maximum: difficulty,
       secondsPerShare: z.number().min(0.1).max(600),
     }),
+    coinbase: coinbaseLimitsSchema,
   })
   const rewardPool = z.discriminatedUnion('method', [
     z.strictObject({ method: z.literal('solo') }),
@@ -138,6 +135,7 @@ function configSchema(sources: SecretSources) {
       zmqHashBlock: z.string().startsWith('tcp://').optional(),
       alsoSubmitTo: z.array(node).max(10).default([]),
     }),
+    bmm: bmmSchema.optional(),
     database: databaseSchema(secret),
     redis: z.strictObject({ url: secret }).optional(),
     rewardPools: z.record(name, rewardPool),
@@ -146,7 +144,7 @@ function configSchema(sources: SecretSources) {
       l1: z.strictObject({
         hot: z.strictObject({
           wallet: walletName,
-          multisig: multisig.optional(),
+          multisig: multisigSchema.optional(),
           signer: z.discriminatedUnion('kind', [
             z.strictObject({ kind: z.literal('node'), floatCapSats: satoshis.nullable() }),
             z.strictObject({ kind: z.literal('host') }),
@@ -156,7 +154,7 @@ function configSchema(sources: SecretSources) {
         cold: z
           .strictObject({
             wallet: walletName,
-            multisig: multisig.optional(),
+            multisig: multisigSchema.optional(),
             ...{ lowSats: satoshis, targetSats: satoshis },
           })
           .nullable(),

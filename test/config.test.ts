@@ -70,6 +70,21 @@ describe('what is wrong is named by its path', () => {
       ['schemes[0].minimumSats'],
     ],
     [
+      'an alarm above the length at which bids are left out',
+      c => set(c, 'schemes.0.coinbase', { alarmBytes: 501 }),
+      ['schemes[0].coinbase'],
+    ],
+    [
+      'a coinbase that has no room for its own outputs',
+      c => set(c, 'schemes.0.coinbase', { maximumBytes: 200 }),
+      ['schemes[0].coinbase.maximumBytes', 'schemes[0].coinbase'],
+    ],
+    [
+      'a template server with a password, and an opcode that is none',
+      c => set(c, 'bmm', { templateUrl: 'http://a:b@127.0.0.1:8122', drivechainOpcode: 'nop4' }),
+      ['bmm.templateUrl', 'bmm.drivechainOpcode'],
+    ],
+    [
       'a password in the URL of a node, which is logged with every block',
       c => set(c, 'node.url', 'http://pool:secret@127.0.0.1:18443'),
       ['node.url'],

@@ -6,6 +6,7 @@ export {
   type BlockToArrange,
   type OwnSideBlock,
 } from './commitments.ts'
+export { type BmmConfig, bmmSchema } from './config.ts'
 export {
   type BundleVotes,
   type CoinbaseMessage,

@@ -3,8 +3,17 @@ import { assert } from '../lib/assert.ts'
 import type { Log } from '../lib/log.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { type BitcoindClient, bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
+import { enforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts'
 import { createPayees } from '../payouts/index.ts'
-import { type StratumPort, startMining, wantsSignature, watchTemplates } from '../pool/index.ts'
+import {
+  type StratumPort,
+  startMining,
+  strictest,
+  wantsSignature,
+  watchTemplates,
+  withEnforcer,
+} from '../pool/index.ts'
+import { arrangingFor, lengthAlarm } from './bmm-wiring.ts'
 import { payScriptOf, type Role, type Setting } from './role.ts'
 
 /** How long a share may wait for PostgreSQL before its miner gets error 20. */
@@ -13,34 +22,43 @@ const SHARE_WAIT_MS_MAX = 30_000
 /** Serves miners: the only role on the share path, alone in its process. */
 export async function startStratumRole(setting: Setting): Promise<Role> {
   const { config, db, clock, random, log } = setting
-  const { node, network, pool } = config
+  const { node, network, pool, bmm } = config
   const client = bitcoindClient(connectNode(node))
-  const others = node.alsoSubmitTo.map(access => ({
-    name: access.url,
-    submitBlock: bitcoindClient(connectNode(access)).submitBlock,
-  }))
+  const others = node.alsoSubmitTo.map(access =>
+    named(access.url, bitcoindClient(connectNode(access))),
+  )
   const isPaidAsWorkOnly = network === 'signet' && (await blocksWantSignature(client, log))
   const schemes = servedSchemes(config, isPaidAsWorkOnly)
   const ports = portsOf(config, schemes)
   const offers = schemes.map(({ name, ports, rails }) => ({ scheme: name, ports, rails }))
+  const enforcer = bmm?.templateUrl ? enforcerTemplateClient(bmm.templateUrl) : null
+  const toEnforcer = enforcer && bmm?.templateUrl ? [named(bmm.templateUrl, enforcer)] : []
+  const limits = strictest(config.schemes.map(({ coinbase }) => coinbase))
+  const coinbase = { tag: pool.tag, payScript: payScriptOf(config) }
   const mining = await startMining({
     ...{ ports, db, clock, random, log },
     authorize: createPayees({ db, clock, network, offers }).authorize,
-    nodes: [{ name: node.url, submitBlock: client.submitBlock }, ...others],
-    tag: pool.tag,
-    payScript: payScriptOf(config),
+    nodes: [named(node.url, client), ...others, ...toEnforcer],
+    ...coinbase,
     shareWaitMaxMs: SHARE_WAIT_MS_MAX,
   })
   assert(mining.ports.length === ports.length, 'every port is listened on')
   log.info({ ports: mining.ports }, 'miners may connect')
+  const watchLength = lengthAlarm(limits.alarmBytes, log)
   const templates = watchTemplates({
-    ...{ node: client, network, clock, log },
+    ...{ network, clock, log },
+    node: enforcer ? withEnforcer({ node: client, enforcer, log }) : client,
+    ...(bmm
+      ? {
+          arranging: arrangingFor(bmm, { ...coinbase, bytesMax: limits.maximumBytes }, NO_OWN_PART),
+        }
+      : {}),
     ...(node.zmqHashBlock ? { zmqHashBlockUrl: node.zmqHashBlock } : {}),
     onEvent: event => {
       if (event.kind === 'paused') return mining.pause()
       // The node of a start could be away, so that this shows only now.
       if (event.template.wantsSignature && !isPaidAsWorkOnly) return mining.pause()
-      mining.work(event.template)
+      watchLength(mining.work(event.template))
     },
   })
   return {
@@ -49,6 +67,12 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
       await mining.stop()
     },
   }
+}
+
+const NO_OWN_PART = { sideBlockOn: () => null, treasuryCoins: new Set<string>() }
+
+function named(name: string, { submitBlock }: Pick<BitcoindClient, 'submitBlock'>) {
+  return { name, submitBlock }
 }
 
 /**

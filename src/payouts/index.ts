@@ -55,7 +55,7 @@ export { type HostSignerParts, hostSigner } from './rails/l1/host-signer-client.
 export { L1_BOOKS, type L1Options, type L1Parts, type WalletChoice } from './rails/l1/l1-parts.ts'
 export { l1Rail } from './rails/l1/l1-rail.ts'
 export { type LossOutcome, writeOff } from './rails/l1/loss-store.ts'
-export { type Multisig, multisigInputWeight, parseMultisig } from './rails/l1/multisig.ts'
+export { type Multisig, multisigInputWeight, multisigSchema } from './rails/l1/multisig.ts'
 export { nodeSigner } from './rails/l1/node-signer-client.ts'
 export type { L1Signer, SigningOutcome, SigningRequest } from './rails/l1/signer.ts'
 export { type WalletClient, walletClient } from './rails/l1/wallet-client.ts'

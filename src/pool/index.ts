@@ -1,5 +1,8 @@
+export type { Arrange, Arrangeable, Arranged, CoinbaseParts } from './arrangement.ts'
 export { auditRecount, auditWorkChain, type Recount } from './audit-store.ts'
+export { type CoinbaseLimits, coinbaseLimitsSchema, strictest } from './coinbase-limits.ts'
 export { type FateOfBlock, fatesAfter, workBack } from './earning-store.ts'
+export { withEnforcer } from './enforced-source.ts'
 export { type AccountingDeps, accountingJobs, CLOSE_EPOCHS, FOLLOW_CHAIN } from './jobs.ts'
 export { type Mining, type MiningOptions, startMining } from './mining-server.ts'
 export { auditReferences } from './reference-audit-store.ts'
@@ -23,7 +26,12 @@ export type { Authorize } from './stratum/connection.ts'
 export type { BlockNode } from './stratum/found-block.ts'
 export type { StratumPort } from './stratum/stratum-server.ts'
 export { wantsSignature } from './template.ts'
-export { type TemplateEvent, watchTemplates } from './template-source.ts'
+export {
+  type Arranging,
+  type TemplateEvent,
+  type TemplateNode,
+  watchTemplates,
+} from './template-source.ts'
 export { fatesOf, findBlock, findShare, type TracedShare } from './trace-store.ts'
 export type { VardiffRule } from './vardiff.ts'
 export { listWorkers, type WorkerReport } from './worker-report-store.ts'

@@ -3,6 +3,7 @@ import type { Database } from '../lib/db/schema.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { Clock } from '../lib/time.ts'
+import { coinbaseBytes } from './coinbase.ts'
 import { createDuplicates } from './duplicates.ts'
 import { leaseRun, restoreHashes, restoreJobs } from './job-store.ts'
 import { createJobMaker, createLiveJobs } from './live-jobs.ts'
@@ -19,8 +20,12 @@ import type { Work } from './template.ts'
 export type Mining = {
   /** The ports that are really listened on, in the order asked for. */
   readonly ports: readonly number[]
-  /** Work for everyone, from now on. */
-  readonly work: (template: Work) => void
+  /**
+   * Work for everyone, from now on.
+   *
+   * @returns how long its coinbase is, from `coinbaseBytes`
+   */
+  readonly work: (template: Work) => number
   /** The node has no work: what is out goes on, newcomers wait. */
   readonly pause: () => void
   readonly connectionCount: () => number
@@ -69,7 +74,11 @@ export async function startMining(options: MiningOptions): Promise<Mining> {
   const miners = await listenForMiners(options.ports, sessions, log)
   return {
     ports: miners.ports,
-    work: template => sessions.publish(makeJob(template, clock.now())),
+    work: template => {
+      const job = makeJob(template, clock.now())
+      sessions.publish(job)
+      return coinbaseBytes(job)
+    },
     pause: sessions.pause,
     connectionCount: miners.connectionCount,
     async stop() {

@@ -7,6 +7,7 @@ import type { BitcoindClient, BlockchainInfo } from '../lib/nodes/bitcoind-clien
 import type { BlockTemplateReply } from '../lib/nodes/block-template.ts'
 import { watchBlockHashes } from '../lib/nodes/zmq-source.ts'
 import type { Clock } from '../lib/time.ts'
+import { type Arrange, arrangeTemplate, type CoinbaseParts } from './arrangement.ts'
 import { readTemplate, type Template } from './template.ts'
 
 /** Why there is no work to hand out. */
@@ -24,7 +25,22 @@ export type TemplateEvent =
   /** Hand out no more work until the next template. */
   | { readonly kind: 'paused'; readonly reason: PauseReason; readonly detail: string }
 
-export type TemplateSource = { readonly stop: () => Promise<void> }
+export type TemplateSource = {
+  /** Asks for a template now, since it would be arranged in another way. */
+  readonly renew: () => void
+  readonly stop: () => Promise<void>
+}
+
+/** What templates are asked of. */
+export type TemplateNode = Pick<BitcoindClient, 'getBlockchainInfo' | 'getBlockTemplate'>
+
+/** How templates are arranged before work is made of them. */
+export type Arranging = {
+  readonly arrange: Arrange
+  readonly parts: CoinbaseParts
+  /** A template on the same block is new work early only if this says that it is worth it. */
+  readonly isWorthwhile: (next: Template, current: Template) => boolean
+}
 
 /** How often the node is asked whether it is well and where the tip is, if nothing else tells. */
 const POLL_MS = 5_000
@@ -44,17 +60,24 @@ type Problem = { readonly reason: PauseReason; readonly detail: string }
  * each change of the node's condition once.
  */
 export function watchTemplates(options: {
-  readonly node: BitcoindClient
+  readonly node: TemplateNode
   readonly network: Network
+  /** Without it templates are mined as they come. */
+  readonly arranging?: Arranging
   readonly zmqHashBlockUrl?: string
   readonly clock: Clock
   readonly log: Log
   readonly onEvent: (event: TemplateEvent) => void
 }): TemplateSource {
-  const { node, network, clock, log, onEvent } = options
+  const { node, network, arranging, clock, log, onEvent } = options
   const stopping = new AbortController()
   const bell = createBell()
-  let current: { readonly template: Template; readonly at: UnixMs } | null = null
+  type Current = {
+    readonly template: Template
+    readonly at: UnixMs
+    readonly longPollId: string | null
+  }
+  let current: Current | null = null
   let problem: Problem | null = null
   let isPaused = false
   let lastWellAt = clock.now()
@@ -77,17 +100,23 @@ export function watchTemplates(options: {
   }
 
   function deliver(reply: BlockTemplateReply): void {
-    const outcome = readTemplate(reply, network)
+    const arranged = arranging ? arrangeTemplate(reply, arranging.arrange, arranging.parts) : reply
+    const outcome = readTemplate(arranged, network)
     if (outcome.kind === 'refused') {
       const detail = `${outcome.reason}: ${outcome.detail}`
       trouble({ reason: 'template refused', detail }, false)
       return
     }
     const { template } = outcome
-    const isNewBlock = template.previousBlock !== current?.template.previousBlock
-    current = { template, at: clock.now() }
-    isPaused = false
     well()
+    if (current && isYoung(current.at) && isNoNews(template, current.template)) {
+      // Its long poll id is newer all the same.
+      current = { ...current, longPollId: template.longPollId }
+      return
+    }
+    const isNewBlock = template.previousBlock !== current?.template.previousBlock
+    current = { template, at: clock.now(), longPollId: template.longPollId }
+    isPaused = false
     onEvent({ kind: 'template', template, isNewBlock })
   }
 
@@ -115,14 +144,22 @@ export function watchTemplates(options: {
     else well()
   }
 
+  /** Without sidechains the long poll tells what is new; bids come without any sign. */
   function isFresh(tip: BlockHash): boolean {
-    if (current === null || current.template.previousBlock !== tip) return false
-    return clock.now() - current.at < TEMPLATE_AGE_MAX_MS
+    if (arranging || current === null || current.template.previousBlock !== tip) return false
+    return isYoung(current.at)
+  }
+
+  const isYoung = (at: UnixMs) => clock.now() - at < TEMPLATE_AGE_MAX_MS
+
+  function isNoNews(next: Template, now: Template): boolean {
+    if (!arranging || next.previousBlock !== now.previousBlock) return false
+    return !arranging.isWorthwhile(next, now)
   }
 
   /** One at a time: a node keeps a thread for each until its template changes. */
   function startLongPoll(): void {
-    const id = current?.template.longPollId
+    const id = current?.longPollId
     if (longPoll || !id) return
     const abort = new AbortController()
     longPoll = abort
@@ -149,6 +186,7 @@ export function watchTemplates(options: {
   const doorbell = zmqHashBlockUrl ? watchBlockHashes(zmqHashBlockUrl, bell.ring) : null
   const done = run()
   return {
+    renew: bell.ring,
     stop: async () => {
       stopping.abort()
       await doorbell?.stop()

@@ -1,6 +1,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import { requestScript } from '../../src/bmm/request.ts'
+import { DRIVECHAIN_OPCODES } from '../../src/bmm/treasury.ts'
 import { concat, fromHex, reversed, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { blockHash, txid } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
@@ -9,7 +10,7 @@ import { witnessCommitmentOf } from '../../src/pool/arrangement.ts'
 import type { ChainState } from './judge.ts'
 
 /** Transactions that a node without an enforcer could put into a template, however mean. */
-export const NOP5 = 0xb4
+export const NOP5 = DRIVECHAIN_OPCODES.nop5
 export const TIP = blockHash('7e'.repeat(32))
 const STALE = blockHash('5a'.repeat(32))
 const SUBSIDY = 5_000_000_000n

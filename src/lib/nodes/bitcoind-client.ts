@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { type BlockHash, blockHash, txid } from '../ids.ts'
-import { MAX_MONEY_SATS, sats } from '../money.ts'
+import { type BlockHash, blockHash } from '../ids.ts'
 import { type CallOptions, type NodeRpc, RpcError } from './bitcoin-core-client.ts'
-import type { BlockTemplateReply } from './block-template.ts'
+import { type BlockTemplateReply, coreTemplate, OUR_RULES } from './block-template.ts'
 
 export type BlockchainInfo = {
   /** `main`, `testnet4`, `signet` or `regtest`. */
@@ -35,7 +34,7 @@ export type BitcoindClient = {
     readonly signal: AbortSignal
   }) => Promise<BlockchainInfo>
   /** With a long poll id the node answers when its template changed, however long that takes. */
-  readonly getBlockTemplate: (options?: TemplateOptions) => Promise<BlockTemplateReply>
+  readonly getBlockTemplate: (options?: Partial<TemplateOptions>) => Promise<BlockTemplateReply>
   /**
    * @returns null when the node took the block, else its words; `duplicate` says that it had the
    *   block already and found it good, `inconclusive` that another chain is better at present
@@ -53,23 +52,16 @@ export type BitcoindClient = {
 const RPC_INVALID_ADDRESS_OR_KEY = -5
 const RPC_INVALID_PARAMETER = -8
 const RPC_DESERIALIZATION_ERROR = -22
-/** The rules that our blocks keep; a node gives no template to a miner who does not name them. */
-const RULES = ['segwit', 'signet']
 
-const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
-const hash = hex32.transform(blockHash)
+const hash = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .transform(blockHash)
 const bytes = z
   .string()
   .regex(/^(?:[0-9a-f]{2})*$/)
   .transform(hex => new Uint8Array(Buffer.from(hex, 'hex')))
 const count = z.int().nonnegative()
-/** Whole satoshis; a literal of more than 15 characters arrives as a string. */
-const amount = z
-  .union([count, z.string().regex(/^\d{1,16}$/)])
-  .transform(BigInt)
-  .refine(value => value <= MAX_MONEY_SATS)
-  .transform(sats)
-
 const blockchainInfo = z
   .object({
     chain: z.string(),
@@ -99,58 +91,6 @@ const blockHeader = z
     previousBlock: previousblockhash ?? null,
   }))
 
-const templateTransaction = z
-  .object({
-    txid: hex32.transform(txid),
-    hash: hex32,
-    data: bytes,
-    fee: amount,
-    weight: z.int().positive(),
-    sigops: count.nullish().transform(sigops => sigops ?? null),
-  })
-  .transform(({ hash: wtxid, ...rest }) => ({ ...rest, wtxid }))
-
-const blockTemplate = z
-  .object({
-    height: z.int().positive(),
-    previousblockhash: hash,
-    version: z.int().transform(version => version >>> 0),
-    bits: z
-      .string()
-      .regex(/^[0-9a-f]{8}$/)
-      .transform(hex => Number.parseInt(hex, 16)),
-    target: hex32.transform(hex => BigInt(`0x${hex}`)),
-    mintime: count,
-    curtime: count,
-    coinbasevalue: amount,
-    rules: z.array(z.string()),
-    mutable: z.array(z.string()),
-    longpollid: z.string().optional(),
-    default_witness_commitment: bytes.optional(),
-    signet_challenge: bytes.optional(),
-    transactions: z.array(templateTransaction),
-  })
-  .transform(
-    (reply): BlockTemplateReply => ({
-      height: reply.height,
-      previousBlock: reply.previousblockhash,
-      version: reply.version,
-      bits: reply.bits,
-      target: reply.target,
-      minTime: reply.mintime,
-      curTime: reply.curtime,
-      value: reply.coinbasevalue,
-      commitments: [],
-      isEnforced: false,
-      rules: reply.rules,
-      mutable: reply.mutable,
-      longPollId: reply.longpollid ?? null,
-      witnessCommitment: reply.default_witness_commitment ?? null,
-      signetChallenge: reply.signet_challenge ?? null,
-      transactions: reply.transactions,
-    }),
-  )
-
 /** The typed calls over a node's RPC. */
 export function bitcoindClient({ call }: NodeRpc): BitcoindClient {
   /** One of these codes says that what was asked for is not there. */
@@ -163,12 +103,12 @@ export function bitcoindClient({ call }: NodeRpc): BitcoindClient {
     getBlockchainInfo: async options =>
       blockchainInfo.parse(await call('getblockchaininfo', [], options)),
     getBlockTemplate: async ({ longPollId, signal }: Partial<TemplateOptions> = {}) => {
-      const request = { rules: RULES, ...(longPollId ? { longpollid: longPollId } : {}) }
+      const request = { rules: OUR_RULES, ...(longPollId ? { longpollid: longPollId } : {}) }
       const options: CallOptions = {
         ...(longPollId ? { timeoutMs: 'none' } : {}),
         ...(signal ? { signal } : {}),
       }
-      return blockTemplate.parse(await call('getblocktemplate', [request], options))
+      return coreTemplate.parse(await call('getblocktemplate', [request], options))
     },
     submitBlock: async block => {
       const hex = Buffer.from(block).toString('hex')

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { assert } from '../../../lib/assert.ts'
 
 /** What a wallet's coins ask for where several people hold its keys. */
@@ -40,6 +41,13 @@ export function parseMultisig(text: string): Multisig | null {
   if (required < 1 || required > keys || keys > KEYS_MAX) return null
   return { kind: text.startsWith('wsh') ? 'wsh' : 'tr', required, keys }
 }
+
+/** A wallet's descriptor as a configuration has it, where its coins need several signatures. */
+export const multisigSchema = z
+  .string()
+  .max(5000)
+  .transform(parseMultisig)
+  .pipe(z.custom<Multisig>(read => read !== null, 'neither wsh(multi(…)) nor tr(key,multi_a(…))'))
 
 /**
  * What an input of the wallet weighs at most once it is signed. Its witness is a count, what

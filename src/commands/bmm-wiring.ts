@@ -1,0 +1,60 @@
+import {
+  type ArrangementTerms,
+  arrangeBlock,
+  type BmmConfig,
+  DRIVECHAIN_OPCODES,
+  type OwnSideBlock,
+} from '../bmm/index.ts'
+import { outputBytes } from '../lib/bitcoin/tx.ts'
+import { equalBytes } from '../lib/bytes.ts'
+import type { BlockHash } from '../lib/ids.ts'
+import type { Log } from '../lib/log.ts'
+import type { Arranging, CoinbaseParts } from '../pool/index.ts'
+
+/** What of a sidechain our next block may have, besides what the template brings. */
+export type OwnPart = {
+  /** Null while our node has no side block on that parent, or we have no such node. */
+  readonly sideBlockOn: (previousBlock: BlockHash) => OwnSideBlock | null
+  /** Treasury coins seen on the chain, as `txid:vout`. */
+  readonly treasuryCoins: ReadonlySet<string>
+}
+
+/** How a template is arranged where sidechains are merge-mined. */
+export function arrangingFor(bmm: BmmConfig, parts: CoinbaseParts, own: OwnPart): Arranging {
+  const opcode = DRIVECHAIN_OPCODES[bmm.drivechainOpcode]
+  return {
+    parts,
+    arrange: template => {
+      const terms: ArrangementTerms = {
+        opcode,
+        treasuryCoins: own.treasuryCoins,
+        own: own.sideBlockOn(template.previousBlock),
+        ownTransactions: [],
+      }
+      return { ...arrangeBlock(template, terms), append: [] }
+    },
+    // What came with the mempool alone can wait for the next template.
+    isWorthwhile: (next, current) =>
+      next.isEnforced !== current.isEnforced ||
+      next.commitments.length !== current.commitments.length ||
+      next.commitments.some((output, i) => {
+        const before = current.commitments[i]
+        return !before || !equalBytes(outputBytes(output), outputBytes(before))
+      }),
+  }
+}
+
+/**
+ * Says when coinbases become longer than small miners can hold, and when they are shorter again.
+ *
+ * @returns to be told the length of each
+ */
+export function lengthAlarm(alarmBytes: number, log: Log): (bytes: number) => void {
+  let isAlarm = false
+  return bytes => {
+    const isLong = bytes > alarmBytes
+    if (isLong && !isAlarm) log.warn({ bytes, alarmBytes }, 'the coinbase is long')
+    if (!isLong && isAlarm) log.info({ bytes, alarmBytes }, 'the coinbase is short again')
+    isAlarm = isLong
+  }
+}
