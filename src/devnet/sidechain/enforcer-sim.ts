@@ -9,7 +9,7 @@ import { startConnectServer } from './enforcer/connect-protocol.ts'
 import { followNode, type NodeFollower } from './enforcer/follow-node.ts'
 import { type BlockProducer, blockProducer, ownCandidate } from './enforcer/producer.ts'
 import { enforcerServices, type ServiceParts } from './enforcer/services.ts'
-import { startTemplateServer } from './enforcer/template-server.ts'
+import { startTemplateServer, templateCalls } from './enforcer/template-server.ts'
 import { type EnforcerWallet, enforcerWallet } from './enforcer/wallet.ts'
 import { watchMempool } from './enforcer/watch-mempool.ts'
 
@@ -95,15 +95,15 @@ export async function startEnforcerSim(options: {
   }
   await syncAll()
   const connect = await startConnectServer(0, enforcerServices(parts))
-  const template = await startTemplateServer({
-    port: 0,
+  const calls = templateCalls({
     follower,
     producer,
     syncMempool: mempool.sync,
     isSyncing: () => isSyncing,
-    payoutScript,
+    payoutScript: () => payoutScript,
     clock,
   })
+  const template = await startTemplateServer(0, calls)
   const looking = new AbortController()
   void look(syncAll, looking.signal, log)
   log.info({ grpc: connect.port, template: template.port }, 'simulated enforcer started')

@@ -1,4 +1,5 @@
 import { unreachable } from '../../lib/assert.ts'
+import { type HttpReply, type HttpRequest, jsonReply, refuseHttp } from './http-shell.ts'
 import { type PlacedJson, readPlacedJson } from './positioned-json.ts'
 import { type Read, type ReadOutcome, readWith } from './serde.ts'
 
@@ -41,13 +42,21 @@ const INVALID_REQUEST: RpcError = { code: -32600, message: 'Invalid request' }
 /** Longer batches are answered as one invalid request. */
 const BATCH_CALLS_MAX = 1000
 
+/** Answers a request as `jsonrpsee` does, what is no call at all too. */
+export async function answerHttp(
+  request: HttpRequest,
+  call: (call: RpcCall) => Promise<RpcOutcome>,
+): Promise<HttpReply> {
+  return refuseHttp(request) ?? jsonReply(200, await answerBody(request.body, call))
+}
+
 /**
  * Answers the body of a POST as `jsonrpsee` 0.26 does, batches and notifications too. HTTP status
  * is 200 whatever the answer.
  *
  * @returns the reply's body, or null when the connection is to close without one
  */
-export async function answerBody(
+async function answerBody(
   body: string,
   call: (call: RpcCall) => Promise<RpcOutcome>,
 ): Promise<string | null> {

@@ -1,8 +1,8 @@
 import type { Log } from '../../lib/log.ts'
 import { enforcerPort } from './enforcer-port.ts'
 import type { EnforcerParts } from './enforcer-sim.ts'
-import { type HttpShell, jsonReply, refuseHttp, startHttpShell } from './http-shell.ts'
-import { answerBody, type RpcCall, type RpcOutcome } from './json-rpc.ts'
+import { type HttpShell, startHttpShell } from './http-shell.ts'
+import { answerHttp, type RpcCall, type RpcOutcome } from './json-rpc.ts'
 import {
   ALL_GROUPS,
   answerCall,
@@ -93,9 +93,7 @@ export async function startThunderSim(options: {
     return startHttpShell({
       port,
       bodyBytesMax: BODY_BYTES_MAX,
-      answer: async request =>
-        refuseHttp(request) ??
-        jsonReply(200, await answerBody(request.body, rpc => call(surface, rpc))),
+      answer: request => answerHttp(request, rpc => call(surface, rpc)),
     })
   }
   async function stop(): Promise<void> {

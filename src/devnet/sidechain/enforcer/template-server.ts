@@ -1,15 +1,8 @@
 import { z } from 'zod'
 import { toHex } from '../../../lib/bytes.ts'
 import type { Clock } from '../../../lib/time.ts'
-import {
-  type HttpReply,
-  type HttpRequest,
-  type HttpShell,
-  jsonReply,
-  refuseHttp,
-  startHttpShell,
-} from '../http-shell.ts'
-import { answerBody, METHOD_NOT_FOUND, type RpcCall, type RpcOutcome } from '../json-rpc.ts'
+import { type HttpRequest, type HttpShell, startHttpShell } from '../http-shell.ts'
+import { answerHttp, METHOD_NOT_FOUND, type RpcCall, type RpcOutcome } from '../json-rpc.ts'
 import type { PlacedJson } from '../positioned-json.ts'
 import { field, listOf, optional, readText } from '../serde.ts'
 import type { NodeFollower } from './follow-node.ts'
@@ -27,7 +20,7 @@ const SYNCING = {
 }
 
 /**
- * The enforcer's template server: `getblocktemplate` and `submitblock`, JSON-RPC 2.0. A template
+ * The calls of the enforcer's template server: `getblocktemplate` and `submitblock`. A template
  * has `coinbasetxn` in the place of `coinbasevalue`, and counts `depends` from 0.
  *
  * Source: cusf-enforcer-mempool, lib/server.rs.
@@ -35,15 +28,14 @@ const SYNCING = {
  * @param isSyncing while it is true, every template is refused as at the start of the real one
  * @param payoutScript whom a block pays that nobody changes
  */
-export async function startTemplateServer(options: {
-  readonly port: number
+export function templateCalls(options: {
   readonly follower: NodeFollower
   readonly producer: BlockProducer
   readonly syncMempool: () => Promise<void>
   readonly isSyncing: () => boolean
-  readonly payoutScript: Uint8Array
+  readonly payoutScript: () => Uint8Array
   readonly clock: Clock
-}): Promise<HttpShell> {
+}): (rpc: RpcCall) => Promise<RpcOutcome> {
   const { follower, producer, clock } = options
   let sequence = 0n
 
@@ -56,7 +48,7 @@ export async function startTemplateServer(options: {
       return internal('the `coinbasetxn` GBT capability is required')
     await follower.sync()
     await options.syncMempool()
-    const produced = await producer.draft(options.payoutScript, false, NOTHING_OWN)
+    const produced = await producer.draft(options.payoutScript(), false, NOTHING_OWN)
     if (produced.kind === 'stuck') return internal(produced.text)
     const { draft, node } = produced
     const id = `${node.previousblockhash}${sequence.toString(16).padStart(16, '0')}`
@@ -109,10 +101,16 @@ export async function startTemplateServer(options: {
     if (rpc.method === 'submitblock') return submit(rpc)
     return { kind: 'error', error: METHOD_NOT_FOUND }
   }
-  async function answer(request: HttpRequest): Promise<HttpReply> {
-    return refuseHttp(request) ?? jsonReply(200, await answerBody(request.body, call))
-  }
-  return startHttpShell({ port: options.port, bodyBytesMax: BODY_BYTES_MAX, answer })
+  return call
+}
+
+/** Serves them. */
+export function startTemplateServer(
+  port: number,
+  call: (rpc: RpcCall) => Promise<RpcOutcome>,
+): Promise<HttpShell> {
+  const answer = (request: HttpRequest) => answerHttp(request, call)
+  return startHttpShell({ port, bodyBytesMax: BODY_BYTES_MAX, answer })
 }
 
 function readRequest(json: PlacedJson) {

@@ -133,7 +133,8 @@ function withoutLosers(
     const request = requestOf(candidate)
     if (request === null || request.previousBlock !== tip || accepts.has(request.slot)) continue
     const leader = best.get(request.slot)
-    if (leader === undefined || candidate.fee > leader.fee) best.set(request.slot, candidate)
+    // Among equals the real one leaves it to chance; the later one is the recorded case.
+    if (leader === undefined || candidate.fee >= leader.fee) best.set(request.slot, candidate)
   }
   const dropped = new Set<string>()
   return candidates.filter(candidate => {

@@ -3,6 +3,7 @@ import type { Txid } from '../../../lib/ids.ts'
 import { criticalHash, type Header, type ThunderBlock } from '../../../lib/thunder/block.ts'
 import { type MainBlockInfo, type MainChain, mainChain } from '../main-chain.ts'
 import { txidOf } from './mempool.ts'
+import type { SideStart } from './side-chain.ts'
 
 /** Whether a main block carries a side block, as the node found when it learned of both. */
 export type BmmResult = 'verified' | 'failed'
@@ -42,12 +43,20 @@ export type Archive = {
  *
  * Source: thunder-rust, lib/archive.rs, put_header and put_main_block_info.
  */
-export function archive(): Archive {
+export function archive(start: SideStart | null): Archive {
   const main = mainChain()
   const headers = new Map<string, Header>()
   const heights = new Map<string, number>()
   const bodies = new Map<string, ThunderBlock>()
   const results = new Map<string, Map<string, BmmResult>>()
+  if (start !== null) {
+    const { sideHash, mainHash } = start.tip
+    const prevMainHash = start.main[0].hash
+    for (const block of start.main) main.add(block)
+    headers.set(sideHash, { merkleRoot: '', prevSideHash: null, prevMainHash, roots: [] })
+    heights.set(sideHash, start.height)
+    results.set(sideHash, new Map([[mainHash, 'verified']]))
+  }
   const containing = new Map<Txid, string[]>()
 
   const find = (hash: string) => headers.get(hash) ?? null

@@ -3,7 +3,7 @@ import type { SignedTransaction } from '../../../lib/thunder/json.ts'
 import { judgeTransaction } from './judge.ts'
 import type { MainPort } from './main-port.ts'
 import { txidOf } from './mempool.ts'
-import { type NodeFaults, type SideChain, sideChain } from './side-chain.ts'
+import { type NodeFaults, type SideChain, type SideStart, sideChain } from './side-chain.ts'
 import { buildTemplate, type SideTemplate } from './template.ts'
 import { type Wallet, wallet } from './wallet.ts'
 import { WORDS } from './words.ts'
@@ -39,9 +39,16 @@ export type ThunderNode = {
 /** The bid of `mine` for a block without fees. */
 const EMPTY_BLOCK_BID_SATS = 1000n
 
-/** @param faults asked at every use */
-export function thunderNode(port: MainPort, faults: () => NodeFaults): ThunderNode {
-  const chain = sideChain(faults)
+/**
+ * @param faults asked at every use
+ * @param start null begins before the first block
+ */
+export function thunderNode(
+  port: MainPort,
+  faults: () => NodeFaults,
+  start: SideStart | null = null,
+): ThunderNode {
+  const chain = sideChain(faults, start)
   const keys = wallet()
   /** The task that connects blocks dies of its panic, and only a restart brings it back. */
   let connects = true
@@ -79,7 +86,7 @@ export function thunderNode(port: MainPort, faults: () => NodeFaults): ThunderNo
     if (result === null) return refused(WORDS.noBmmResult(hash))
     if (result === 'failed') return done(false)
     for (const each of archive.ancestors(hash))
-      if (each !== hash && archive.block(each) === null) return done(false)
+      if (each !== hash && !chain.hasBody(each)) return done(false)
     archive.addBlock(block)
     if (!connects) return refused(WORDS.panicBefore)
     const outcome = chain.reorgTo({ sideHash: hash, mainHash })

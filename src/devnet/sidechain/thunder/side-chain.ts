@@ -6,6 +6,7 @@ import {
   type ProvenTransaction,
   type ThunderBlock,
 } from '../../../lib/thunder/block.ts'
+import type { Coin } from '../../../lib/thunder/json.ts'
 import type { MainBlockInfo } from '../main-chain.ts'
 import { type Archive, archive, type Tip } from './archive.ts'
 import { isBetterTip } from './better-tip.ts'
@@ -36,6 +37,8 @@ export type SideChain = {
   readonly mempool: Mempool
   /** Null before the first block. */
   readonly tip: () => string | null
+  /** Whether a block can be connected, or is where the chain begins. */
+  readonly hasBody: (hash: string) => boolean
   /** Blocks in the chain. */
   readonly count: () => number
   readonly bundles: () => Bundles
@@ -57,14 +60,27 @@ type Connected = {
   readonly appliedEvents: boolean
 }
 
-/** @param faults asked at every use, so that a node can be repaired while it runs */
-export function sideChain(faults: () => NodeFaults): SideChain {
-  const known = archive()
+/** A tip to begin from in the middle of a chain whose earlier blocks nobody has. */
+export type SideStart = {
+  readonly tip: Tip
+  readonly height: number
+  readonly coins: readonly Coin[]
+  /** Up to the main block of the tip; the first one is what the tip's header names. */
+  readonly main: readonly [MainBlockInfo, ...MainBlockInfo[]]
+}
+
+/**
+ * @param faults asked at every use, so that a node can be repaired while it runs
+ * @param start of a chain that cannot be undone below it; null begins before the first block
+ */
+export function sideChain(faults: () => NodeFaults, start: SideStart | null = null): SideChain {
+  const known = archive(start)
   const set = coins()
   const pool = mempool()
   const connected = new Map<string, Connected>()
-  let tip: string | null = null
+  let tip = start?.tip.sideHash ?? null
   let bundles = NO_BUNDLES
+  set.apply((start?.coins ?? []).map(coin => ({ kind: 'made', coin })))
 
   function connect({ header, body }: ThunderBlock): boolean {
     assert(header.prevSideHash === tip, 'a block is connected to the tip')
@@ -145,6 +161,7 @@ export function sideChain(faults: () => NodeFaults): SideChain {
     coins: set,
     mempool: pool,
     tip: () => tip,
+    hasBody: hash => known.block(hash) !== null || hash === start?.tip.sideHash,
     count: () => (tip === null ? 0 : known.heightOf(tip) + 1),
     bundles: () => bundles,
     pendingBundle: () => bundles.pending,

@@ -95,7 +95,8 @@ export function wallet(): Wallet {
   ): WalletOutcome<ProvenTransaction> {
     const selected = select(spending)
     if (selected.kind === 'refused') return selected
-    const inputs = selected.value.map(({ outPoint, output }) => ({
+    // The real one leaves their order to chance.
+    const inputs = [...selected.value].sort(byOutPoint).map(({ outPoint, output }) => ({
       outPoint,
       utxoHash: utxoHash(outPoint, output),
     }))
@@ -113,8 +114,7 @@ export function wallet(): Wallet {
     setSeed,
     newAddress,
     addresses: () => [...keys.keys()].sort((a, b) => (a < b ? -1 : 1)),
-    coins: () =>
-      [...unspent.values()].sort((a, b) => (keyOf(a.outPoint) < keyOf(b.outPoint) ? -1 : 1)),
+    coins: () => [...unspent.values()].sort(byOutPoint),
     balance() {
       const all = [...unspent.values()].map(({ output }) => output)
       const sum = (outputs: readonly Output[]) =>
@@ -160,6 +160,10 @@ export function wallet(): Wallet {
 
 /** Proofs are made by nodes for nodes, and this stand-in keeps no forest to make one from. */
 export const NO_PROOF = { targets: [], hashes: [] } as const
+
+function byOutPoint(a: Coin, b: Coin): number {
+  return keyOf(a.outPoint) < keyOf(b.outPoint) ? -1 : 1
+}
 
 function valueOutput(address: ThunderAddress, value: Sats): Output {
   return { address, content: { kind: 'value', value } }
