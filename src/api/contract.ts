@@ -140,7 +140,7 @@ export const state = z.enum([
 const batchShape = {
   batch: whole,
   rail: z.string(),
-  purpose: z.enum(['payout', 'transfer', 'consolidation', 'cpfp']),
+  purpose: z.enum(['payout', 'transfer', 'consolidation', 'cpfp', 'deposit', 'withdrawal']),
   state,
   manifestHash: hash,
   totalSats: whole,

@@ -7,7 +7,7 @@ import {
   type ActVerdict,
   actorRefusal,
   actsOn,
-  allowingTransfer,
+  allowingOwn,
   approverOf,
   type BatchBeforeAct,
   encodeManifest,
@@ -48,7 +48,7 @@ export async function judgeBatch(
   const manifest = await manifestOf(db, batch)
   const acts = await actsOn(db, batch)
   const spent = await spentByRules(db, policy, at, batch)
-  return judgeSpend(allowingTransfer(policy, manifest), { manifest, acts }, spent, at)
+  return judgeSpend(allowingOwn(policy, manifest), { manifest, acts }, spent, at)
 }
 
 /**
@@ -164,7 +164,7 @@ async function approveAlone(
   if (row?.state !== 'planned' || BigInt(at) >= row.expires_ms) return false
   const manifest = await manifestOf(tx, batch)
   const spent = await spentByRules(tx, policy, at, batch)
-  if (limitRefusal(allowingTransfer(policy, manifest), manifest, spent) !== null) return false
+  if (limitRefusal(allowingOwn(policy, manifest), manifest, spent) !== null) return false
   if (!isWithinAuto(policy, manifest, spent)) return false
   const act = signAct(secretKey, { kind: 'approve' }, manifestHash(encodeManifest(manifest)))
   assert(act.operator === policy.auto?.poolKey, 'the key at hand is the one of the policy')

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
 import { accountId, type BatchId } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
-import type { Manifest } from '../treasury/index.ts'
+import type { Manifest, Purpose } from '../treasury/index.ts'
 import type { BatchFacts } from './payout.ts'
 import type { RailBooks } from './rail.ts'
 
@@ -41,8 +41,13 @@ export async function factsOf(
       charge: sats(payout.fee_sats),
     })),
     transferred: sats(row.purpose === 'transfer' ? row.total_sats : 0n),
+    bridged: sats(isBridged(row.purpose) ? row.total_sats : 0n),
     feeBooked: fee === null ? null : sats(fee),
   }
+}
+
+function isBridged(purpose: Purpose): boolean {
+  return purpose === 'deposit' || purpose === 'withdrawal'
 }
 
 /**

@@ -3,7 +3,7 @@ import { assert } from '../lib/assert.ts'
 import type { Database, Wallet } from '../lib/db/schema.ts'
 import { type BatchId, batchId, unixMs } from '../lib/ids.ts'
 import {
-  allowingTransfer,
+  allowingOwn,
   encodeManifest,
   limitRefusal,
   type Manifest,
@@ -21,7 +21,7 @@ import { lockSpending, spentInLastDay } from './spent-store.ts'
 export type MadePlan = {
   readonly plan: OwnPlan
   readonly change: string
-  /** Where a transfer pays; null for any other. */
+  /** Where a transfer or a deposit goes; null for any other. */
   readonly destination: string | null
   readonly asker: Asker
 }
@@ -43,7 +43,7 @@ export async function storeOwnBatch(
   const taken = plan.parent === null ? await ownTaken(tx, plan) : await childTaken(tx, plan)
   if (taken !== null) return { kind: 'nothing', reason: taken }
   const manifest = manifestFor(parts, made, { batch: await takeBatchId(tx), at })
-  const rules = allowingTransfer(parts.rules(), manifest)
+  const rules = allowingOwn(parts.rules(), manifest)
   const refusal = limitRefusal(rules, manifest, await spentInLastDay(tx, at, null))
   if (refusal !== null) return { kind: 'nothing', reason: `a limit forbids it: ${refusal.kind}` }
   await insert(tx, manifest, plan)
@@ -58,7 +58,7 @@ export async function storeOwnBatch(
 }
 
 async function ownTaken(tx: Transaction<Database>, plan: OwnPlan): Promise<string | null> {
-  const wallet = plan.purpose === 'transfer' ? null : plan.wallet
+  const wallet = plan.purpose === 'consolidation' ? plan.wallet : null
   if (await isUnderWay(tx, plan.purpose, wallet)) return `a ${plan.purpose} is under way`
   const { free } = await ownCoins(tx, plan.wallet, plan.coins)
   return free.length < plan.coins.length ? 'a coin was taken meanwhile' : null
@@ -95,7 +95,7 @@ function manifestFor(
   const { purpose, wallet, amount, feeMax, coins } = plan
   const [anchor] = coins
   assert(anchor !== undefined, 'a plan has an anchor')
-  assert((amount === null) === (destination === null), 'only a transfer pays somewhere')
+  assert((amount === null) === (destination === null), 'what has an amount goes somewhere')
   const payees =
     amount === null || destination === null ? [] : [{ destination, amount, payouts: [] }]
   return {

@@ -22,7 +22,10 @@ export type BatchEvent =
   | { readonly kind: 'rejected' | 'expired' }
   /** The signed bytes are stored, with this fee. */
   | { readonly kind: 'prepared'; readonly fee: Sats }
-  /** A further version is signed and stored, with this higher fee. */
+  /**
+   * A further version is signed and stored, with this fee: a higher one, or at least the same where
+   * it replaces what can no longer confirm.
+   */
   | { readonly kind: 'bumped'; readonly fee: Sats; readonly version: number }
   /** The network has it. */
   | { readonly kind: 'seen' }
@@ -43,6 +46,8 @@ export type BatchFacts = {
   readonly payouts: readonly PayoutFacts[]
   /** What goes to our other wallet. */
   readonly transferred: Sats
+  /** What goes to another rail, which has it only once it is credited there. */
+  readonly bridged: Sats
   /** The fee booked when the newest signed bytes were stored; null before. */
   readonly feeBooked: Sats | null
 }
@@ -105,15 +110,16 @@ export function next(state: BatchState, event: BatchEvent, facts: BatchFacts, at
  * The entries of a batch, with what a payout takes from a miner as `gross` = `amount` + `charge`:
  *
  * ```
- *           payout                                transfer                consolidation, cpfp
+ *           payout                                transfer, deposit       consolidation, cpfp
  * planned   payable gross → inflight gross
  * sent      float → out: amounts + fee            float → out: sum + fee  float → out: fee
  * bumped    float → out: the fee's rise           likewise                likewise
- * settled   inflight gross → out, fee, charges    out → other float, fee  out → fee
+ * settled   inflight gross → out, fee, charges    out → other side, fee   out → fee
  * released  both back                             back                    back
  * ```
  *
- * At settlement the fee of the version that paid is booked, whichever it is: where another one was
+ * The other side of a transfer is the other wallet's float; of a deposit or a withdrawal what is in
+ * transit between rails. At settlement the fee of the version that paid is booked, whichever it is: where another one was
  * booked as sent, the float makes up the difference.
  */
 export function plannedEntry(facts: BatchFacts, at: UnixMs): Entry | null {
@@ -174,10 +180,11 @@ function entry(facts: BatchFacts, what: string, legs: readonly Leg[], at: UnixMs
   }
 }
 
-function totalOf({ payouts, transferred }: BatchFacts): bigint {
+function totalOf({ payouts, transferred, bridged }: BatchFacts): bigint {
   assert(payouts.length <= PAYOUTS_MAX, 'a batch pays no more than one transaction carries')
-  assert(payouts.length === 0 || transferred === 0n, 'a batch pays miners or ourselves')
-  const paid = payouts.reduce((sum, payout) => sum + payout.amount, 0n) + transferred
+  const own = transferred + bridged
+  assert(payouts.length === 0 || own === 0n, 'a batch pays miners or ourselves')
+  const paid = payouts.reduce((sum, payout) => sum + payout.amount, 0n) + own
   return msatsFromSats(sats(paid))
 }
 
@@ -190,6 +197,11 @@ function floatOf({ books, wallet }: BatchFacts): LedgerAccount {
 /** Where a transfer goes: from the one wallet to the other. */
 function otherFloatOf(facts: BatchFacts): LedgerAccount {
   return floatOf({ ...facts, wallet: facts.wallet === 'hot' ? 'cold' : 'hot' })
+}
+
+function transitOf({ books }: BatchFacts): LedgerAccount {
+  assert(books.transit !== null, 'a rail that a bridge starts from books what is in transit')
+  return books.transit
 }
 
 /** Debits one side of each miner and credits the other: what we owe only changes its name. */
@@ -214,7 +226,9 @@ function sentLegs(facts: BatchFacts, fee: Sats): Leg[] {
 
 function bumpedLegs(facts: BatchFacts, fee: Sats): Leg[] {
   const { feeBooked } = facts
-  assert(feeBooked !== null && fee > feeBooked, 'a replacement pays more than what it replaces')
+  assert(feeBooked !== null && fee >= feeBooked, 'a replacement pays no less than it replaces')
+  // Only a deposit that another one has overtaken is made anew at the same fee.
+  assert(fee > feeBooked || facts.bridged > 0n, 'a replacement pays more than what it replaces')
   return movedOut(facts, msatsFromSats(fee) - msatsFromSats(feeBooked))
 }
 
@@ -241,6 +255,8 @@ function settledLegs(facts: BatchFacts, fee: Sats): Leg[] {
     legs.push({ account: chartAccount('payoutFees'), amount: negated(msatsFromSats(charged)) })
   if (facts.transferred > 0n)
     legs.push({ account: otherFloatOf(facts), amount: msatsFromSats(facts.transferred) })
+  if (facts.bridged > 0n)
+    legs.push({ account: transitOf(facts), amount: msatsFromSats(facts.bridged) })
   return legs
 }
 

@@ -77,6 +77,8 @@ export type RailBooks = {
   readonly cold: LedgerAccount | null
   /** What has left and is not settled. */
   readonly out: LedgerAccount
+  /** What has settled and is on its way to another rail; null where no bridge starts. */
+  readonly transit: LedgerAccount | null
   readonly fee: LedgerAccount
 }
 

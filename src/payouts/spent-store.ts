@@ -56,7 +56,7 @@ async function dayByDestination(
   at: UnixMs,
   except: BatchId | null,
 ): Promise<ReadonlyMap<string, Sats>> {
-  // A transfer has no payouts: whom it pays stands in its manifest alone.
+  // What stays with us has no payouts: whom it pays stands in its manifest alone.
   const { rows } = await sql<{ destination: string; amount: bigint }>`
     with counted as (${countedBatches(at, except)})
     select destination, sum(amount)::bigint as amount
@@ -70,7 +70,7 @@ async function dayByDestination(
             select payee ->> 'destination', (payee ->> 'amountSats')::bigint
               from counted,
                    jsonb_array_elements(convert_from(manifest, 'UTF8')::jsonb -> 'payees') as payee
-             where purpose = 'transfer') as parts
+             where purpose in ('transfer', 'deposit', 'withdrawal')) as parts
      group by destination`.execute(db)
   return new Map(rows.map(({ destination, amount }) => [destination, sats(amount)]))
 }

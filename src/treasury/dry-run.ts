@@ -3,7 +3,7 @@ import { type Sats, sats } from '../lib/money.ts'
 import type { Manifest } from './manifest.ts'
 import {
   type AutoBand,
-  allowingTransfer,
+  allowingOwn,
   approvalsNeeded,
   isWithinAuto,
   type LimitRefusal,
@@ -83,7 +83,7 @@ type Counted = { readonly past: PastBatch; readonly isAuto: boolean }
 
 function verdictOn(rules: RulesToTry, batch: PastBatch, spent: Spent): DryRunLine['verdict'] {
   const { manifest } = batch
-  const why = limitRefusal(allowingTransfer(rules, manifest), manifest, spent)
+  const why = limitRefusal(allowingOwn(rules, manifest), manifest, spent)
   if (why !== null) return { kind: 'refused', why }
   if (isWithinAuto(rules, manifest, spent)) return { kind: 'pool' }
   const needed = approvalsNeeded(rules, largestSpend(manifest))

@@ -105,7 +105,7 @@ export {
 export {
   type ApprovalVerdict,
   type AutoBand,
-  allowingTransfer,
+  allowingOwn,
   approvalsNeeded,
   approverOf,
   type Band,

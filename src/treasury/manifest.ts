@@ -14,6 +14,7 @@ import {
   unixMs,
 } from '../lib/ids.ts'
 import { MAX_MONEY_SATS, type Sats, sats } from '../lib/money.ts'
+import { parseThunderAddress } from '../lib/thunder/address.ts'
 import { canonicalJson } from './canonical.ts'
 import { taggedHash } from './tagged-hash.ts'
 
@@ -34,9 +35,10 @@ export type ManifestPayee = {
 /**
  * What a batch is for. A `payout` pays miners; a `transfer` fills one of our own wallets from
  * another; a `consolidation` makes one coin of many; a `cpfp` spends the change of a stuck batch so
- * that it pays for its parent (child pays for parent). The last two pay nobody but ourselves.
+ * that it pays for its parent (child pays for parent). The last two pay nobody but ourselves. A
+ * `deposit` brings our own money to Thunder, and a `withdrawal` from there back to a wallet of ours.
  */
-export type Purpose = 'payout' | 'transfer' | 'consolidation' | 'cpfp'
+export type Purpose = z.infer<typeof purpose>
 
 /**
  * What an operator approves: who gets how much, at most for what fee, until when. The transaction
@@ -83,6 +85,8 @@ const word = z.string().min(1).max(320)
 const time = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).transform(unixMs)
 const id = decimal.refine(n => n > 0n)
 
+const purpose = z.enum(['payout', 'transfer', 'consolidation', 'cpfp', 'deposit', 'withdrawal'])
+
 const manifestSchema = z.strictObject({
   anchor: z.strictObject({
     txid: hex64.transform(txid),
@@ -104,7 +108,7 @@ const manifestSchema = z.strictObject({
     }),
   ),
   policyVersion: z.number().int().min(0),
-  purpose: z.enum(['payout', 'transfer', 'consolidation', 'cpfp']),
+  purpose,
   rail: word,
   version: z.literal(2),
   wallet: z.enum(['hot', 'cold']),
@@ -172,18 +176,29 @@ export function manifestHash(bytes: Uint8Array): Digest {
   return digest(toHex(taggedHash('sidepool/manifest/2', bytes)))
 }
 
-function fitsPurpose({ purpose, payees }: Manifest): boolean {
+function fitsPurpose({ purpose, rail, payees }: Manifest): boolean {
+  const isOfOneWithoutPayouts = payees.length === 1 && payees[0]?.payouts.length === 0
   switch (purpose) {
     case 'payout':
       return payees.length > 0 && payees.every(({ payouts }) => payouts.length > 0)
     case 'transfer':
-      return payees.length === 1 && payees.every(({ payouts }) => payouts.length === 0)
+      return isOfOneWithoutPayouts
+    case 'deposit':
+      // In any form but the bare one, what is deposited is lost.
+      return rail === 'l1' && isOfOneWithoutPayouts && isBareAddress(payees[0]?.destination ?? '')
+    case 'withdrawal':
+      return rail === 'thunder' && isOfOneWithoutPayouts
     case 'consolidation':
     case 'cpfp':
       return payees.length === 0
     default:
       return unreachable(purpose)
   }
+}
+
+function isBareAddress(text: string): boolean {
+  const parsed = parseThunderAddress(text)
+  return parsed.kind === 'thunder' && parsed.address === text
 }
 
 function isOrdered({ payees, excluded }: Manifest): boolean {

@@ -2,7 +2,13 @@ import { assert, unreachable } from '../lib/assert.ts'
 import type { UnixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
 import { type OperatorKey, type SignedAct, verifyAct } from './approval.ts'
-import { encodeManifest, type Manifest, manifestHash, manifestTotal } from './manifest.ts'
+import {
+  encodeManifest,
+  type Manifest,
+  manifestHash,
+  manifestTotal,
+  type Purpose,
+} from './manifest.ts'
 
 /** What an operator may do: see, ask for batches and freeze, approve, manage operators. */
 export type OperatorRole = 'viewer' | 'operator' | 'approver' | 'admin'
@@ -77,6 +83,9 @@ export type SpendVerdict =
   | ApprovalVerdict
   | { readonly kind: 'refused'; readonly why: LimitRefusal }
 
+/** Those whose destination is our own. */
+const OWN_PURPOSES: ReadonlySet<Purpose> = new Set(['transfer', 'deposit', 'withdrawal'])
+
 /** A verdict in words: what a waiting batch says of itself. Empty where nothing holds it back. */
 export function verdictText(verdict: SpendVerdict): string {
   switch (verdict.kind) {
@@ -122,8 +131,9 @@ export function approvalsNeeded({ bands }: Pick<SpendPolicy, 'bands'>, amount: S
 }
 
 /**
- * Which ceiling a batch would break, or null. What stays with us (a consolidation, or a transfer
- * between our wallets) counts too: its destination is only as much ours as the pool's word.
+ * Which ceiling a batch would break, or null. What stays with us (a consolidation, a transfer
+ * between our wallets, a deposit) counts too: its destination is only as much ours as the pool's
+ * word.
  */
 export function limitRefusal(
   { limits, allowList }: Pick<SpendPolicy, 'limits' | 'allowList'>,
@@ -147,15 +157,15 @@ export function limitRefusal(
 }
 
 /**
- * The rules for a transfer between our own wallets: each goes to a fresh address of ours, which no
- * list can name. Only for whoever sees to it that the address is ours before anything is signed;
- * the signer does not take the pool's word for it.
+ * The rules for what moves between our own wallets or rails: each goes to an address of ours, often
+ * a fresh one, which no list can name. Only for whoever sees to it that the address is ours before
+ * anything is signed; the signer does not take the pool's word for it.
  */
-export function allowingTransfer<Rules extends Pick<SpendPolicy, 'allowList'>>(
+export function allowingOwn<Rules extends Pick<SpendPolicy, 'allowList'>>(
   rules: Rules,
   { purpose, payees }: Manifest,
 ): Rules {
-  if (purpose !== 'transfer' || rules.allowList === null) return rules
+  if (!OWN_PURPOSES.has(purpose) || rules.allowList === null) return rules
   const own = payees.map(({ destination }) => destination)
   return { ...rules, allowList: new Set([...rules.allowList, ...own]) }
 }

@@ -25,6 +25,7 @@ const PLANNED: BatchFacts = {
     float: chartAccount('l1Float'),
     cold: chartAccount('l1Cold'),
     out: chartAccount('l1Unconfirmed'),
+    transit: chartAccount('thunderTransit'),
     fee: chartAccount('feeL1'),
   },
   payouts: [
@@ -33,6 +34,7 @@ const PLANNED: BatchFacts = {
   ],
   wallet: 'hot',
   transferred: sats(0n),
+  bridged: sats(0n),
   feeBooked: null,
 }
 const SENT: BatchFacts = { ...PLANNED, feeBooked: sats(200n) }
@@ -223,6 +225,22 @@ test('a transfer moves from one wallet to the other, and costs its fee', () => {
   expect(after(out, paid)).toMatchObject({
     'asset:l1': 6_900_000n,
     'asset:l1_cold': 3_000_000n,
+    'expense:fee_l1': 100_000n,
+  })
+  expect(after(out, entryOf('sent', { kind: 'dead' }, sentFacts))).toEqual(after())
+})
+
+test('what a bridge takes is in transit once it is final, and made anew at the same fee costs nothing', () => {
+  const facts: BatchFacts = { ...PLANNED, payouts: [], bridged: sats(3000n) }
+  expect(plannedEntry(facts, AT)).toBeNull()
+  const out = entryOf('approved', { kind: 'prepared', fee: sats(100n) }, facts)
+  const sentFacts = { ...facts, feeBooked: sats(100n) }
+  const anew = { kind: 'bumped', fee: sats(100n), version: 2 } as const
+  expect(next('uncertain', anew, sentFacts, AT)).toMatchObject({ state: 'prepared', entry: null })
+  const paid = entryOf('sent', { kind: 'settled', fee: sats(100n), version: 2 }, sentFacts)
+  expect(after(out, paid)).toMatchObject({
+    'asset:l1': 6_900_000n,
+    'asset:thunder_transit': 3_000_000n,
     'expense:fee_l1': 100_000n,
   })
   expect(after(out, entryOf('sent', { kind: 'dead' }, sentFacts))).toEqual(after())

@@ -45,6 +45,47 @@ test('a manifest has one spelling, which reads back as the same manifest', () =>
   expect(manifestTotal(MANIFEST)).toBe(3000n)
 })
 
+const BARE = '8twUkpctzwgbjqi5o14qWjrD9uk'
+const DEPOSIT: Manifest = {
+  ...MANIFEST,
+  purpose: 'deposit',
+  payees: [{ destination: BARE, amount: sats(1000n), payouts: [] }],
+}
+const WITHDRAWAL: Manifest = {
+  ...DEPOSIT,
+  ...{ purpose: 'withdrawal', rail: 'thunder' },
+  payees: [{ destination: 'bcrt1qa', amount: sats(1000n), payouts: [] }],
+}
+
+test.each([DEPOSIT, WITHDRAWAL])('a $purpose moves to one place of ours and pays no miner', own => {
+  expect(decodeManifest(encodeManifest(own))).toEqual(own)
+  const [payee] = own.payees
+  if (!payee) throw new Error('it has a payee')
+  const other = { ...payee, destination: `1${payee.destination.slice(1)}` }
+  for (const payees of [[], [other, payee], [{ ...payee, payouts: [payoutId(1n)] }]])
+    expect(() => encodeManifest({ ...own, payees })).toThrow('purpose')
+  const rail = own.rail === 'l1' ? 'thunder' : 'l1'
+  expect(() => encodeManifest({ ...own, rail })).toThrow('purpose')
+})
+
+// All but the bare form are credited to an address that nobody has the key of.
+test.each([
+  ['the deposit form', 's9_8twUkpctzwgbjqi5o14qWjrD9uk_ca9565'],
+  ['another slot', 's2_8twUkpctzwgbjqi5o14qWjrD9uk_4baaee'],
+  ['a bad checksum', 's9_8twUkpctzwgbjqi5o14qWjrD9uk_000000'],
+  ['the all-zero address', '11111111111111111111'],
+  ['the all-zero address in the deposit form', 's9_11111111111111111111_9267ba'],
+  ['a Bitcoin address', '13tqn1jxdcrbDycej4bp5S5PcffYtdGNPy'],
+  ['19 bytes', '2HcrxuJoEjauHZ8oagi8bmMzRt'],
+  ['21 bytes', 'S4gXxgE8bPiZKuvoz4KcDnttRmSW'],
+  ['a blank behind it', `${BARE} `],
+])('no manifest deposits to %s', (_name, destination) => {
+  const payees = [{ destination, amount: sats(1000n), payouts: [] }]
+  expect(() => encodeManifest({ ...DEPOSIT, payees })).toThrow('purpose')
+  const text = new TextDecoder().decode(encodeManifest(DEPOSIT)).replace(BARE, destination)
+  expect(decodeManifest(utf8(text))).toBeNull()
+})
+
 const edits: readonly [string, string, string][] = [
   ['a space', '"vout":1', '"vout": 1'],
   ['a leading zero', '"amountSats":"1000"', '"amountSats":"01000"'],

@@ -46,7 +46,7 @@ export type MoneyTables = {
     created_ms: bigint
     expires_ms: bigint
     ended_ms: bigint | null
-    purpose: Generated<'payout' | 'transfer' | 'consolidation' | 'cpfp'>
+    purpose: Generated<'payout' | 'transfer' | 'consolidation' | 'cpfp' | 'deposit' | 'withdrawal'>
     wallet: Generated<Wallet>
     parent_id: bigint | null
     paid_version: number | null
