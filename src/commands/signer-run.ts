@@ -29,9 +29,12 @@ export async function runSigner(args: readonly string[]): Promise<number> {
   const clock = steadyClock()
   const store = await openMemory(config.memory, clock).catch(explainMemory)
   try {
-    const { network, policy } = config
+    const { network, policy, deposits } = config
     const clocks = { clock, wall: systemClock }
-    const signer = createSigner({ network, policy, wallets, thunder, store, ...clocks, log })
+    const signer = createSigner({
+      ...{ network, policy, wallets, thunder, store, ...clocks, log },
+      deposits: deposits && allowingOwn(deposits, thunder),
+    })
     const { host, port } = config.listen
     const server = await startSignerServer({ host, port, channelKey, signer, log })
     log.info({ host, port: server.port, head: store.memory().head }, 'the signer is listening')
@@ -41,6 +44,11 @@ export async function runSigner(args: readonly string[]): Promise<number> {
     await store.close()
   }
   return 0
+}
+
+/** Deposits may go to what is pinned, and to whatever this host itself has the key of. */
+function allowingOwn(deposits: DepositRules, thunder: ThunderWallet | null): DepositRules {
+  return { ...deposits, addresses: new Set([...deposits.addresses, ...(thunder?.keys() ?? [])]) }
 }
 
 /** The signer's configuration, or one error that lists everything wrong with it. */

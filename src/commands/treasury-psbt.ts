@@ -1,6 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Psbt } from 'bitcoinjs-lib'
-import { checkTransaction, walletKey } from '../signer/index.ts'
+import { DRIVECHAIN_OPCODES } from '../bmm/index.ts'
+import { parseThunderAddress, THUNDER_SLOT } from '../lib/thunder/address.ts'
+import { checkTransaction, type DepositRules, walletKey } from '../signer/index.ts'
 import type { Manifest } from '../treasury/index.ts'
 import { CommandError, parseOptions, say, sayPlain } from './command.ts'
 import { parseNetwork, readDescriptorFile } from './descriptor-file.ts'
@@ -24,7 +26,8 @@ const PSBT_BYTES_MAX = 4_000_000
 
 export const PSBT_HELP = `treasury psbt BATCH --out FILE --api URL --token-file FILE
 treasury upload BATCH --psbt FILE --api URL --token-file FILE
-treasury sign BATCH --seed FILE --descriptor FILE --api URL --token-file FILE [--yes]`
+treasury sign BATCH --seed FILE --descriptor FILE --api URL --token-file FILE
+  [--deposits-to THUNDER_ADDRESS --op-drivechain nop5|nop8] [--yes]`
 
 /** What a co-signer does: with a wallet of any make, or with a seed of our own. */
 export const PSBT_VERBS: Readonly<Record<string, Verb>> = {
@@ -57,7 +60,8 @@ async function runUpload(args: readonly string[]): Promise<number> {
 /** Checks what it signs as the signer host does: nothing that the API says is believed. */
 async function runSign(args: readonly string[]): Promise<number> {
   const { isSure, rest } = takeYes(args)
-  const names = ['seed', 'descriptor', 'api', 'token-file'] as const
+  const of = ['seed', 'descriptor', 'deposits-to', 'op-drivechain'] as const
+  const names = [...of, 'api', 'token-file'] as const
   const { options, words } = parseOptions(rest, names)
   expectWords(words, 1)
   const number = parseDigits(words[0], 'a batch')
@@ -69,13 +73,26 @@ async function runSign(args: readonly string[]): Promise<number> {
   const reply = await client.psbt(number)
   if (reply.kind === 'refused') return refuse(reply.reason)
   const wallet = await openWallet(path, batch.manifest, seed)
-  const checked = checkTransaction(reply.value.psbt, batch.manifest, wallet.descriptor)
+  const deposits = parseDeposits(options['deposits-to'], options['op-drivechain'])
+  const { psbt } = reply.value
+  const checked = checkTransaction(psbt, batch.manifest, wallet.descriptor, deposits)
   if (checked.kind === 'refused') return refuse(`not signed: ${checked.reason}`)
   printBatch(batch)
   say(`  signs     ${checked.txid}, which pays that and nothing else`)
   const question = `sign batch ${number} on ${batch.manifest.network}?`
   if (!isSure && !(await askOnTerminal(question))) return refuse('nothing was signed')
   return bring(client, number, signed(checked.psbt, wallet.key))
+}
+
+/** Where a deposit may go, by the co-signer's own word. */
+function parseDeposits(address: string | undefined, opDrivechain = 'nop5'): DepositRules | null {
+  if (address === undefined) return null
+  const parsed = parseThunderAddress(address)
+  if (parsed.kind !== 'thunder') throw new CommandError('--deposits-to is a Thunder address')
+  if (opDrivechain !== 'nop5' && opDrivechain !== 'nop8')
+    throw new CommandError('--op-drivechain is nop5 or nop8')
+  const opcode = DRIVECHAIN_OPCODES[opDrivechain]
+  return { slot: THUNDER_SLOT, opcode, addresses: new Set([parsed.address]) }
 }
 
 async function openWallet(path: string, { network }: Manifest, seed: Uint8Array) {

@@ -1,8 +1,11 @@
 import { z } from 'zod'
+import { DRIVECHAIN_OPCODES } from '../bmm/index.ts'
 import { type UnixMs, unixMs } from '../lib/ids.ts'
 import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
+import { parseThunderAddress, THUNDER_SLOT, type ThunderAddress } from '../lib/thunder/address.ts'
 import { type OperatorKey, parseOperatorKey, type SpendPolicy } from '../treasury/index.ts'
 import { type Descriptor, readDescriptor } from './descriptor.ts'
+import type { DepositRules } from './outputs.ts'
 
 const OPERATORS_MAX = 50
 const KEYS_MAX = 10
@@ -10,6 +13,7 @@ const BANDS_MAX = 10
 const ALLOWED_MAX = 10_000
 /** More addresses help nobody: a few keep what is asked about each of them small. */
 const THUNDER_ADDRESSES_MAX = 100
+const DEPOSIT_ADDRESSES_MAX = 100
 
 const alias = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes')
 const path = z.string().min(1)
@@ -27,6 +31,22 @@ const key = z.string().transform((text, context): OperatorKey => {
 })
 const instant = z.iso.datetime().transform((text): UnixMs => unixMs(Date.parse(text)))
 const wallet = z.strictObject({ descriptor: z.string().max(5000), seedFile: path })
+
+/** Where deposits may go. */
+const deposits = z.strictObject({
+  addresses: z
+    .array(
+      z.string().transform((text, context): ThunderAddress => {
+        const parsed = parseThunderAddress(text)
+        if (parsed.kind === 'thunder' && parsed.address === text) return parsed.address
+        context.addIssue({ code: 'custom', message: 'no bare Thunder address' })
+        return z.NEVER
+      }),
+    )
+    .max(DEPOSIT_ADDRESSES_MAX)
+    .default([]),
+  opDrivechain: z.enum(['nop5', 'nop8']),
+})
 
 const policySchema = z.strictObject({
   version: z.int().min(1),
@@ -65,6 +85,7 @@ const configSchema = z.strictObject({
   thunder: z
     .strictObject({ seedFile: path, addresses: z.int().min(1).max(THUNDER_ADDRESSES_MAX) })
     .optional(),
+  deposits: deposits.optional(),
   policy: policySchema,
 })
 
@@ -72,9 +93,11 @@ const configSchema = z.strictObject({
 export type WalletConfig = { readonly descriptor: Descriptor; readonly seedFile: string }
 
 /** The signer's own configuration: nothing in it comes from the pool. */
-export type SignerConfig = Omit<z.infer<typeof configSchema>, 'policy' | 'wallets'> & {
+export type SignerConfig = Omit<z.infer<typeof configSchema>, 'policy' | 'wallets' | 'deposits'> & {
   readonly policy: SpendPolicy
   readonly wallets: Readonly<Partial<Record<'hot' | 'cold', WalletConfig>>>
+  /** Null where this host signs no deposits. */
+  readonly deposits: DepositRules | null
 }
 
 export type SignerConfigOutcome =
@@ -95,7 +118,7 @@ export function parseSignerConfig(text: string): SignerConfigOutcome {
     const errors = parsed.error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`)
     return { kind: 'errors', errors }
   }
-  const { policy: rules, wallets, ...rest } = parsed.data
+  const { policy: rules, wallets, deposits: told, ...rest } = parsed.data
   const policy = policyOf(rules)
   const errors = contradictions(policy)
   const read: Partial<Record<'hot' | 'cold', WalletConfig>> = {}
@@ -107,7 +130,18 @@ export function parseSignerConfig(text: string): SignerConfigOutcome {
     else errors.push(`wallets.${name}.descriptor: ${descriptor.reason}`)
   }
   if (errors.length > 0) return { kind: 'errors', errors }
-  return { kind: 'config', config: { ...rest, policy, wallets: read } }
+  return {
+    kind: 'config',
+    config: { ...rest, policy, wallets: read, deposits: told ? depositRules(told) : null },
+  }
+}
+
+function depositRules({ addresses, opDrivechain }: z.infer<typeof deposits>): DepositRules {
+  return {
+    slot: THUNDER_SLOT,
+    opcode: DRIVECHAIN_OPCODES[opDrivechain],
+    addresses: new Set(addresses),
+  }
 }
 
 function policyOf(rules: z.infer<typeof policySchema>): SpendPolicy {

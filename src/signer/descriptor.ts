@@ -32,7 +32,10 @@ type ReadDescriptor = Descriptor | { readonly kind: 'not ours'; readonly reason:
 
 /** A key that signs for a wallet of which it holds a part. */
 export type WalletKey = {
-  /** Adds its signature to every input. @throws Error where an input has no key of it */
+  /**
+   * Adds its signature to every input but that of a sidechain's treasury, the only one that is not
+   * segwit: it asks for none. @throws Error where an input has no key of it
+   */
   readonly sign: (psbt: Psbt) => void
 }
 
@@ -83,8 +86,8 @@ export function readDescriptor(text: string, network: Network): ReadDescriptor {
 export function walletKey(descriptor: Descriptor, seed: Uint8Array): WalletKey | null {
   const master = bip32.fromSeed(seed, networksOf(descriptor.network))
   const sign = (psbt: Psbt) => {
-    for (let index = 0; index < psbt.inputCount; index++)
-      signers.signInputBIP32({ psbt, index, node: master })
+    for (const [index, { witnessUtxo }] of psbt.data.inputs.entries())
+      if (witnessUtxo) signers.signInputBIP32({ psbt, index, node: master })
   }
   try {
     // It is of the wallet when it can sign for it; the library throws where it cannot.

@@ -8,6 +8,7 @@ export {
 } from './descriptor.ts'
 export { MemoryTrouble } from './memory.ts'
 export { createMemory, type MemoryStore, openMemory } from './memory-store.ts'
+export type { DepositRules } from './outputs.ts'
 export { createSigner, type Signer, type SignerParts, type SigningWallet } from './signer.ts'
 export { type SignerServer, startSignerServer } from './signer-server.ts'
 export { type ThunderWallet, thunderWallet } from './thunder.ts'

@@ -2,6 +2,7 @@ import { assert, unreachable } from '../lib/assert.ts'
 import type { BatchId, Digest, Txid, UnixMs } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
 import {
+  allowingOwn,
   decodeManifest,
   encodeManifest,
   judgeSpend,
@@ -77,7 +78,10 @@ export function judgeRequest(standing: Standing, request: SignRequest): Judgemen
   // What a batch may cost was counted when its first version was signed.
   const spent = known ? NOTHING_SPENT : spentBefore(memory, now)
   const { acts } = request
-  const verdict = judgeSpend(standing.policy, { manifest, acts }, spent, now)
+  // A deposit is signed only to an address that this host knows as ours, so no list need name it.
+  const policy =
+    manifest.purpose === 'deposit' ? allowingOwn(standing.policy, manifest) : standing.policy
+  const verdict = judgeSpend(policy, { manifest, acts }, spent, now)
   if (verdict.kind !== 'approved') return refused(verdictText(verdict))
 
   const checked = check(standing, request, manifest)
@@ -102,7 +106,8 @@ function check(standing: Standing, request: SignRequest, manifest: Manifest): Ch
     case 'l1': {
       const wallet = standing.wallets[manifest.wallet]
       assert(wallet !== undefined, 'a batch is judged where its key is')
-      const transaction = checkTransaction(request.psbt, manifest, wallet.descriptor)
+      const { descriptor } = wallet
+      const transaction = checkTransaction(request.psbt, manifest, descriptor, standing.deposits)
       return transaction.kind === 'good' ? { kind: 'good', rail: 'l1', transaction } : transaction
     }
     case 'thunder': {

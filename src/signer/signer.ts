@@ -17,6 +17,7 @@ import type { Descriptor, WalletKey } from './descriptor.ts'
 import { type Memory, MemoryTrouble } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
 import { type Checked, judgeRequest } from './rules.ts'
+import type { DepositRules } from './outputs.ts'
 import { type Standing, standingComplaint } from './standing.ts'
 import { authorizeAll, type ThunderWallet } from './thunder.ts'
 
@@ -29,6 +30,8 @@ export type SignerParts = {
   readonly wallets: Readonly<Partial<Record<'hot' | 'cold', SigningWallet>>>
   /** The keys on Thunder; null where this host has none. */
   readonly thunder: ThunderWallet | null
+  /** Where deposits may go; null where this host signs none. */
+  readonly deposits: DepositRules | null
   /** Adding throws where the disk does not have the event for sure. */
   readonly store: {
     readonly memory: () => Memory

@@ -9,6 +9,7 @@ import {
 import type { Descriptor } from './descriptor.ts'
 import { knowsHead, type Memory } from './memory.ts'
 import type { ThunderWallet } from './thunder.ts'
+import type { DepositRules } from './outputs.ts'
 
 /** A clock may be so far behind what it showed before; further back, nothing is signed. */
 const CLOCK_SLACK_MS = 60_000
@@ -22,6 +23,8 @@ export type Standing = {
   readonly wallets: Readonly<Partial<Record<'hot' | 'cold', { readonly descriptor: Descriptor }>>>
   /** The keys on Thunder; null where this host has none. */
   readonly thunder: ThunderWallet | null
+  /** Where deposits may go; null where this host signs none. */
+  readonly deposits: DepositRules | null
   readonly memory: Memory
   /** By the steady clock. */
   readonly now: UnixMs

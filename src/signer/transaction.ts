@@ -1,15 +1,18 @@
 import { Psbt, Transaction } from 'bitcoinjs-lib'
-import { parseAddress } from '../lib/bitcoin/address.ts'
-import { equalBytes, toHex } from '../lib/bytes.ts'
+import type { Output } from '../lib/bitcoin/tx.ts'
+import { equalBytes, fromHex, toHex } from '../lib/bytes.ts'
 import { type Txid, txid } from '../lib/ids.ts'
 import { MAX_MONEY_SATS } from '../lib/money.ts'
 import type { Manifest } from '../treasury/index.ts'
 import type { Descriptor, Place, WalletOutput } from './descriptor.ts'
+import { type DepositRules, expectedOutputs, isOutput, isTreasury, scriptOf } from './outputs.ts'
 
 /** More coins in one transaction are refused: it would not be relayed either. */
 const INPUTS_MAX = 700
 /** A script deeper in the wallet is refused, so that a seed alone finds all of it again. */
 const INDEX_MAX = 1_000_000
+/** Replaceable. Source: BIP 125. */
+const SEQUENCE = 0xfffffffd
 /** Places that are tried for one script; a wallet of one descriptor needs one. */
 const PLACES_MAX = 4
 const SIGHASH_ALL = Transaction.SIGHASH_ALL
@@ -37,12 +40,16 @@ export type CheckedTransaction =
  * therefore required, of Taproot coins too: its hash is in the outpoint, so no amount can be lied
  * about. (Remembering the amounts of a txid would leave the first lie; that is why not.)
  *
+ * A deposit may spend one coin more, behind our own: that of the sidechain's treasury.
+ *
+ * @param deposits where deposits may go; null where none are signed
  * Source: BIP 143, BIP 174 and the fee attack on it of 2020; BIP 341.
  */
 export function checkTransaction(
   psbtBytes: Uint8Array,
   manifest: Manifest,
   descriptor: Descriptor,
+  deposits: DepositRules | null,
 ): CheckedTransaction {
   const given = read(() => Psbt.fromBuffer(psbtBytes))
   if (given === null) return refused('the PSBT cannot be read')
@@ -52,20 +59,32 @@ export function checkTransaction(
   const psbt = new Psbt()
   psbt.setVersion(2).setLocktime(0)
   let spent = 0n
+  let treasury: bigint | null = null
   for (const [index, input] of unsigned.ins.entries()) {
     const told = given.data.inputs[index]
     const coin = told && coinOf(told, txidOf(input.hash), input.index)
     if (!coin) return refused(`input ${index} comes without the transaction that made its coin`)
     if (told.sighashType !== undefined && told.sighashType !== SIGHASH_ALL)
       return refused(`input ${index} asks for a signature that does not cover everything`)
+    spent += coin.value
+    const isLast = index > 0 && index === unsigned.ins.length - 1
+    if (isLast && mayBeTreasury(manifest, coin.script, deposits)) {
+      const { hash, index: vout } = input
+      psbt.addInput({ hash, index: vout, sequence: SEQUENCE, nonWitnessUtxo: fromHex(coin.txHex) })
+      treasury = coin.value
+      continue
+    }
     const ours = ownOutput(descriptor, coin.script, placesOf(told))
     if (ours === null) return refused(`input ${index} is no coin of this wallet`)
     ours.addInput(psbt, { txHex: coin.txHex, vout: input.index })
-    spent += coin.value
   }
+  if (manifest.network !== descriptor.network) return refused('it is of another network')
+  const expected = expectedOutputs(manifest, descriptor.network, { treasury, deposits })
+  if (expected.kind === 'refused') return expected
   const wrong =
     anchorComplaint(unsigned, manifest) ??
-    outputsComplaint(unsigned, manifest, descriptor, placesOf(given.data.outputs.at(-1))) ??
+    outputsComplaint(unsigned, expected.outputs) ??
+    changeComplaint(unsigned, manifest, descriptor, placesOf(given.data.outputs.at(-1))) ??
     feeComplaint(spent, unsigned, manifest)
   if (wrong !== null) return refused(wrong)
   for (const { script, value } of unsigned.outs) psbt.addOutput({ script, value })
@@ -125,26 +144,28 @@ function anchorComplaint({ ins }: Transaction, { anchor }: Manifest): string | n
   return isAnchor ? null : 'its first input is not the anchor'
 }
 
-function outputsComplaint(
+/** The coin that a deposit spends beside ours; no other purpose touches one. */
+function mayBeTreasury(
+  { purpose }: Manifest,
+  script: Uint8Array,
+  deposits: DepositRules | null,
+): boolean {
+  return purpose === 'deposit' && deposits !== null && isTreasury(script, deposits)
+}
+
+function outputsComplaint({ outs }: Transaction, expected: readonly Output[]): string | null {
+  if (outs.length !== expected.length + 1) return 'its outputs are not the payees and one change'
+  const wrong = expected.findIndex((output, index) => !isOutput(outs[index], output))
+  return wrong < 0 ? null : `output ${wrong} is not what payee ${wrong} gets`
+}
+
+function changeComplaint(
   { outs }: Transaction,
-  { payees, change, network }: Manifest,
+  { change }: Manifest,
   descriptor: Descriptor,
   changePlaces: readonly Place[],
 ): string | null {
-  if (outs.length !== payees.length + 1) return 'its outputs are not the payees and one change'
-  const scriptOf = (text: string) => {
-    const parsed = parseAddress(text, descriptor.network)
-    return parsed.kind === 'address' && parsed.text === text ? parsed.script : null
-  }
-  if (network !== descriptor.network) return 'it is of another network'
-  for (const [index, { destination, amount }] of payees.entries()) {
-    const script = scriptOf(destination)
-    const out = outs[index]
-    if (script === null) return `payee ${index} is no address of this network`
-    if (!out || out.value !== amount || !equalBytes(out.script, script))
-      return `output ${index} is not what payee ${index} gets`
-  }
-  const script = scriptOf(change)
+  const script = scriptOf(change, descriptor.network)
   const last = outs.at(-1)
   if (script === null || !last || !equalBytes(last.script, script))
     return 'its change does not go where the manifest says'

@@ -8,6 +8,7 @@ import {
   type Bend,
   changeAddress,
   coin,
+  DEPOSITS,
   type Kind,
   manifestOf,
   psbtOf,
@@ -27,7 +28,7 @@ const first = { script: scriptOfAddress(1), value: 300_000n }
 const second = { script: scriptOfAddress(2), value: 400_000n }
 
 const check = (psbt: Uint8Array, of: Manifest = manifest, kind: Kind = 'wpkh') =>
-  checkTransaction(psbt, of, walletOf(kind).descriptor)
+  checkTransaction(psbt, of, walletOf(kind).descriptor, DEPOSITS)
 
 const reasonOf = (outcome: ReturnType<typeof check>) =>
   outcome.kind === 'refused' ? outcome.reason : outcome.kind

@@ -3,10 +3,12 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { networks, Psbt, payments, Transaction } from 'bitcoinjs-lib'
+import { DRIVECHAIN_OPCODES } from '../../src/bmm/index.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { batchId, payoutId, type Txid, txid, unixMs } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { sats } from '../../src/lib/money.ts'
+import { bareAddress, THUNDER_SLOT } from '../../src/lib/thunder/address.ts'
 import { accountDescriptors, readDescriptor, walletKey } from '../../src/signer/descriptor.ts'
 import { createMemory, type MemoryStore, openMemory } from '../../src/signer/memory-store.ts'
 import { createSigner, type Signer } from '../../src/signer/signer.ts'
@@ -147,6 +149,12 @@ export function manifestOf(over: Partial<Manifest> & { anchor: Manifest['anchor'
   }
 }
 
+/** The one address on Thunder that the host knows as ours. */
+export const DEPOSITS = {
+  ...{ slot: THUNDER_SLOT, opcode: DRIVECHAIN_OPCODES.nop5 },
+  addresses: new Set([bareAddress(fromHex('09c56e18bfc96a6f92d6eee303b9243042a87383'))]),
+} as const
+
 /** How a PSBT may differ from an honest one. */
 export type Bend = {
   readonly sequence?: number
@@ -184,11 +192,12 @@ export function psbtOf(
   const spent = coins.reduce((sum, { made }) => sum + (made.outs[0]?.value ?? 0n), 0n)
   const paid = manifest.payees.reduce((sum, { amount }) => sum + amount, 0n)
   const { script } = walletOf(kind).descriptor.at({ chain: 1, index: changeIndex })
-  const pays = manifest.payees.map(({ destination, amount }) => ({
-    script: scriptOfText(destination),
-    value: amount,
-  }))
-  const outputs = bend.outputs ?? [...pays, { script, value: spent - paid - fee }]
+  const pays = () =>
+    manifest.payees.map(({ destination, amount }) => ({
+      script: scriptOfText(destination),
+      value: amount,
+    }))
+  const outputs = bend.outputs ?? [...pays(), { script, value: spent - paid - fee }]
   for (const [at, output] of outputs.entries())
     psbt.addOutput({ ...output, ...(at === outputs.length - 1 ? hint(1, changeIndex) : {}) })
   return new Uint8Array(psbt.toBuffer())
@@ -274,6 +283,7 @@ export async function signerWorld(
       signer: createSigner({
         ...{ network: 'regtest', policy, store, clock, wall, log, wallets },
         thunder: start.thunder ?? null,
+        deposits: DEPOSITS,
       }),
     }
   }
