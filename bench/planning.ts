@@ -210,6 +210,7 @@ async function describe(
     {
       anchor: manifest.anchor,
       multisigWeight: null,
+      treasury: null,
       coins: coins.filter(({ txid }) => txid === manifest.anchor.txid),
       payments: manifest.payees.map(({ destination, amount }) => ({
         script: addressScript(destination, 'regtest'),

@@ -12,7 +12,7 @@ const MAY_ENTER: Readonly<Record<string, readonly string[]>> = {
   treasury: [],
   bmm: [],
   pool: ['statement'],
-  payouts: ['statement', 'ledger', 'treasury', 'pool (types)'],
+  payouts: ['statement', 'ledger', 'treasury', 'bmm', 'pool (types)'],
   bridges: ['ledger', 'treasury', 'bmm'],
   signer: ['treasury', 'bmm'],
 }

@@ -56,6 +56,7 @@ export function ownBatchPartsOf(
 ): OwnBatchParts {
   return {
     ...{ db, clock, log, rail: 'l1', frozen, ...l1OptionsOf(config) },
+    depositAddress: null,
     wallets: l1Wallets(config),
     expiresAfterMs: config.treasury.approvalExpiryHours * MS_PER_HOUR,
     rules: () => rules,

@@ -39,7 +39,11 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
   const policy = () => policyNow(db, rules)
   const node = connectNode(config.node)
   const signer = await signerClientOf(config)
-  const rail = l1Rail({ ...{ db, node, clock, options, policy }, ...l1Signers(setting, signer) })
+  const rail = l1Rail({
+    ...{ db, node, clock, options, policy },
+    ...l1Signers(setting, signer),
+    sidechain: null,
+  })
   const floats = reconciler({
     ...{ db, clock, log, network: config.network, rail: rail.name },
     wallets: l1Wallets(config),

@@ -7,15 +7,18 @@ import type { BatchId } from '../lib/ids.ts'
 import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
 import type { Sats } from '../lib/money.ts'
+import type { ThunderAddress } from '../lib/thunder/address.ts'
 import type { Clock } from '../lib/time.ts'
 import type { SpendPolicy } from '../treasury/index.ts'
 import { currentRate, planChildOf, stuckBatches } from './child-batch-store.ts'
 import {
   type FloatRule,
   floatMove,
+  type OwnPlan,
   type OwnPlanOutcome,
   type Purse,
   planConsolidation,
+  planDeposit,
   planTransfer,
 } from './own-batch.ts'
 import { isUnderWay, storeOwnBatch } from './own-manifest-store.ts'
@@ -33,6 +36,8 @@ export type OwnBatchParts = {
   readonly network: Network
   readonly rail: string
   readonly wallets: readonly FloatWallet[]
+  /** Where deposits are credited on Thunder, an address of ours; null where none are made. */
+  readonly depositAddress: ThunderAddress | null
   /** Confirmations that a coin must have. */
   readonly finality: number
   /** Fee rates, satoshis a thousand virtual bytes. */
@@ -57,6 +62,8 @@ export type OwnBatchRules = {
 export type OwnWish =
   | { readonly kind: 'consolidation'; readonly wallet: Wallet }
   | { readonly kind: 'transfer'; readonly from: Wallet; readonly amount: Sats }
+  /** Brings an amount to Thunder. */
+  | { readonly kind: 'deposit'; readonly from: Wallet; readonly amount: Sats }
   /** Pays for a batch that is on its way and too slow. */
   | { readonly kind: 'cpfp'; readonly parent: BatchId }
 
@@ -133,13 +140,30 @@ export async function planOwnBatch(
   const clientOf = (name: Wallet) => parts.wallets.find(({ wallet }) => wallet === name)?.client
   // The node is asked before any lock is held; what it answered is checked again behind it.
   const change = await clientOf(plan.wallet)?.newChangeAddress()
-  const destination =
-    plan.purpose === 'transfer' ? await clientOf(otherWallet(plan.wallet))?.newAddress() : null
+  const destination = await destinationOf(parts, plan)
   if (change === undefined || destination === undefined)
-    return { kind: 'nothing', reason: 'there is no other wallet' }
+    return { kind: 'nothing', reason: 'there is no such place to move it to' }
   return parts.db
     .transaction()
     .execute(tx => storeOwnBatch(tx, parts, { plan, change, destination, asker }))
+}
+
+/** @returns null where it goes nowhere, undefined where there is no such place */
+async function destinationOf(
+  { wallets, depositAddress }: OwnBatchParts,
+  plan: OwnPlan,
+): Promise<string | null | undefined> {
+  switch (plan.purpose) {
+    case 'transfer':
+      return wallets.find(({ wallet }) => wallet === otherWallet(plan.wallet))?.client.newAddress()
+    case 'deposit':
+      return depositAddress ?? undefined
+    case 'consolidation':
+    case 'cpfp':
+      return null
+    default:
+      return unreachable(plan.purpose)
+  }
 }
 
 async function planOf(
@@ -147,7 +171,7 @@ async function planOf(
   wish: Exclude<OwnWish, { kind: 'cpfp' }>,
 ): Promise<OwnPlanOutcome> {
   const { db, wallets, finality, feeRateMax } = parts
-  const from = wish.kind === 'transfer' ? wish.from : wish.wallet
+  const from = wish.kind === 'consolidation' ? wish.wallet : wish.from
   const client = wallets.find(({ wallet }) => wallet === from)?.client
   if (!client) return { kind: 'nothing', reason: `there is no ${from} wallet` }
   const { free } = await ownCoins(db, from, await client.coins(finality))
@@ -157,6 +181,8 @@ async function planOf(
       return planConsolidation(purse, feeRateMax)
     case 'transfer':
       return planTransfer(purse, wish.amount, feeRateMax)
+    case 'deposit':
+      return planDeposit(purse, wish.amount, feeRateMax)
     default:
       return unreachable(wish)
   }

@@ -5,14 +5,20 @@ import { type Sats, sats } from '../lib/money.ts'
 import type { Purpose } from '../treasury/index.ts'
 import { outpointText } from './outpoint.ts'
 import type { Coin } from './rail.ts'
-import { bareWeight, feeFor, inputWeight, outputWeight } from './rails/l1/transaction.ts'
+import {
+  bareWeight,
+  feeFor,
+  inputWeight,
+  outputWeight,
+  treasuryWeight,
+} from './rails/l1/transaction.ts'
 
 /** A batch that pays nobody but ourselves; its first coin is the anchor. */
 export type OwnPlan = {
-  readonly purpose: Exclude<Purpose, 'payout'>
+  readonly purpose: Exclude<Purpose, 'payout' | 'withdrawal'>
   readonly wallet: Wallet
   readonly coins: readonly Coin[]
-  /** What a transfer brings to the other wallet; null for any other. */
+  /** What a transfer brings to the other wallet, or a deposit to Thunder; null for any other. */
   readonly amount: Sats | null
   /** The batch that a child pays for; null for any other. */
   readonly parent: BatchId | null
@@ -39,6 +45,14 @@ const COINS_MAX = 100
 const CHANGE_MIN = sats(1000n)
 /** The script that a transfer pays has at most this many bytes: native segwit, as our wallets give. */
 const OWN_SCRIPT_BYTES_MAX = 34
+/** The treasury's output, and one that names an address of at most 28 characters. */
+const DEPOSIT_SCRIPTS_BYTES = [4, 30] as const
+/** What each adds to coins and change. */
+const WEIGHT_OF = {
+  transfer: outputWeight(OWN_SCRIPT_BYTES_MAX),
+  deposit:
+    treasuryWeight() + DEPOSIT_SCRIPTS_BYTES.reduce((sum, bytes) => sum + outputWeight(bytes), 0),
+} as const
 /** One coin of one coin helps nobody. */
 const CONSOLIDATED_MIN = 2
 
@@ -52,7 +66,7 @@ export function planConsolidation(purse: Purse, feeRateMax: Sats): OwnPlanOutcom
   const { wallet, multisigWeight } = purse
   const coins = worthSpending(purse, feeRateMax).slice(0, COINS_MAX).toReversed()
   if (coins.length < CONSOLIDATED_MIN) return nothing('there are no small coins')
-  const feeMax = feeFor(weightOf({ coins, multisigWeight }, 0), feeRateMax)
+  const feeMax = feeFor(weightOf({ coins, multisigWeight }), feeRateMax)
   if (sumOf(coins) < feeMax + CHANGE_MIN) return nothing('the coins are not worth their fee')
   return {
     kind: 'plan',
@@ -66,18 +80,33 @@ export function planConsolidation(purse: Purse, feeRateMax: Sats): OwnPlanOutcom
  * @param amount what arrives; where the coins do not suffice, nothing is planned
  */
 export function planTransfer(purse: Purse, amount: Sats, feeRateMax: Sats): OwnPlanOutcome {
-  assert(amount > 0n, 'a transfer brings something')
+  return planAmount(purse, { purpose: 'transfer', amount }, feeRateMax)
+}
+
+/**
+ * Brings an amount to Thunder. The coin of the sidechain's treasury that it will spend as well is
+ * not known before it is built, nor is it any of ours: only its weight counts here.
+ *
+ * @param amount what is credited there
+ */
+export function planDeposit(purse: Purse, amount: Sats, feeRateMax: Sats): OwnPlanOutcome {
+  return planAmount(purse, { purpose: 'deposit', amount }, feeRateMax)
+}
+
+function planAmount(
+  purse: Purse,
+  { purpose, amount }: { readonly purpose: 'transfer' | 'deposit'; readonly amount: Sats },
+  feeRateMax: Sats,
+): OwnPlanOutcome {
+  assert(amount > 0n, 'what is moved is something')
   const { wallet, multisigWeight } = purse
   const largest = worthSpending(purse, feeRateMax).toReversed().slice(0, COINS_MAX)
   for (let count = 1; count <= largest.length; count++) {
     const coins = largest.slice(0, count)
-    const weight = weightOf({ coins, multisigWeight }, OWN_SCRIPT_BYTES_MAX)
+    const weight = weightOf({ coins, multisigWeight }) + WEIGHT_OF[purpose]
     const feeMax = feeFor(weight, feeRateMax)
     if (sumOf(coins) >= amount + feeMax + CHANGE_MIN)
-      return {
-        kind: 'plan',
-        plan: { purpose: 'transfer', wallet, coins, amount, parent: null, feeMax },
-      }
+      return { kind: 'plan', plan: { purpose, wallet, coins, amount, parent: null, feeMax } }
   }
   return nothing(`the free coins of the ${wallet} wallet do not pay ${amount} sat and the fee`)
 }
@@ -105,7 +134,7 @@ export function planChild(
   feeRate: Sats,
 ): OwnPlanOutcome {
   const coins = [coin]
-  const childWeight = weightOf({ coins, multisigWeight }, 0)
+  const childWeight = weightOf({ coins, multisigWeight })
   const child = feeFor(childWeight, feeRate)
   const whole = feeFor(weight + childWeight, feeRate)
   const needed = whole - fee
@@ -145,13 +174,13 @@ function worthSpending({ free, multisigWeight }: Purse, feeRate: Sats): Coin[] {
   return free.filter(isWorth).toSorted(byValue)
 }
 
-function weightOf(
-  { coins, multisigWeight }: { readonly coins: readonly Coin[] } & Pick<Purse, 'multisigWeight'>,
-  payeeScriptBytes: number,
-): number {
+/** Of coins and change alone. */
+function weightOf({
+  coins,
+  multisigWeight,
+}: { readonly coins: readonly Coin[] } & Pick<Purse, 'multisigWeight'>): number {
   const weights = coins.map(({ script }) => inputWeight(script, multisigWeight) ?? 0)
-  const payee = payeeScriptBytes === 0 ? 0 : outputWeight(payeeScriptBytes)
-  return bareWeight() + weights.reduce((sum, weight) => sum + weight, 0) + payee
+  return bareWeight() + weights.reduce((sum, weight) => sum + weight, 0)
 }
 
 function sumOf(coins: readonly Coin[]): bigint {

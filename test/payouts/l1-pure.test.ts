@@ -119,6 +119,7 @@ const coin = (n: number, value: bigint): Coin => ({
 const ORDER: Order = {
   anchor: coin(2, 60_000n),
   multisigWeight: null,
+  treasury: null,
   coins: [coin(2, 60_000n), coin(1, 50_000n)],
   payments: [
     { script: script(1), amount: sats(40_000n) },

@@ -156,7 +156,7 @@ export function railOn(
   const { clock, options = OPTIONS, policy = async () => POLICY } = world
   const own = { name: WALLET, signer: nodeSigner(node, WALLET, options), multisig: null }
   const hot = world.hot ?? own
-  return l1Rail({ db, node, clock, policy, options, hot, cold: null })
+  return l1Rail({ db, node, clock, policy, options, hot, cold: null, sidechain: null })
 }
 
 /** @param start in milliseconds; its payees' interval has passed an hour later */

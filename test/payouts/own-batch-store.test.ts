@@ -48,6 +48,7 @@ beforeEach(async () => {
       { wallet: 'cold', client: clientOf('cold') },
     ],
     ...{ feeRateMin: sats(1000n), feeRateMax: sats(5000n), expiresAfterMs: HOUR_MS },
+    depositAddress: null,
     rules: () => ({ version: 1, limits: NO_LIMITS, allowList: null }),
     frozen: async () => null,
   }

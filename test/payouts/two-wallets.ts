@@ -14,7 +14,7 @@ import type { Rail } from '../../src/payouts/rail.ts'
 import { openCoins } from '../../src/payouts/rails/l1/coin-store.ts'
 import { addressScript } from '../../src/payouts/rails/l1/destination.ts'
 import { chainWatch } from '../../src/payouts/rails/l1/evidence-client.ts'
-import type { L1Options, WalletChoice } from '../../src/payouts/rails/l1/l1-parts.ts'
+import type { L1Options, Sidechain, WalletChoice } from '../../src/payouts/rails/l1/l1-parts.ts'
 import { l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
 import { multisigInputWeight } from '../../src/payouts/rails/l1/multisig.ts'
 import { nodeSigner } from '../../src/payouts/rails/l1/node-signer-client.ts'
@@ -50,6 +50,7 @@ export function twoWallets(
     readonly cold?: WalletChoice
     readonly options?: Partial<L1Options>
     readonly allowList?: ReadonlySet<string>
+    readonly sidechain?: Sidechain
   } = {},
 ): TwoWallets {
   const { db, clock } = world
@@ -62,9 +63,9 @@ export function twoWallets(
   })
   const hot = ofNode(WALLET)
   const cold = given.cold ?? ofNode('cold')
-  const { allowList = null } = given
+  const { allowList = null, sidechain = null } = given
   const policy = async () => ({ ...POLICY, allowList })
-  const rail = l1Rail({ db, node: rpc, clock, policy, options, hot, cold })
+  const rail = l1Rail({ db, node: rpc, clock, policy, options, hot, cold, sidechain })
   const clientOf = ({ name, multisig }: Pick<WalletChoice, 'name' | 'multisig'>) =>
     walletClient(rpc, name, multisig && multisigInputWeight(multisig))
   const wallets = [
@@ -75,6 +76,7 @@ export function twoWallets(
   const complaint = chainWatch({ db, clock }, walletClient(rpc, WALLET), 'regtest')
   const parts: OwnBatchParts = {
     ...{ db, clock, log, wallets, rail: 'l1', expiresAfterMs: HOUR_MS },
+    depositAddress: [...(sidechain?.addresses ?? [])][0] ?? null,
     ...options,
     rules: () => ({ version: POLICY.version, limits: NO_LIMITS, allowList }),
     frozen: async () => null,

@@ -110,7 +110,15 @@ export async function hostedWorld(
     const hot = { name: wallet, signer: bend.signer?.(plain, world) ?? plain, multisig }
     const policy = async () => bend.policy ?? POLICY
     const railWith = (options: Partial<typeof OPTIONS>) =>
-      l1Rail({ ...parts, clock, policy, options: { ...OPTIONS, ...options }, hot, cold: null })
+      l1Rail({
+        ...parts,
+        clock,
+        policy,
+        options: { ...OPTIONS, ...options },
+        hot,
+        cold: null,
+        sidechain: null,
+      })
     const rail = railWith({})
     const approvePlanned = async () =>
       autoApprove(world.db, bend.policy ?? POLICY, secretOf(POOL_KEY), { clock })

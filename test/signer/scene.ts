@@ -80,7 +80,7 @@ export async function batchOf({ coins, newChange }: Scene, number: number, from:
   const change = parseAddress(manifest.change, 'regtest')
   if (change.kind !== 'address') throw new Error('the wallet gives addresses')
   const order: Order = {
-    ...{ anchor: manifest.anchor, multisigWeight: null },
+    ...{ anchor: manifest.anchor, multisigWeight: null, treasury: null },
     coins: [anchor, other],
     payments: [{ script: scriptOfAddress(number), amount: sats(5_000_000n) }],
     changeScript: change.script,

@@ -18,7 +18,14 @@ import { judge } from './judge-rail.ts'
 import { type Parts, walletOf } from './l1-parts.ts'
 import { nextOrder } from './order-rail.ts'
 import { signVersion } from './sign-rail.ts'
-import { buildTransaction, feeRateOf, type Order, weightOf } from './transaction.ts'
+import {
+  buildTransaction,
+  feeFor,
+  feeRateOf,
+  type Order,
+  spentBy,
+  weightOf,
+} from './transaction.ts'
 
 /**
  * Replaces what was sent, where it is too slow, by a version that pays a higher fee within what was
@@ -36,13 +43,20 @@ export async function bump(
   if (!isOpen) return { kind: 'stays' }
   const versions = await versionsOf(parts.db, lease.batch)
   const [newest] = versions
-  const sent = versions.find(({ raw }) => raw !== null)
-  if (!newest || !sent) return { kind: 'stays' }
+  const signedOnes = versions.filter(({ raw }) => raw !== null)
+  if (!newest || signedOnes.length === 0) return { kind: 'stays' }
   const manifest = await manifestOf(parts.db, lease.batch)
-  const order = await nextOrder(parts, manifest)
+  const next = await nextOrder(parts, manifest)
+  if (next.kind === 'waits') return next
+  const { order } = next
+  const isDeposit = manifest.purpose === 'deposit'
+  const sent = signedOnes.find(({ coins }) => !isDeposit || spendsAll(coins, spentBy(order)))
+  if (!sent) return remake(parts, lease, manifest, { order, versions })
+  // What no mempool takes was refused for what it is, and a higher fee would change nothing.
+  if (isDeposit && evidence.kind === 'missing') return { kind: 'stays' }
   const view = await viewOf(parts, manifest, { versions, sent, order })
   // A version that was begun is ended first, while it still replaces: its co-signers may be at it.
-  const isBegun = newest.raw === null && spendsAll(newest.coins, order.coins)
+  const isBegun = newest.raw === null && spendsAll(newest.coins, spentBy(order))
   if (isBegun && newest.fee > sent.fee && newest.fee >= leastFee(view))
     return signed(parts, lease, manifest, newest)
   const decision = decideBump(view)
@@ -53,11 +67,35 @@ export async function bump(
     case 'send again':
       return sendAgain(parts, sent)
     case 'bump': {
-      const next = { version: newest.version + 1, fee: decision.fee }
-      const begun = await begin(parts, lease, manifest, { order, ...next })
+      const made = { version: newest.version + 1, fee: decision.fee }
+      const begun = await begin(parts, lease, manifest, { order, ...made })
       return begun.kind === 'begun' ? signed(parts, lease, manifest, begun.version) : begun
     }
   }
+}
+
+/**
+ * Makes a deposit anew where another one has moved the treasury: no version that was signed can
+ * confirm then, unless the chain takes the other one back. It costs no less than what is booked,
+ * since the ledger knows only rises.
+ */
+async function remake(
+  parts: Parts,
+  lease: Lease,
+  manifest: Manifest,
+  { order, versions }: { readonly order: Order; readonly versions: readonly Version[] },
+): Promise<BumpOutcome> {
+  const begun = versions.find(({ coins }) => spendsAll(coins, spentBy(order)))
+  if (begun) return signed(parts, lease, manifest, begun)
+  const wanted = feeFor(weightOf(order), await feeRate(parts))
+  const fees = [
+    wanted < manifest.feeMax ? wanted : manifest.feeMax,
+    ...versions.filter(({ raw }) => raw !== null).map(({ fee }) => fee),
+  ]
+  const fee = fees.reduce((most, each) => (each > most ? each : most))
+  const version = (versions[0]?.version ?? 0) + 1
+  const made = await begin(parts, lease, manifest, { order, version, fee })
+  return made.kind === 'begun' ? signed(parts, lease, manifest, made.version) : made
 }
 
 function isUnconfirmed(evidence: CheckOutcome): boolean {
@@ -81,7 +119,7 @@ async function begin(
     return { kind: 'waits', reason: `a fee of ${fee} sat leaves it ${built.kind}` }
   const { client } = walletOf(parts, manifest)
   const intent = {
-    ...{ version, fee, txid: built.txid, coins: order.coins },
+    ...{ version, fee, txid: built.txid, coins: spentBy(order) },
     unsigned: await client.describe(built.psbt),
     createdAt: parts.clock.now(),
   }

@@ -58,9 +58,13 @@ export function combineTaken(ours: Uint8Array, taken: readonly Uint8Array[]): Ui
   return base.toBuffer()
 }
 
-/** How many signatures the input with the fewest has: so many co-signers have signed all of it. */
+/**
+ * How many signatures the input with the fewest has: so many co-signers have signed all of it. Our
+ * own coins are all native segwit; the coin of a sidechain's treasury is not, and nobody signs it.
+ */
 export function signaturesIn(psbt: Uint8Array): number {
-  return Math.min(...Psbt.fromBuffer(psbt).data.inputs.map(signaturesOf))
+  const ours = Psbt.fromBuffer(psbt).data.inputs.filter(({ witnessUtxo }) => witnessUtxo)
+  return Math.min(...ours.map(signaturesOf))
 }
 
 /** The id that the signed transaction will have too, since its inputs are native segwit. */

@@ -1,6 +1,7 @@
 import { actsOn, type Manifest, type SignedAct, verdictText } from '../../../treasury/index.ts'
 import { judgeBatch } from '../../decide-store.ts'
 import { factsComplaint } from '../../facts-store.ts'
+import { depositOf } from './deposit.ts'
 import { type Parts, walletOf } from './l1-parts.ts'
 
 /** A batch that may be signed now, with what stands on it. Only `judge` makes one. */
@@ -29,7 +30,14 @@ export async function judge(parts: Parts, manifest: Manifest): Promise<Judgement
     return refused('its change is not an address of the wallet')
   if (!(await transfersToUs(parts, manifest)))
     return refused('it does not go to an address of our other wallet')
+  if (!depositsToUs(parts, manifest)) return refused('it does not go to a Thunder address of ours')
   return { kind: 'approved', approved: { manifest, acts } }
+}
+
+/** The same of deposits: our addresses there stand in the configuration. */
+function depositsToUs({ sidechain }: Parts, manifest: Manifest): boolean {
+  if (manifest.purpose !== 'deposit') return true
+  return sidechain?.addresses.has(depositOf(manifest).address) === true
 }
 
 /** The rules let a transfer pay any address, so that this has the last word. */

@@ -1,13 +1,16 @@
 import type { Kysely } from 'kysely'
+import type { Treasury } from '../../../bmm/index.ts'
 import { chartAccount } from '../../../ledger/index.ts'
 import { assert } from '../../../lib/assert.ts'
 import type { Network } from '../../../lib/bitcoin/network.ts'
 import type { Database, Wallet } from '../../../lib/db/schema.ts'
 import type { Sats } from '../../../lib/money.ts'
 import type { NodeRpc } from '../../../lib/nodes/bitcoin-core-client.ts'
+import type { ThunderAddress } from '../../../lib/thunder/address.ts'
 import type { Clock } from '../../../lib/time.ts'
 import type { SpendPolicy } from '../../../treasury/index.ts'
 import type { RailBooks } from '../../rail.ts'
+import type { TreasuryView } from './deposit.ts'
 import type { Multisig } from './multisig.ts'
 import type { L1Signer } from './signer.ts'
 import type { WalletClient } from './wallet-client.ts'
@@ -39,6 +42,14 @@ export type WalletChoice = {
   readonly multisig: Multisig | null
 }
 
+/** The sidechain that deposits go to. */
+export type Sidechain = Treasury & {
+  /** Our own there; nothing is deposited to any other. */
+  readonly addresses: ReadonlySet<ThunderAddress>
+  /** The coin that a deposit spends now. Node trouble is thrown. */
+  readonly treasury: () => Promise<TreasuryView>
+}
+
 export type L1Parts = {
   readonly db: Kysely<Database>
   readonly node: NodeRpc
@@ -49,6 +60,8 @@ export type L1Parts = {
   readonly hot: WalletChoice
   /** Where most of the money is, with its keys elsewhere; null where there is only one wallet. */
   readonly cold: WalletChoice | null
+  /** Null where nothing is deposited. */
+  readonly sidechain: Sidechain | null
 }
 
 /** Where the money on the main chain stands in the ledger. */
@@ -56,6 +69,7 @@ export const L1_BOOKS: RailBooks = {
   float: chartAccount('l1Float'),
   cold: chartAccount('l1Cold'),
   out: chartAccount('l1Unconfirmed'),
+  transit: chartAccount('thunderTransit'),
   fee: chartAccount('feeL1'),
 }
 
@@ -68,11 +82,17 @@ export type OpenWallet = {
 }
 
 /** What every part of the rail works with. */
-export type Parts = Pick<L1Parts, 'db' | 'clock' | 'policy' | 'options'> & {
+export type Parts = Pick<L1Parts, 'db' | 'clock' | 'policy' | 'options' | 'sidechain'> & {
   readonly hot: OpenWallet
   readonly cold: OpenWallet | null
   /** Why the node's chain decides nothing now, or null. */
   readonly complaint: () => Promise<string | null>
+}
+
+/** The sidechain that a deposit of this batch goes to. */
+export function sidechainOf({ sidechain }: Pick<Parts, 'sidechain'>): Sidechain {
+  assert(sidechain !== null, 'a deposit is planned where there is a sidechain')
+  return sidechain
 }
 
 /** The wallet that a batch's coins are of. */

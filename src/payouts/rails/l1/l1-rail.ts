@@ -2,14 +2,16 @@ import { assert } from '../../../lib/assert.ts'
 import { DUST_RELAY_SAT_PER_KVB } from '../../../lib/bitcoin/address.ts'
 import { NETWORK_FACTS } from '../../../lib/bitcoin/network.ts'
 import type { BatchId } from '../../../lib/ids.ts'
+import type { Manifest } from '../../../treasury/index.ts'
+import { spendsAll } from '../../outpoint.ts'
 import { manifestOf } from '../../payout-store.ts'
 import type { CheckOutcome, Funds, Rail, SendOutcome } from '../../rail.ts'
-import { isParentReleased, siblingsOf, versionsOf } from '../../version-store.ts'
+import { isParentReleased, siblingsOf, type Version, versionsOf } from '../../version-store.ts'
 import { adopt } from './adopt-rail.ts'
 import { bump } from './bump-rail.ts'
 import { foldSettled } from './coin-batches-store.ts'
 import { ownCoins } from './coin-store.ts'
-import { addressScript, feesAt, parseDestination, paymentsOf } from './destination.ts'
+import { addressScript, feesAt, parseDestination } from './destination.ts'
 import { judgeAnchor, judgeVersions, readSendReply } from './evidence.ts'
 import { anchorEvidence, chainWatch, versionEvidence } from './evidence-client.ts'
 import { feeRate } from './fee-rate-client.ts'
@@ -23,13 +25,14 @@ import {
 } from './l1-parts.ts'
 import { multisigInputWeight } from './multisig.ts'
 import { isNodeTrouble } from './node-trouble-client.ts'
+import { knownPayments, nextOrder } from './order-rail.ts'
 import { prepare } from './prepare-rail.ts'
-import { feeFor, feeRateOf, parseRaw, paysAll, WEIGHT_MAX } from './transaction.ts'
+import { feeFor, feeRateOf, parseRaw, paysAll, spentBy, WEIGHT_MAX } from './transaction.ts'
 import { walletClient } from './wallet-client.ts'
 
 /** Pays in batches on the main chain, each version of one spending its anchor. */
 export function l1Rail(given: L1Parts): Rail {
-  const { options, db, clock, policy, node, hot, cold } = given
+  const { options, db, clock, policy, node, hot, cold, sidechain } = given
   assert(options.feeRateMin <= options.feeRateMax, 'the fee rates are a range')
   const open = ({ name, signer, multisig }: WalletChoice): OpenWallet => {
     const multisigWeight = multisig && multisigInputWeight(multisig)
@@ -37,7 +40,7 @@ export function l1Rail(given: L1Parts): Rail {
   }
   const opened = open(hot)
   const parts: Parts = {
-    ...{ db, clock, policy, options },
+    ...{ db, clock, policy, options, sidechain },
     hot: opened,
     cold: cold && open(cold),
     complaint: chainWatch({ db, clock }, opened.client, NETWORK_FACTS[options.network].chain),
@@ -117,13 +120,34 @@ async function funds(parts: Parts): Promise<Funds> {
   return { kind: 'funds', coins: free, newChange: hot.client.newChangeAddress, expected }
 }
 
-async function send({ db, hot, complaint }: Parts, batch: BatchId): Promise<SendOutcome> {
+async function send(parts: Parts, batch: BatchId): Promise<SendOutcome> {
+  const { db, hot, complaint } = parts
   const reason = await complaint()
   if (reason !== null) return { kind: 'unknown', reason }
-  const newest = (await versionsOf(db, batch)).find(({ raw }) => raw !== null)
-  assert(newest?.raw, 'only a prepared batch is sent')
-  const reply = await hot.client.broadcast(newest.raw, feeRateOf(newest.raw, newest.fee))
-  return readSendReply(reply, newest.txid)
+  const signed = (await versionsOf(db, batch)).filter(({ raw }) => raw !== null)
+  const chosen = await versionToSend(parts, await manifestOf(db, batch), signed)
+  if (chosen.kind === 'unknown') return chosen
+  const { raw, fee, txid } = chosen.version
+  assert(raw, 'only a prepared batch is sent')
+  return readSendReply(await hot.client.broadcast(raw, feeRateOf(raw, fee)), txid)
+}
+
+type ToSend = { readonly kind: 'version'; readonly version: Version } | SendOutcome
+
+/** The newest; of a deposit the newest that spends the coin which the treasury has now. */
+async function versionToSend(
+  parts: Parts,
+  manifest: Manifest,
+  signed: readonly Version[],
+): Promise<Exclude<ToSend, { kind: 'sent' }>> {
+  const [newest] = signed
+  assert(newest !== undefined, 'only a prepared batch is sent')
+  if (manifest.purpose !== 'deposit') return { kind: 'version', version: newest }
+  const next = await nextOrder(parts, manifest)
+  if (next.kind === 'waits') return { kind: 'unknown', reason: next.reason }
+  const version = signed.find(({ coins }) => spendsAll(coins, spentBy(next.order)))
+  if (version) return { kind: 'version', version }
+  return { kind: 'unknown', reason: 'another deposit came first: it is made anew' }
 }
 
 async function check(parts: Parts, batch: BatchId): Promise<CheckOutcome> {
@@ -146,7 +170,7 @@ async function check(parts: Parts, batch: BatchId): Promise<CheckOutcome> {
   // than waiting for people.
   const hex = await client.hexOf(anchor.by)
   const raw = hex === null ? null : parseRaw(hex)
-  if (raw === null || paysAll(raw, paymentsOf(manifest, options.network)))
+  if (raw === null || paysAll(raw, knownPayments(parts, manifest)))
     return { kind: 'unknown', reason: `${anchor.by} has spent the anchor, and pays this batch` }
   return outcome
 }

@@ -9,7 +9,7 @@ import { judge } from './judge-rail.ts'
 import { type Parts, walletOf } from './l1-parts.ts'
 import { nextOrder } from './order-rail.ts'
 import { signVersion } from './sign-rail.ts'
-import { buildTransaction, feeFor, type Order, weightOf } from './transaction.ts'
+import { buildTransaction, feeFor, type Order, spentBy, weightOf } from './transaction.ts'
 
 /**
  * Builds, stores, signs and stores again the first version of an approved batch. What was begun is
@@ -60,7 +60,9 @@ async function versionToSign(
   stored: Version | null,
 ): Promise<ToSign> {
   const { client } = walletOf(parts, manifest)
-  const order = await nextOrder(parts, manifest)
+  const next = await nextOrder(parts, manifest)
+  if (next.kind === 'waits') return next
+  const { order } = next
   if (stored && (await isStillGood(parts, stored, order)))
     return { kind: 'version', version: stored }
   if (stored && stored.version >= VERSIONS_MAX)
@@ -78,7 +80,7 @@ async function versionToSign(
       const version = {
         version: (stored?.version ?? 0) + 1,
         txid: built.txid,
-        ...{ fee, unsigned: await client.describe(built.psbt), coins: order.coins },
+        ...{ fee, unsigned: await client.describe(built.psbt), coins: spentBy(order) },
         createdAt: parts.clock.now(),
       }
       if (!(await storeIntent(parts.db, lease, version, ['approved']))) return { kind: 'fenced' }
@@ -89,7 +91,7 @@ async function versionToSign(
 
 /** One whose coin is gone, or that mempools would drop for its fee, waits for nothing. */
 async function isStillGood({ hot }: Parts, stored: Version, order: Order): Promise<boolean> {
-  if (!spendsAll(stored.coins, order.coins)) return false
+  if (!spendsAll(stored.coins, spentBy(order))) return false
   const { floor } = await hot.client.mempoolRates()
   return stored.fee >= feeFor(weightOf(order), floor)
 }

@@ -1,12 +1,16 @@
+import type { Sats } from '../../../lib/money.ts'
+import type { Manifest } from '../../../treasury/index.ts'
 import type { BatchEvent } from '../../payout.ts'
 import type { Lease } from '../../rail.ts'
 import { type StoreOutcome, storeMoved } from '../../signed-store.ts'
 import type { Version } from '../../version-store.ts'
 import { signaturesIn } from './cosign.ts'
+import { finalAround } from './deposit.ts'
 import type { Approved } from './judge-rail.ts'
 import { L1_BOOKS, type Parts, walletOf } from './l1-parts.ts'
 import { orderOf } from './order-rail.ts'
-import { feeRateOf, parseRaw, transactionComplaint, txidOf } from './transaction.ts'
+import { feeRateOf, type Order, parseRaw, transactionComplaint, txidOf } from './transaction.ts'
+import type { WalletClient } from './wallet-client.ts'
 
 export type SignOutcome =
   | StoreOutcome
@@ -31,17 +35,17 @@ export async function signVersion(
   const { client, signer } = walletOf(parts, manifest)
   const signed = await signer.sign({ manifest, acts, psbt: version.unsigned })
   if (signed.kind !== 'signed') return signed
-  const hex = await client.finalise(signed.psbt)
-  const raw = hex === null ? null : parseRaw(hex)
+  const order = await orderOf(parts, manifest, version)
+  const raw = await finalBytes(client, signed.psbt, order)
   if (raw === null) {
     const reason = `signed in full by ${signaturesIn(signed.psbt)}, and it needs more`
     return { kind: 'waits', reason }
   }
-  const wrong = transactionComplaint(raw, await orderOf(parts, manifest, version))
+  const wrong = transactionComplaint(raw, order)
   if (wrong !== null || txidOf(raw) !== version.txid) {
     return { kind: 'waits', reason: wrong ?? 'another transaction was signed' }
   }
-  const refused = await client.mempoolComplaint(raw, feeRateOf(raw, version.fee))
+  const refused = await mempoolComplaint(client, manifest, { raw, fee: version.fee })
   if (refused !== null)
     return { kind: 'refused', reason: `the mempool would refuse it: ${refused}` }
   const { fee } = version
@@ -50,4 +54,27 @@ export async function signVersion(
       ? { kind: 'prepared', fee }
       : { kind: 'bumped', fee, version: version.version }
   return storeMoved({ ...parts, books: L1_BOOKS }, lease, version, { raw, event })
+}
+
+/** Made final by the node, which verifies the signatures of our own inputs. */
+async function finalBytes(
+  client: WalletClient,
+  psbt: Uint8Array,
+  { treasury }: Order,
+): Promise<Uint8Array | null> {
+  const made = await client.finalise(psbt)
+  if (made.kind === 'final') return parseRaw(made.hex)
+  return treasury === null ? null : finalAround(made.psbt, treasury)
+}
+
+/**
+ * Why the mempool would refuse it, or null. A deposit is not asked about: nodes that know no
+ * sidechains relay none, and what they say of it proves nothing.
+ */
+async function mempoolComplaint(
+  client: WalletClient,
+  { purpose }: Manifest,
+  { raw, fee }: { readonly raw: Uint8Array; readonly fee: Sats },
+): Promise<string | null> {
+  return purpose === 'deposit' ? null : client.mempoolComplaint(raw, feeRateOf(raw, fee))
 }

@@ -16,6 +16,8 @@ const BASE_WEIGHT = 50
 const P2WPKH_INPUT_WEIGHT = 272
 /** Outpoint, empty script, sequence; then a signature of at most 65 bytes. */
 const P2TR_INPUT_WEIGHT = 231
+/** Outpoint, empty script, sequence, and the count of a witness with nothing in it. */
+const TREASURY_INPUT_WEIGHT = 165
 /** No script of ours asks for more before a node relays an output to it. Source: payouts of dust. */
 const CHANGE_DUST = 330n
 /** Change goes to a script of at most 34 bytes. */
@@ -23,11 +25,22 @@ const CHANGE_SCRIPT_BYTES_MAX = 34
 
 export type Payment = { readonly script: Uint8Array; readonly amount: Sats }
 
+/**
+ * The coin that holds all that a sidechain has on the main chain (its CTIP). Every deposit spends it
+ * and makes the next one; nobody signs for it. Source: BIP 300.
+ */
+export type TreasuryCoin = Coin & {
+  /** The whole transaction that made it, so that its value need not be believed. */
+  readonly madeBy: Uint8Array
+}
+
 /** All that a version of a batch is made of. */
 export type Order = {
   readonly anchor: Outpoint
-  /** The anchor is the first of them. */
+  /** Our own, the anchor first. */
   readonly coins: readonly Coin[]
+  /** What a deposit spends behind them; null for the first one of a sidechain and all else. */
+  readonly treasury: TreasuryCoin | null
   /** What a coin of the wallet weighs as an input where it needs several signatures, or null. */
   readonly multisigWeight: number | null
   readonly payments: readonly Payment[]
@@ -61,6 +74,16 @@ export function inputWeight(script: Uint8Array, multisigWeight: number | null): 
   return script[0] === 0x00 ? multisigWeight : null
 }
 
+/** Everything that a version spends, in the order of its inputs. */
+export function spentBy({ coins, treasury }: Pick<Order, 'coins' | 'treasury'>): readonly Coin[] {
+  return treasury === null ? coins : [...coins, treasury]
+}
+
+/** What the treasury's coin weighs as an input. */
+export function treasuryWeight(): number {
+  return TREASURY_INPUT_WEIGHT
+}
+
 export function outputWeight(scriptBytes: number): number {
   assert(scriptBytes < 253, 'a script we pay to has a length of one byte')
   return 4 * (8 + 1 + scriptBytes)
@@ -81,17 +104,21 @@ export function feeFor(weight: number, feeRateSatPerKvb: Sats): Sats {
  * Nothing here depends on chance, so the same order with the same fee is the same transaction.
  */
 export function buildTransaction(order: Order, fee: Sats): BuildOutcome {
-  const { coins, payments, changeScript } = order
+  const { coins, treasury, payments, changeScript } = order
   assert(isSame(coins[0], order.anchor), 'the first input of every version is the anchor')
   assert(weightOf(order) <= WEIGHT_MAX, 'planning keeps a batch small')
   if (fee > order.feeMax) return { kind: 'too dear' }
-  const change = valueOfCoins(coins) - paidBy(payments) - fee
+  const change = valueOfCoins(spentBy(order)) - paidBy(payments) - fee
   if (change < CHANGE_DUST) return { kind: 'too poor' }
   const psbt = new Psbt()
   psbt.setVersion(2).setLocktime(0)
   for (const { txid, vout, value, script } of coins) {
     const witnessUtxo = { script, value }
     psbt.addInput({ hash: txid, index: vout, sequence: SEQUENCE, witnessUtxo })
+  }
+  if (treasury !== null) {
+    const { txid: hash, vout: index, madeBy: nonWitnessUtxo } = treasury
+    psbt.addInput({ hash, index, sequence: SEQUENCE, nonWitnessUtxo })
   }
   for (const { script, amount } of payments) psbt.addOutput({ script, value: amount })
   psbt.addOutput({ script: changeScript, value: sats(change) })
@@ -114,7 +141,7 @@ export function transactionComplaint(raw: Uint8Array, order: Order): string | nu
     vout: index,
   }))
   if (!isSame(spent[0], order.anchor)) return 'its first input is not the anchor'
-  if (!spendsAll(spent, order.coins)) return 'it does not spend the reserved coins'
+  if (!spendsAll(spent, spentBy(order))) return 'it does not spend the reserved coins'
   if (outs.length !== order.payments.length + 1) return 'its outputs are not the payments'
   const pays = order.payments.every(({ script, amount }, at) => {
     const out = outs[at]
@@ -123,7 +150,7 @@ export function transactionComplaint(raw: Uint8Array, order: Order): string | nu
   if (!pays) return 'its outputs are not the payments'
   const change = outs.at(-1)
   if (!change || !equalBytes(change.script, order.changeScript)) return 'its change is not ours'
-  const fee = valueOfCoins(order.coins) - paidBy(order.payments) - change.value
+  const fee = valueOfCoins(spentBy(order)) - paidBy(order.payments) - change.value
   return fee >= 0n && fee <= order.feeMax ? null : 'its fee is more than was approved'
 }
 
@@ -165,7 +192,8 @@ export function parseRaw(hex: string): Uint8Array | null {
 }
 
 /** What a version weighs at most once it is signed. */
-export function weightOf({ coins, payments, changeScript, multisigWeight }: Order): number {
+export function weightOf(order: Order): number {
+  const { coins, treasury, payments, changeScript, multisigWeight } = order
   const inputs = coins.map(({ script }) => {
     const weight = inputWeight(script, multisigWeight)
     assert(weight !== null, 'only native segwit coins are reserved')
@@ -174,7 +202,7 @@ export function weightOf({ coins, payments, changeScript, multisigWeight }: Orde
   const outputs = [...payments.map(({ script }) => script), changeScript]
   return [...inputs, ...outputs.map(script => outputWeight(script.length))].reduce(
     (sum, weight) => sum + weight,
-    BASE_WEIGHT,
+    BASE_WEIGHT + (treasury === null ? 0 : TREASURY_INPUT_WEIGHT),
   )
 }
 

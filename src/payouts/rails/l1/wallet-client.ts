@@ -11,6 +11,8 @@ import { inputWeight } from './transaction.ts'
 import {
   amount,
   chainSchema,
+  type Finalised,
+  finalisedSchema,
   hash,
   sinceSchema,
   transactionSchema,
@@ -174,12 +176,10 @@ export function walletClient(
     /**
      * The node finalises: it knows which signatures a script needs, and leaves out one too many.
      *
-     * @returns the final transaction's hex, or null where signatures are missing
+     * @returns the final transaction's hex, or the PSBT with those inputs final that it could verify
      */
-    finalise: async (psbt: Uint8Array): Promise<string | null> => {
-      const final = z.object({ hex: z.string().optional(), complete: z.boolean() })
-      return final.parse(await ask('finalizepsbt', toBase64(psbt))).hex ?? null
-    },
+    finalise: async (psbt: Uint8Array): Promise<Finalised> =>
+      finalisedSchema.parse(await ask('finalizepsbt', toBase64(psbt))),
 
     /** @returns why the mempool would refuse it, or null */
     mempoolComplaint: async (raw: Uint8Array, feeRateMax: Sats): Promise<string | null> => {

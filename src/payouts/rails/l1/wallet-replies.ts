@@ -43,6 +43,20 @@ export const transactionSchema = z.object({
   decoded: z.object({ vin: z.array(outpoint.partial()) }).optional(),
 })
 
+/** What a node could make final of a PSBT. */
+export type Finalised =
+  | { readonly kind: 'final'; readonly hex: string }
+  | { readonly kind: 'incomplete'; readonly psbt: Uint8Array }
+/** `finalizepsbt` */
+export const finalisedSchema = z
+  .union([z.object({ hex: z.string() }), z.object({ psbt: z.base64() })])
+  .transform(
+    (reply): Finalised =>
+      'hex' in reply
+        ? { kind: 'final', hex: reply.hex }
+        : { kind: 'incomplete', psbt: new Uint8Array(Buffer.from(reply.psbt, 'base64')) },
+  )
+
 /** `listsinceblock` */
 export const sinceSchema = z.object({
   transactions: z.array(
