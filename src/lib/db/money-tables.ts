@@ -137,6 +137,16 @@ export type MoneyTables = {
     foreign_coins: ColumnType<unknown, string, string>
     finding: string | null
   }
+  bridge_moves: {
+    batch_id: bigint
+    amount_sats: bigint
+    address: string
+    state: 'transit' | 'credited'
+    txid: string
+    vout: number
+    turn: number
+    changed_ms: bigint
+  }
   payout_settings: {
     id: Id
     payee_id: bigint

@@ -1,0 +1,38 @@
+import type { Job } from '../lib/job-runner.ts'
+import type { Log } from '../lib/log.ts'
+import type { Bridge } from './bridge.ts'
+import { type FloatRule, refill } from './float.ts'
+
+const FOLLOW_EVERY_MS = 30_000
+const REFILL_EVERY_MS = 60_000
+
+export type BridgeJobsParts = {
+  readonly bridge: Bridge
+  /** When the float there is filled by itself; null is never. */
+  readonly rule: FloatRule | null
+  /** Why nothing is moved now, or null. */
+  readonly stopped: () => Promise<string | null>
+  readonly log: Log
+}
+
+/**
+ * Follows what is on its way, and plans a move where the float at the far end is too small. What is
+ * planned waits for approvals like any batch; run twice or at once it plans one.
+ */
+export function bridgeJobs(parts: BridgeJobsParts): readonly Job[] {
+  const { bridge } = parts
+  return [
+    { name: `follow-${bridge.name}`, everyMs: FOLLOW_EVERY_MS, run: bridge.follow },
+    { name: `refill-${bridge.name}`, everyMs: REFILL_EVERY_MS, run: () => fill(parts) },
+  ]
+}
+
+async function fill({ bridge, rule, stopped, log }: BridgeJobsParts): Promise<void> {
+  if (rule === null || (await stopped()) !== null) return
+  const amount = refill(await bridge.need(), rule)
+  if (amount === null) return
+  const outcome = await bridge.fill(amount)
+  const of = { bridge: bridge.name, amountSats: String(amount) }
+  if (outcome.kind === 'planned') log.info({ ...of, batch: String(outcome.batch) }, 'move planned')
+  else log.warn({ ...of, reason: outcome.reason }, 'nothing moved')
+}
