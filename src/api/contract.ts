@@ -217,6 +217,20 @@ export const floatsReply = z.object({
       finding: z.string().nullable().describe('what differs; null where all agrees'),
     }),
   ),
+  moves: z
+    .array(
+      z.object({
+        bridge: z.string(),
+        batch: whole,
+        amountSats: whole,
+        state: z.enum(['transit', 'credited']),
+        outpoint: z
+          .string()
+          .describe('the coin of the main chain by which the other rail knows it'),
+        changedMs: millis,
+      }),
+    )
+    .describe('moves to other rails that the main chain has for good, newest first'),
 })
 
 const wallet = z.enum(['hot', 'cold'])
@@ -230,6 +244,7 @@ export const transferBody = z.strictObject({
     .refine(text => BigInt(text) <= MAX_MONEY_SATS, 'more than all bitcoin')
     .describe('what arrives in the other wallet; the fee comes on top'),
 })
+export const depositBody = transferBody.describe('amountSats is what is credited on Thunder')
 export const emptyBody = z.strictObject({})
 export const ownPlannedReply = z.object({
   batch: whole.nullable().describe('waits for approvals now; null where none was planned'),

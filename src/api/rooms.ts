@@ -73,6 +73,8 @@ export type Decision =
 export type OwnWish =
   | { readonly kind: 'consolidation'; readonly wallet: 'hot' | 'cold' }
   | { readonly kind: 'transfer'; readonly from: 'hot' | 'cold'; readonly amount: Sats }
+  /** Brings an amount to Thunder. */
+  | { readonly kind: 'deposit'; readonly from: 'hot' | 'cold'; readonly amount: Sats }
   /** Pays for a batch that is stuck and cannot be replaced. */
   | { readonly kind: 'cpfp'; readonly parent: BatchId }
 

@@ -3,6 +3,7 @@ import { createLog } from '../lib/log.ts'
 import { steadyClock, systemClock } from '../lib/time.ts'
 import {
   createSigner,
+  type DepositRules,
   MemoryTrouble,
   openMemory,
   parseSignerConfig,

@@ -6,7 +6,8 @@ import { expectWords, need, parseDigits, readToken, type Verb } from './treasury
 export const FLOAT_HELP = `treasury floats --api URL --token-file FILE
 treasury consolidate --wallet hot|cold --api URL --token-file FILE
 treasury transfer --from hot|cold --sats N --api URL --token-file FILE
-treasury child BATCH --api URL --token-file FILE`
+treasury child BATCH --api URL --token-file FILE
+treasury deposit SATS [--from hot|cold] --api URL --token-file FILE`
 
 /** What each wallet holds, and batches that pay nobody but ourselves. */
 export const FLOAT_VERBS: Readonly<Record<string, Verb>> = {
@@ -14,6 +15,7 @@ export const FLOAT_VERBS: Readonly<Record<string, Verb>> = {
   consolidate: runConsolidate,
   transfer: runTransfer,
   child: runChild,
+  deposit: runDeposit,
 }
 
 const floats = z.object({
@@ -28,6 +30,15 @@ const floats = z.object({
       foreignSats: z.string(),
       checkedMs: z.number(),
       finding: z.string().nullable(),
+    }),
+  ),
+  moves: z.array(
+    z.object({
+      bridge: z.string(),
+      batch: z.string(),
+      amountSats: z.string(),
+      state: z.string(),
+      changedMs: z.number(),
     }),
   ),
 })
@@ -60,6 +71,10 @@ async function runFloats(args: readonly string[]): Promise<number> {
     sayPlain(`  foreign     ${float.foreignSats} sat, never spent and never counted`)
     sayPlain(`  comparison  ${float.finding ?? 'books and wallet agree'}`)
   }
+  for (const { bridge, batch, amountSats, state, changedMs } of reply.value.moves) {
+    const at = new Date(changedMs).toISOString()
+    sayPlain(`to ${bridge}: ${amountSats} sat of batch ${batch}, ${state} since ${at}`)
+  }
   return reply.value.items.every(({ finding }) => finding === null) ? 0 : 1
 }
 
@@ -80,6 +95,14 @@ async function runChild(args: readonly string[]): Promise<number> {
   const { options, words } = parseOptions(args, API)
   expectWords(words, 1)
   return plan(options, `batches/${parseDigits(words[0], 'a batch')}/child`, {})
+}
+
+async function runDeposit(args: readonly string[]): Promise<number> {
+  const { options, words } = parseOptions(args, ['from', ...API])
+  expectWords(words, 1)
+  const from = parseWallet(options.from ?? 'hot', '--from')
+  const amountSats = parseDigits(words[0], 'an amount in satoshis')
+  return plan(options, 'deposit', { from, amountSats })
 }
 
 /** @returns the exit code: 1 where nothing was planned */

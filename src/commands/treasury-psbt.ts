@@ -27,7 +27,7 @@ const PSBT_BYTES_MAX = 4_000_000
 export const PSBT_HELP = `treasury psbt BATCH --out FILE --api URL --token-file FILE
 treasury upload BATCH --psbt FILE --api URL --token-file FILE
 treasury sign BATCH --seed FILE --descriptor FILE --api URL --token-file FILE
-  [--deposits-to THUNDER_ADDRESS --op-drivechain nop5|nop8] [--yes]`
+  [--deposits-to THUNDER_ADDRESS --drivechain-opcode nop5|nop8] [--yes]`
 
 /** What a co-signer does: with a wallet of any make, or with a seed of our own. */
 export const PSBT_VERBS: Readonly<Record<string, Verb>> = {
@@ -60,7 +60,7 @@ async function runUpload(args: readonly string[]): Promise<number> {
 /** Checks what it signs as the signer host does: nothing that the API says is believed. */
 async function runSign(args: readonly string[]): Promise<number> {
   const { isSure, rest } = takeYes(args)
-  const of = ['seed', 'descriptor', 'deposits-to', 'op-drivechain'] as const
+  const of = ['seed', 'descriptor', 'deposits-to', 'drivechain-opcode'] as const
   const names = [...of, 'api', 'token-file'] as const
   const { options, words } = parseOptions(rest, names)
   expectWords(words, 1)
@@ -73,7 +73,7 @@ async function runSign(args: readonly string[]): Promise<number> {
   const reply = await client.psbt(number)
   if (reply.kind === 'refused') return refuse(reply.reason)
   const wallet = await openWallet(path, batch.manifest, seed)
-  const deposits = parseDeposits(options['deposits-to'], options['op-drivechain'])
+  const deposits = parseDeposits(options['deposits-to'], options['drivechain-opcode'])
   const { psbt } = reply.value
   const checked = checkTransaction(psbt, batch.manifest, wallet.descriptor, deposits)
   if (checked.kind === 'refused') return refuse(`not signed: ${checked.reason}`)
@@ -85,13 +85,16 @@ async function runSign(args: readonly string[]): Promise<number> {
 }
 
 /** Where a deposit may go, by the co-signer's own word. */
-function parseDeposits(address: string | undefined, opDrivechain = 'nop5'): DepositRules | null {
+function parseDeposits(
+  address: string | undefined,
+  drivechainOpcode = 'nop5',
+): DepositRules | null {
   if (address === undefined) return null
   const parsed = parseThunderAddress(address)
   if (parsed.kind !== 'thunder') throw new CommandError('--deposits-to is a Thunder address')
-  if (opDrivechain !== 'nop5' && opDrivechain !== 'nop8')
-    throw new CommandError('--op-drivechain is nop5 or nop8')
-  const opcode = DRIVECHAIN_OPCODES[opDrivechain]
+  if (drivechainOpcode !== 'nop5' && drivechainOpcode !== 'nop8')
+    throw new CommandError('--drivechain-opcode is nop5 or nop8')
+  const opcode = DRIVECHAIN_OPCODES[drivechainOpcode]
   return { slot: THUNDER_SLOT, opcode, addresses: new Set([parsed.address]) }
 }
 

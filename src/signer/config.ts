@@ -45,7 +45,7 @@ const deposits = z.strictObject({
     )
     .max(DEPOSIT_ADDRESSES_MAX)
     .default([]),
-  opDrivechain: z.enum(['nop5', 'nop8']),
+  drivechainOpcode: z.enum(['nop5', 'nop8']),
 })
 
 const policySchema = z.strictObject({
@@ -136,10 +136,10 @@ export function parseSignerConfig(text: string): SignerConfigOutcome {
   }
 }
 
-function depositRules({ addresses, opDrivechain }: z.infer<typeof deposits>): DepositRules {
+function depositRules({ addresses, drivechainOpcode }: z.infer<typeof deposits>): DepositRules {
   return {
     slot: THUNDER_SLOT,
-    opcode: DRIVECHAIN_OPCODES[opDrivechain],
+    opcode: DRIVECHAIN_OPCODES[drivechainOpcode],
     addresses: new Set(addresses),
   }
 }

@@ -8,8 +8,8 @@ import {
 } from '../treasury/index.ts'
 import type { Descriptor } from './descriptor.ts'
 import { knowsHead, type Memory } from './memory.ts'
-import type { ThunderWallet } from './thunder.ts'
 import type { DepositRules } from './outputs.ts'
+import type { ThunderWallet } from './thunder.ts'
 
 /** A clock may be so far behind what it showed before; further back, nothing is signed. */
 const CLOCK_SLACK_MS = 60_000

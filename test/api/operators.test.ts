@@ -289,7 +289,9 @@ test('an amount that is none is refused, and is no fault of ours', async () => {
   const dan = await addPerson(database.db, 'dan', ['operator'], [keyOf(4)])
   await addToken(database.db, { operator: dan, key: keyOf(4), token: 'dans', scopes: ['create'] })
   for (const amountSats of ['x', '0', '-1', '1.5', '1e3', '9'.repeat(16)]) {
-    const reply = await post('transfer', { from: 'hot', amountSats }, 'dans')
-    expect(reply.json(), amountSats).toMatchObject(problem('invalid-request'))
+    for (const what of ['transfer', 'deposit']) {
+      const reply = await post(what, { from: 'hot', amountSats }, 'dans')
+      expect(reply.json(), amountSats).toMatchObject(problem('invalid-request'))
+    }
   }
 })

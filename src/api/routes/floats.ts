@@ -1,3 +1,4 @@
+import { type BridgeReport, listMoves } from '../../bridges/index.ts'
 import { batchId } from '../../lib/ids.ts'
 import { sats } from '../../lib/money.ts'
 import { type FloatReport, listFloats } from '../../payouts/index.ts'
@@ -19,7 +20,10 @@ export function addFloatRoutes(api: Api, parts: ApiParts): void {
         response: { 200: contract.floatsReply, default: contract.problem },
       },
     },
-    async () => ({ items: (await listFloats(parts.db)).map(floatJson) }),
+    async () => ({
+      items: (await listFloats(parts.db)).map(floatJson),
+      moves: (await listMoves(parts.db)).map(moveJson),
+    }),
   )
   api.post(
     '/treasury/consolidate',
@@ -51,7 +55,29 @@ export function addFloatRoutes(api: Api, parts: ApiParts): void {
       return plannedJson(await parts.planOwn(wish, bearerIn(request).alias))
     },
   )
+  addDepositRoute(api, parts)
   addChildRoute(api, parts)
+}
+
+function addDepositRoute(api: Api, parts: ApiParts): void {
+  api.post(
+    '/treasury/deposit',
+    {
+      preValidation: requireScope(parts, 'create'),
+      schema: {
+        tags: ['treasury'],
+        security: [{ bearer: [] }],
+        summary: 'Plan a deposit of our own money to Thunder',
+        body: contract.depositBody,
+        response: { 200: contract.ownPlannedReply, default: contract.problem },
+      },
+    },
+    async request => {
+      const { from, amountSats } = request.body
+      const wish = { kind: 'deposit', from, amount: sats(BigInt(amountSats)) } as const
+      return plannedJson(await parts.planOwn(wish, bearerIn(request).alias))
+    },
+  )
 }
 
 function addChildRoute(api: Api, parts: ApiParts): void {
@@ -79,6 +105,17 @@ function plannedJson(outcome: OwnPlanned) {
   return outcome.kind === 'planned'
     ? { batch: outcome.batch.toString(), reason: null }
     : { batch: null, reason: outcome.reason }
+}
+
+function moveJson({ batch, amount, state, coin, changedAt }: BridgeReport) {
+  return {
+    bridge: 'thunder',
+    batch: batch.toString(),
+    amountSats: amount.toString(),
+    state,
+    outpoint: `${coin.txid}:${coin.vout}`,
+    changedMs: changedAt,
+  }
 }
 
 function floatJson(report: FloatReport) {
