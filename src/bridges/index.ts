@@ -5,6 +5,7 @@ export { type BridgeJobsParts, bridgeJobs } from './jobs.ts'
 export type { Arrival } from './move.ts'
 export {
   type CreditedCoin,
+  type SideTip,
   type ThunderBridgeParts,
   type ThunderView,
   thunderBridge,

@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import { assert, unreachable } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
-import type { BatchId, BlockHash, JournalKey, Txid, UnixMs } from '../lib/ids.ts'
+import type { BatchId, JournalKey, Txid, UnixMs } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Sats } from '../lib/money.ts'
 import type { ThunderAddress } from '../lib/thunder/address.ts'
@@ -13,14 +13,15 @@ import { type Arrival, look, type Move, moveOf, type Sight } from './move.ts'
 /** A coin that Thunder has credited. */
 export type CreditedCoin = { readonly coin: Arrival['coin']; readonly value: Sats }
 
+/** The newest side block, and how deep the main block with its M7 is. */
+export type SideTip = { readonly hash: string; readonly confirmations: number }
+
 /** What the bridge asks of nodes. Their trouble is thrown, and the next run asks again. */
 export type ThunderView = {
-  /** The main-chain block by which Thunder's tip stands; null while its chain is empty. */
-  readonly mainBlock: () => Promise<BlockHash | null>
+  /** Where Thunder's tip stands; null while it has none, or not on the main chain of now. */
+  readonly tip: () => Promise<SideTip | null>
   /** What deposits have credited to these addresses, spent or not. */
   readonly credited: (addresses: readonly ThunderAddress[]) => Promise<readonly CreditedCoin[]>
-  /** Blocks on top of one, itself included; null or not positive off the main chain. */
-  readonly confirmationsOf: (block: BlockHash) => Promise<number | null>
   /** How deep a transaction of ours is on the main chain; 0 where no block has it. */
   readonly depthOf: (id: Txid) => Promise<number>
 }
@@ -112,12 +113,11 @@ async function seen(
   view: ThunderView,
   arrivals: readonly Arrival[],
 ): Promise<ReadonlyMap<BatchId, Sight>> {
-  const block = await view.mainBlock()
-  const depth = block === null ? null : await view.confirmationsOf(block)
-  if (block === null || depth === null || depth <= 0) return new Map()
+  const tip = await view.tip()
+  if (tip === null) return new Map()
   const credited = await view.credited([...new Set(arrivals.map(({ address }) => address))])
   // What came between the questions is asked for again in the next run.
-  if ((await view.mainBlock()) !== block) return new Map()
+  if ((await view.tip())?.hash !== tip.hash) return new Map()
   const values = new Map(credited.map(({ coin, value }) => [`${coin.txid}:${coin.vout}`, value]))
   const sights = new Map<BatchId, Sight>()
   for (const { batch, coin } of arrivals) {
@@ -125,7 +125,7 @@ async function seen(
     if (value !== undefined) sights.set(batch, { kind: 'there', value })
     else {
       const ownDepth = await view.depthOf(coin.txid)
-      if (ownDepth === 0 || depth < ownDepth) sights.set(batch, { kind: 'not there' })
+      if (ownDepth === 0 || tip.confirmations < ownDepth) sights.set(batch, { kind: 'not there' })
     }
   }
   return sights
