@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import type { TemplateOptions } from './bitcoind-client.ts'
 import { type BlockTemplateReply, enforcerTemplate, OUR_RULES } from './block-template.ts'
-import { jsonRpcClient } from './json-rpc-client.ts'
+import { callJsonRpc } from './json-rpc-client.ts'
+import { RpcError } from './bitcoin-core-client.ts'
+import type { Patience } from './post-client.ts'
 
 /** The enforcer's template server. Both throw `RpcError` or `NodeUnreachable`. */
 export type EnforcerTemplateClient = {
@@ -24,7 +26,12 @@ const SUBMIT_TIMEOUT_MS = 30_000
  * @param url of the template server, not of the gRPC one
  */
 export function enforcerTemplateClient(url: string): EnforcerTemplateClient {
-  const call = jsonRpcClient(url)
+  async function call(method: string, params: readonly unknown[], patience: Patience) {
+    const outcome = await callJsonRpc({ url }, method, params, patience)
+    if (outcome.kind === 'result') return outcome.result
+    const { code, message, data } = outcome
+    throw new RpcError(code, data === null ? message : `${message}: ${data}`)
+  }
   return {
     getBlockTemplate: async ({ longPollId, signal } = {}) => {
       const request = {

@@ -1,51 +1,73 @@
-import { request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
 import { z } from 'zod'
-import { NodeUnreachable, RpcError } from './bitcoin-core-client.ts'
+import { NodeUnreachable, type Patience, postJson } from './post-client.ts'
 
-export type JsonRpcOptions = {
-  /** From the call to the last byte of the reply. */
-  readonly timeoutMs: number
-  readonly signal?: AbortSignal
+/** Where a daemon answers JSON-RPC 2.0. */
+export type JsonRpcAccess = {
+  readonly url: string
+  /** The whole header, where the daemon stands behind something that asks for one; never log it. */
+  readonly authorization?: string | undefined
 }
 
-/**
- * A server of JSON-RPC 2.0 over HTTP, each call on a connection of its own.
- *
- * @throws RpcError when it answered that it will not
- * @throws NodeUnreachable when there is no answer: whether it was done is then unknown
- */
-export type JsonRpc = (
-  method: string,
-  params: readonly unknown[],
-  options: JsonRpcOptions,
-) => Promise<unknown>
+/** What a daemon answered. */
+export type JsonRpcOutcome =
+  | { readonly kind: 'result'; readonly result: unknown }
+  | {
+      readonly kind: 'refused'
+      readonly code: number
+      readonly message: string
+      /** What some libraries say only here; null where there is nothing. */
+      readonly data: string | null
+    }
 
-/** A longer reply counts as lost; the largest, a full template, has some 10 MB. */
-const REPLY_BYTES_MAX = 64 * 1024 * 1024
+/** Each call has a connection of its own, so that no two replies can be taken for each other. */
+const ID = 1
+const CALL_TIMEOUT_MS = 30_000
+const HTTP_OK = 200
 
-const replySchema = z.union([
-  z.object({
-    error: z.object({ code: z.int(), message: z.string(), data: z.unknown().optional() }),
-  }),
-  z.object({ result: z.unknown() }),
+const error = z.object({
+  code: z.int(),
+  message: z.string(),
+  data: z.unknown().optional(),
+})
+const reply = z.union([
+  z.object({ id: z.literal(ID), error }),
+  // The daemon could not read so far as to know whose call it was.
+  z.object({ id: z.null(), error }),
+  z
+    .object({ id: z.literal(ID), result: z.unknown() })
+    .refine(whole => Object.hasOwn(whole, 'result'), 'neither a result nor an error'),
 ])
 
-/** @param url holds no user and password */
-export function jsonRpcClient(url: string): JsonRpc {
-  return async (method, params, { timeoutMs, signal }) => {
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
-    const deadline = AbortSignal.timeout(timeoutMs)
-    const text = await post(url, body, signal ? AbortSignal.any([signal, deadline]) : deadline)
-    const reply = replySchema.safeParse(jsonOf(text))
-    if (!reply.success) throw new NodeUnreachable(`${method}: the reply is not JSON-RPC`)
-    if (!('error' in reply.data)) return reply.data.result
-    const { code, message, data } = reply.data.error
-    throw new RpcError(code, typeof data === 'string' ? `${message}: ${data}` : message)
-  }
+/**
+ * Calls a method with its parameters in their order. A refusal comes with HTTP 200 as a result
+ * does; any other status means that no method was reached.
+ *
+ * @throws NodeUnreachable where there is no answer, or none of JSON-RPC: it may have been done
+ * Source: JSON-RPC 2.0; jsonrpsee 0.26, which Thunder and the enforcer use.
+ */
+export async function callJsonRpc(
+  { url, authorization }: JsonRpcAccess,
+  method: string,
+  params: readonly unknown[],
+  { timeoutMs = CALL_TIMEOUT_MS, signal }: Partial<Patience> = {},
+): Promise<JsonRpcOutcome> {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: ID, method, params })
+  const headers = authorization === undefined ? {} : { authorization }
+  const { statusCode, body: text } = await postJson(new URL(url), headers, body, {
+    timeoutMs,
+    signal,
+  })
+  if (statusCode !== HTTP_OK)
+    throw new NodeUnreachable(`${method}: HTTP ${statusCode} ${firstLine(text)}`.trim())
+  const parsed = reply.safeParse(parseJson(text))
+  if (!parsed.success) throw new NodeUnreachable(`${method}: the reply is not JSON-RPC`)
+  if (!('error' in parsed.data)) return { kind: 'result', result: parsed.data.result }
+  const { code, message, data } = parsed.data.error
+  return { kind: 'refused', code, message, data: typeof data === 'string' ? data : null }
 }
 
-function jsonOf(text: string): unknown {
+/** JSON, or undefined where a text is none. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -53,31 +75,8 @@ function jsonOf(text: string): unknown {
   }
 }
 
-async function post(url: string, body: string, signal: AbortSignal): Promise<string> {
-  const to = new URL(url)
-  const request = to.protocol === 'https:' ? httpsRequest : httpRequest
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const outgoing = request(to, {
-    method: 'POST',
-    agent: false,
-    headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-    signal,
-  })
-  outgoing.on('error', reject)
-  outgoing.on('response', response => void readWhole(response).then(resolve, reject))
-  outgoing.end(body)
-  return promise.catch(error => {
-    throw new NodeUnreachable(error instanceof Error ? error.message : String(error))
-  })
-}
+const LINE_CHARS_MAX = 200
 
-async function readWhole(chunks: AsyncIterable<Uint8Array>): Promise<string> {
-  const read: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of chunks) {
-    length += chunk.length
-    if (length > REPLY_BYTES_MAX) throw new Error('the reply is too long')
-    read.push(chunk)
-  }
-  return Buffer.concat(read).toString('utf8')
+function firstLine(text: string): string {
+  return (text.split('\n', 1)[0] ?? '').slice(0, LINE_CHARS_MAX)
 }

@@ -61,7 +61,8 @@ export const addressJson = z.string().transform((text, context) => {
   return z.NEVER
 })
 
-const outPointJson = z.union([
+/** Where a coin was made. */
+export const outPointJson = z.union([
   z
     .strictObject({ Regular: z.object({ txid: hashJson, vout: index }) })
     .transform(({ Regular: { txid, vout } }): OutPoint => ({ kind: 'regular', hash: txid, vout })),
