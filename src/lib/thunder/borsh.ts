@@ -31,8 +31,8 @@ export type BorshReader = {
   readonly u8: () => number | null
   readonly u32: () => number | null
   readonly u64: () => bigint | null
-  /** Null too where one item is. A list that claims more than the bytes can hold is not begun. */
-  readonly vec: <T>(readItem: () => T | null, itemBytesMin: number) => T[] | null
+  /** Null where one item is, so that the bytes bound a list, whatever count it claims. */
+  readonly vec: <T>(readItem: () => T | null) => T[] | null
   readonly left: () => number
 }
 
@@ -52,9 +52,9 @@ export function borshReader(whole: Uint8Array): BorshReader {
     u8: () => take(1, from => view.getUint8(from)),
     u32,
     u64: () => take(8, from => view.getBigUint64(from, true)),
-    vec(readItem, itemBytesMin) {
+    vec(readItem) {
       const count = u32()
-      if (count === null || count * itemBytesMin > left()) return null
+      if (count === null) return null
       const items = []
       for (let i = 0; i < count; i++) {
         const item = readItem()

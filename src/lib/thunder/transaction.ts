@@ -52,8 +52,6 @@ export type ThunderTransaction = {
 
 const HASH_BYTES = 32
 const KINDS = ['regular', 'coinbase', 'deposit'] as const
-const OUT_POINT_BYTES = 1 + HASH_BYTES + 4
-const OUTPUT_BYTES_MIN = THUNDER_ADDRESS_BYTES + 1 + 8
 const VALUE_TAG = 0
 const WITHDRAWAL_TAG = 1
 /** The largest block body while the chain is young; longer bytes are not looked at. */
@@ -121,8 +119,8 @@ export function thunderTxid(bytes: Uint8Array): Txid {
 export function parseTransaction(bytes: Uint8Array): ThunderTransaction | null {
   if (bytes.length > TRANSACTION_BYTES_MAX) return null
   const reader = borshReader(bytes)
-  const inputs = reader.vec(() => readInput(reader), OUT_POINT_BYTES + HASH_BYTES)
-  const outputs = inputs && reader.vec(() => readOutput(reader), OUTPUT_BYTES_MIN)
+  const inputs = reader.vec(() => readInput(reader))
+  const outputs = inputs && reader.vec(() => readOutput(reader))
   return inputs && outputs && reader.left() === 0 ? { inputs, outputs } : null
 }
 
