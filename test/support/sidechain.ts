@@ -40,7 +40,8 @@ export async function testSidechain(
     const url = PRIVATE.test(method) ? thunder.privateUrl : thunder.publicUrl
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      // A connection of an earlier call would be a dead one after a restart.
+      headers: { 'content-type': 'application/json', connection: 'close' },
       body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
     })
     const { result, error } = reply.parse(await response.json())

@@ -78,7 +78,7 @@ export async function startEnforcerSim(options: {
   const { rpc, opcode, log, clock } = options
   const follower = followNode({ rpc, opcode, log })
   const mempool = watchMempool({ follower, opcode, log })
-  const producer = blockProducer({ follower, opcode })
+  const producer = blockProducer({ follower, opcode, candidates: mempool.candidates })
   const wallet = await enforcerWallet(rpc)
   const payoutScript = scriptOf(await wallet.newAddress())
   let isSyncing = false

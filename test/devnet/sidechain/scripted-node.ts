@@ -144,7 +144,6 @@ function scriptedProducer(script: Script): BlockProducer {
       target: `7fffff${'0'.repeat(58)}`,
       mintime: 0,
       curtime: 0,
-      transactions: [],
     }
     return { kind: 'draft', draft: drafted.draft, node }
   }

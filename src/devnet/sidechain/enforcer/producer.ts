@@ -62,14 +62,13 @@ const nodeTemplate = z.object({
   target: z.string(),
   mintime: z.number(),
   curtime: z.number(),
-  transactions: z.array(
-    z.object({ data: z.string(), hash: z.string(), fee: z.number(), weight: z.number() }),
-  ),
 })
 
 export function blockProducer(options: {
   readonly follower: NodeFollower
   readonly opcode: DrivechainOpcode
+  /** What the next block can have, parents first. */
+  readonly candidates: () => Promise<readonly Candidate[]>
 }): BlockProducer {
   const { follower, opcode } = options
   const policy: BlockProducer['policy'] = { proposals: [], acksAll: true, bundles: [] }
@@ -91,7 +90,7 @@ export function blockProducer(options: {
       state,
       opcode,
       policy,
-      candidates: node.transactions.map(candidateOf),
+      candidates: await options.candidates(),
       subsidy: subsidyAt(state.height + 1, REGTEST_HALVING_INTERVAL),
       payoutScript,
       payoutFirst,
@@ -127,11 +126,6 @@ export function ownCandidate(raw: Uint8Array): Candidate {
   const parsed = Transaction.fromBuffer(raw)
   const wtxid = toHex(reversed(parsed.getHash(true)))
   return { transaction, wtxid, fee: 0n, weight: parsed.weight() }
-}
-
-function candidateOf(entry: NodeTemplate['transactions'][number]): Candidate {
-  const transaction = readMainTransaction(fromHex(entry.data))
-  return { transaction, wtxid: entry.hash, fee: BigInt(entry.fee), weight: entry.weight }
 }
 
 /** Regtest's target lets every second hash through. */

@@ -6,9 +6,9 @@ import { opReturn } from '../../../lib/bitcoin/script.ts'
 import type { Output } from '../../../lib/bitcoin/tx.ts'
 import { fromHex, reversed, utf8 } from '../../../lib/bytes.ts'
 import type { BlockHash } from '../../../lib/ids.ts'
-import { parseBtc } from '../../../lib/money.ts'
 import { callNode, type NodeRpc } from '../../node-rpc.ts'
 import type { TreasuryCoin } from './peg-state.ts'
+import { satsOf } from './sats-of.ts'
 
 /** What came of making and sending a transaction. */
 export type SendOutcome =
@@ -171,11 +171,4 @@ function addInput(
   sequence: number,
 ): void {
   transaction.addInput(reversed(fromHex(coin.txid)), coin.vout, sequence)
-}
-
-/** The node's JSON gives coins as a float, which eight decimals make exact again. */
-function satsOf(coins: number): bigint {
-  const amount = parseBtc(coins.toFixed(8))
-  if (amount === null) throw new Error('the node gives an amount of bitcoin')
-  return amount
 }
