@@ -3,6 +3,7 @@ import { chartAccount, extendChain } from '../src/ledger/index.ts'
 import { epochId } from '../src/lib/ids.ts'
 import type { Job } from '../src/lib/job-runner.ts'
 import { createLog } from '../src/lib/log.ts'
+import { sats } from '../src/lib/money.ts'
 import { systemClock } from '../src/lib/time.ts'
 import { creditJobs, rewardMethods } from '../src/payouts/index.ts'
 import { closeEpochIfDue, openFirstEpoch } from '../src/pool/epoch-store.ts'
@@ -63,6 +64,7 @@ function creditJobsOf({ db }: BenchDatabase): (name: string) => Promise<unknown>
     source: {
       workBack: (from, limit) => workBack(db, from, limit),
       fatesAfter: (id, limit) => fatesAfter(db, id, limit),
+      bidsPaid: async () => sats(0n),
       tipHeight: async () => (await lastTip(db))?.height ?? null,
     },
     coinbaseFloat: chartAccount('l1Float'),

@@ -65,6 +65,19 @@ const interval = z.object({
 })
 export const hashrateReply = listOf(interval)
 
+const bid = z.object({
+  slot: count.max(255).describe('number of the sidechain'),
+  sideBlock: hash.describe('in the order of its bytes'),
+  requestTxid: hash.nullable().describe('the M8; null where nobody bid'),
+  feeSats: whole,
+  fate: z
+    .enum(['submitted', 'found', 'orphaned', 'mature'])
+    .describe('of its block: the fee is earned when that is mature'),
+  own: z
+    .enum(['waiting', 'connected'])
+    .nullable()
+    .describe('a side block of our own node, and whether that has connected it'),
+})
 const block = z.object({
   hash,
   height,
@@ -76,6 +89,7 @@ const block = z.object({
   recovered: z.boolean(),
   fate: z.enum(['submitted', 'found', 'orphaned', 'mature']),
   reward: whole.nullable().describe('number of its reward statement'),
+  bids: z.array(bid).describe('side blocks that it accepted; none until it was read'),
 })
 export const blocksReply = listOf(block)
 

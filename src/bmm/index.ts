@@ -1,5 +1,11 @@
 export type { Bid } from './bids.ts'
 export {
+  type AcceptedBid,
+  type BidReport,
+  bidsOfBlocks,
+  bidsPaid,
+} from './bmm-store.ts'
+export {
   type Arrangement,
   type ArrangementTerms,
   arrangeBlock,
@@ -7,6 +13,7 @@ export {
   type OwnSideBlock,
 } from './commitments.ts'
 export { type BmmConfig, bmmSchema } from './config.ts'
+export { type BidNode, type BmmDeps, bmmJobs, CONNECT_SIDE_BLOCKS, READ_BIDS } from './jobs.ts'
 export {
   type BundleVotes,
   type CoinbaseMessage,
@@ -16,7 +23,10 @@ export {
   readMessage,
   type SidechainDeclaration,
 } from './messages.ts'
+export { type Acceptance, readAcceptances } from './read-block.ts'
 export { type BlockRequest, readRequest, requestScript } from './request.ts'
+export { type SideBlocks, watchSideBlocks } from './side-block-source.ts'
+export type { SideNode, SideTemplate } from './side-node.ts'
 export {
   DRIVECHAIN_OPCODES,
   type DrivechainOpcode,

@@ -1,9 +1,10 @@
+import { bmmJobs } from '../bmm/index.ts'
 import { openDoorbell } from '../lib/db/doorbell.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import { watchBlockHashes } from '../lib/nodes/zmq-source.ts'
 import { openQueue } from '../lib/queue.ts'
-import { accountingJobs, CLOSE_EPOCHS, FOLLOW_CHAIN } from '../pool/index.ts'
+import { accountingJobs, CLOSE_EPOCHS, FOLLOW_CHAIN, lastTip } from '../pool/index.ts'
 import { payScriptOf, queueStoreOf, type Role, rewardPoolOf, type Setting } from './role.ts'
 
 const MS_PER_MINUTE = 60_000
@@ -13,17 +14,22 @@ export async function startAccountingRole(setting: Setting): Promise<Role> {
   const { config, db, databaseUrl, clock, log } = setting
   const { node, network, pool } = config
   const queue = openQueue({ name: 'accounting', store: queueStoreOf(setting), log, clock })
-  await queue.start(
-    accountingJobs({
-      ...{ db, clock, log, network },
-      node: bitcoindClient(connectNode(node)),
+  const client = bitcoindClient(connectNode(node))
+  const sidechains = bmmJobs({
+    ...{ db, node: client, clock, log, sideNode: null },
+    tipHeight: async () => (await lastTip(db))?.height ?? null,
+  })
+  await queue.start([
+    ...accountingJobs({
+      ...{ db, clock, log, network, node: client },
       rewardPoolOf: rewardPoolOf(config),
       payScript: payScriptOf(config),
       epochLengthMs: Math.round(pool.epochMinutes * MS_PER_MINUTE),
       orphanDepth: pool.orphanDepth,
       retentionBlocks: pool.shareRetentionBlocks,
     }),
-  )
+    ...sidechains,
+  ])
   const wake = (name: string) => void queue.wake(name)
   const tips = node.zmqHashBlock
     ? watchBlockHashes(node.zmqHashBlock, () => wake(FOLLOW_CHAIN))
@@ -31,6 +37,7 @@ export async function startAccountingRole(setting: Setting): Promise<Role> {
   const ring = () => {
     wake(CLOSE_EPOCHS)
     wake(FOLLOW_CHAIN)
+    for (const { name } of sidechains) wake(name)
   }
   const doorbell = openDoorbell({ url: databaseUrl, channels: ['blocks'], ring, log })
   return {

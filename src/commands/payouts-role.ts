@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { bidsPaid } from '../bmm/index.ts'
 import { ledgerJobs } from '../ledger/index.ts'
 import { openDoorbell } from '../lib/db/doorbell.ts'
 import { messageOf } from '../lib/job-runner.ts'
@@ -60,6 +61,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
       source: {
         workBack: (from, limit) => workBack(db, from, limit),
         fatesAfter: (id, limit) => fatesAfter(db, id, limit),
+        bidsPaid: block => bidsPaid(db, block),
         tipHeight: async () => (await lastTip(db))?.height ?? null,
       },
       coinbaseFloat: floatAccount(config.rails.l1.coinbaseWallet),

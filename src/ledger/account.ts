@@ -29,6 +29,8 @@ export const CHART = {
   poolFee: 'income:pool_fee',
   payoutFees: 'income:payout_fees',
   ppsBlockIncome: 'income:pps_block_income',
+  /** Fees of bids for side blocks, in blocks that are the pool's own income. */
+  bmmBids: 'income:bmm_bids',
   ppsCost: 'expense:pps_cost',
   feeL1: 'expense:fee_l1',
   feeThunder: 'expense:fee_thunder',

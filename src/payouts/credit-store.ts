@@ -2,9 +2,10 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { type Entry, type LedgerAccount, postEntries } from '../ledger/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
-import { type EpochId, epochId } from '../lib/ids.ts'
+import { type BlockHash, type EpochId, epochId } from '../lib/ids.ts'
 import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
+import type { Sats } from '../lib/money.ts'
 import type { Clock } from '../lib/time.ts'
 import type { BlockFound } from '../statement/index.ts'
 import {
@@ -31,6 +32,8 @@ export type EarningSource = {
   readonly workBack: (from: EpochId, limit: number) => Promise<readonly HashedWork[]>
   /** In order of id. */
   readonly fatesAfter: (id: bigint, limit: number) => Promise<readonly FateChange[]>
+  /** What bids for side blocks paid of a block; null until the block was read for them. */
+  readonly bidsPaid: (block: BlockHash) => Promise<Sats | null>
   /** Null before any block was seen. */
   readonly tipHeight: () => Promise<number | null>
 }
@@ -99,7 +102,7 @@ async function creditNextEpoch(parts: CreditParts): Promise<boolean> {
   return true
 }
 
-/** @returns false when no fate is left to book, or its epoch is not stated yet */
+/** @returns false when no fate is left to book, or its epoch or its bids are not known yet */
 async function creditNextFate(parts: CreditParts): Promise<boolean> {
   const { db, source, log, clock, coinbaseFloat: float } = parts
   const done = await readProgress(db, 'fates')
@@ -108,6 +111,8 @@ async function creditNextFate(parts: CreditParts): Promise<boolean> {
   // Only a first fate asks for the method: a block stays divided as it was, or the pool's income.
   const earning = change.seq === 1 ? await earningOfBlock(parts, change) : null
   if (earning === 'not stated yet') return false
+  const bids = await source.bidsPaid(change.block)
+  if (bids === null) return false
   const isOurs = await db.transaction().execute(async transaction => {
     if (!(await takeTurn(transaction, { name: 'fates', done, next: change.id }))) return false
     const at = clock.now()
@@ -117,7 +122,7 @@ async function creditNextFate(parts: CreditParts): Promise<boolean> {
       await insertReward(transaction, made, { epoch, height, at })
     }
     const statement = await rewardOfBlock(transaction, change.block)
-    await postAllOrNone(transaction, blockEntries(change, statement, { at, float }))
+    await postAllOrNone(transaction, blockEntries(change, statement, { at, float, bids }))
     return true
   })
   if (isOurs) log.info({ block: change.block, fate: change.fate }, 'block booked')

@@ -115,7 +115,12 @@ export function epochEntries(statement: RewardStatement, at: UnixMs): readonly E
   return postable([entry(`credit:${statement.number}:1`, 'work credited', legs, at)])
 }
 
-type Booking = { readonly at: UnixMs; readonly float: LedgerAccount }
+type Booking = {
+  readonly at: UnixMs
+  readonly float: LedgerAccount
+  /** What bids for side blocks paid of the block's value. */
+  readonly bids: Sats
+}
 
 /**
  * What a block's new fate books.
@@ -127,26 +132,29 @@ type Booking = { readonly at: UnixMs; readonly float: LedgerAccount }
 export function blockEntries(
   change: FateChange,
   statement: RewardStatement | null,
-  { at, float }: Booking,
+  { at, float, bids }: Booking,
 ): readonly Entry[] {
   const value = msatsFromSats(change.value)
   assert(statement === null || statement.total === value, 'a statement divides its whole block')
   const entries =
     statement === null
-      ? incomeEntries(change, value, { at, float })
-      : dividedEntries(change, value, statement, { at, float })
+      ? incomeEntries(change, value, { at, float, bids })
+      : dividedEntries(change, value, statement, { at, float, bids })
   return postable(entries)
 }
 
 function incomeEntries(
   { block, seq, fate }: FateChange,
   value: bigint,
-  { at, float }: Booking,
+  { at, float, bids }: Booking,
 ): Entry[] {
+  const paid = msatsFromSats(bids)
+  assert(paid <= value, 'bids are fees, and fees a part of the value')
   const key = `block:${block}:${seq}`
   const found = [
     leg(chartAccount('coinbaseImmature'), value),
-    leg(chartAccount('ppsBlockIncome'), -value),
+    leg(chartAccount('ppsBlockIncome'), paid - value),
+    leg(chartAccount('bmmBids'), -paid),
   ]
   switch (fate) {
     case 'found':

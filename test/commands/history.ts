@@ -149,6 +149,7 @@ async function credit(db: Kysely<Database>): Promise<string> {
     source: {
       workBack: (from, limit) => workBack(db, from, limit),
       fatesAfter: (id, limit) => fatesAfter(db, id, limit),
+      bidsPaid: async () => sats(0n),
       tipHeight: async () => (await lastTip(db))?.height ?? null,
     },
     coinbaseFloat: chartAccount('l1Float'),

@@ -30,7 +30,7 @@ type Column = { table: string; column: string; type: string; nullable: boolean }
 
 /** The columns that the file declares; a declaration may run over several lines. */
 function declared(): Column[] {
-  const body = ['mining', 'money', 'treasury']
+  const body = ['mining', 'bmm', 'money', 'treasury']
     .map(name => join(import.meta.dirname, `../../src/lib/db/${name}-tables.ts`))
     .map(path => readFileSync(path, 'utf8'))
     .map(text => /export type \w+Tables = \{\n([\s\S]*?)\n\}\n/.exec(text)?.[1] ?? '')
@@ -83,7 +83,15 @@ test('every column has the type and the nullability in TypeScript that it has in
 })
 
 test('the pool itself may change or delete no row that proves the past', async () => {
-  const proofs = ['work_statements', 'block_fates', 'journal', 'legs', 'journal_chain']
+  const proofs = [
+    'work_statements',
+    'block_fates',
+    'bmm_blocks',
+    'bmm_bids',
+    'journal',
+    'legs',
+    'journal_chain',
+  ]
   proofs.push(
     'reward_statements',
     'approvals',

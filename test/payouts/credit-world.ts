@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { chartAccount } from '../../src/ledger/index.ts'
 import { accountId, type BlockHash, blockHash, unixMs } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
+import { sats } from '../../src/lib/money.ts'
 import { type CreditParts, creditJobs, rewardMethods } from '../../src/payouts/index.ts'
 import { fatesAfter, lastTip, workBack } from '../../src/pool/index.ts'
 import {
@@ -37,6 +38,7 @@ export function creditWorld(db: TestDatabase['db']) {
       source: {
         workBack: (from, limit) => workBack(db, from, limit),
         fatesAfter: (id, limit) => fatesAfter(db, id, limit),
+        bidsPaid: async () => sats(0n),
         tipHeight: async () => (await lastTip(db))?.height ?? null,
       },
       coinbaseFloat: chartAccount('l1Float'),

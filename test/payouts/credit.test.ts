@@ -19,7 +19,7 @@ import {
 import { blockOf, type LineOf, workBack } from './work.ts'
 
 const at = unixMs(1000)
-const booking = { at, float: chartAccount('l1Float') }
+const booking = { at, float: chartAccount('l1Float'), bids: sats(0n) }
 const first = { number: 1n, previous: null }
 const feeBasisPoints = () => 200
 const lines: readonly LineOf[] = [
@@ -122,6 +122,27 @@ test('a block of a pool that pays epochs is income, reversed by an orphan', () =
     'asset:l1': 320_731_457_000n,
     'income:pps_block_income': -320_731_457_000n,
   })
+})
+
+test('what bids for side blocks paid of such a block is income of its own, whatever its fate', () => {
+  const withBids = { ...booking, bids: sats(700n) }
+  const found = balancesAfter(blockEntries(changeOf('found', 1), null, withBids))
+  expect(found.held).toEqual({
+    'asset:coinbase_immature': 320_731_457_000n,
+    'income:pps_block_income': -320_730_757_000n,
+    'income:bmm_bids': -700_000n,
+  })
+  const gone = balancesAfter(blockEntries(changeOf('orphaned', 2), null, withBids), found.books)
+  expect(gone.held).toEqual({})
+  expect(() =>
+    blockEntries(changeOf('found', 1), null, { ...booking, bids: sats(320_731_458n) }),
+  ).toThrow('bids are fees')
+})
+
+test('a block that is divided is divided with its bids, which are fees of it', () => {
+  const change = changeOf('found', 1)
+  const entries = blockEntries(change, statementOf('pplns'), { ...booking, bids: sats(700n) })
+  expect(entries).toEqual(blockEntries(change, statementOf('pplns'), booking))
 })
 
 test("a block without a known finder is the pool's own, and a block without value moves nothing", () => {

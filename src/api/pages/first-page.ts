@@ -114,12 +114,34 @@ function blockTable(items: Awaited<ReturnType<typeof blocks>>['items']): Html {
     block.scheme,
     btcOfSats(block.valueSats),
     time(block.foundMs),
+    bidsText(block.bids),
     block.reward === null
       ? '–'
       : html`<a href="/api/v1/rewards/${block.reward}">no. ${block.reward}</a>`,
   ])
-  const heads = ['height', 'hash', 'fate', 'scheme', 'value', 'found', 'reward statement']
+  const heads = [
+    'height',
+    'hash',
+    'fate',
+    'scheme',
+    'value',
+    'found',
+    'side blocks',
+    'reward statement',
+  ]
   return table(heads, rows, 'No block has been found yet.')
+}
+
+type Bids = Awaited<ReturnType<typeof blocks>>['items'][number]['bids']
+
+/** What a block accepted of sidechains, and what that paid. */
+function bidsText(bids: Bids): string {
+  if (bids.length === 0) return '–'
+  return bids
+    .map(({ slot, feeSats, own }) =>
+      own === null ? `slot ${slot}: ${feeSats} sats` : `slot ${slot}: our own, ${own}`,
+    )
+    .join('; ')
 }
 
 function epochTable(items: readonly ReturnType<typeof epochJson>[]): Html {

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { bidsOfBlocks } from '../../bmm/index.ts'
 import { workFromTarget } from '../../lib/bitcoin/target.ts'
 import { blockHash, epochId, unixMs } from '../../lib/ids.ts'
 import { destinationsOf, rewardsOfBlocks } from '../../payouts/index.ts'
@@ -86,12 +87,11 @@ export async function blocks({ db }: ApiParts, query: ListQuery) {
   const before = keys && { height: heightKey(keys[0]), hash: blockHash(hashKey(keys[1])) }
   const rows = await listBlocks(db, { before, limit })
   const finders = rows.flatMap(row => (row.finder === null ? [] : [row.finder]))
-  const [payees, rewards] = await Promise.all([
+  const hashes = rows.map(row => row.hash)
+  const [payees, rewards, bids] = await Promise.all([
     destinationsOf(db, finders),
-    rewardsOfBlocks(
-      db,
-      rows.map(row => row.hash),
-    ),
+    rewardsOfBlocks(db, hashes),
+    bidsOfBlocks(db, hashes),
   ])
   const item = (row: BlockReport) => ({
     hash: row.hash,
@@ -104,6 +104,11 @@ export async function blocks({ db }: ApiParts, query: ListQuery) {
     recovered: row.recovered,
     fate: row.fate,
     reward: rewards.get(row.hash)?.toString() ?? null,
+    bids: bids
+      .filter(({ block }) => block === row.hash)
+      .map(({ slot, sideBlock, request, fee, own }) => ({
+        ...{ slot, sideBlock, requestTxid: request, feeSats: fee.toString(), fate: row.fate, own },
+      })),
   })
   return page(rows, limit, item, last => encodeCursor('blocks', [last.height, last.hash]))
 }

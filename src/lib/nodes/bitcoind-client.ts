@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { type BlockHash, blockHash } from '../ids.ts'
+import { type BlockHash, blockHash, type Txid } from '../ids.ts'
+import type { Sats } from '../money.ts'
+import { satsFromCoins } from './amount.ts'
 import { type CallOptions, type NodeRpc, RpcError } from './bitcoin-core-client.ts'
 import { type BlockTemplateReply, coreTemplate, OUR_RULES } from './block-template.ts'
 
@@ -46,6 +48,8 @@ export type BitcoindClient = {
   readonly getBlockHash: (height: number) => Promise<BlockHash | null>
   /** The raw block, or null when the node has no such block. */
   readonly getBlock: (hash: BlockHash) => Promise<Uint8Array | null>
+  /** What a transaction of a block paid; null when the node cannot tell, as after pruning. */
+  readonly getFee: (txid: Txid, block: BlockHash) => Promise<Sats | null>
   readonly getVersion: () => Promise<{ readonly version: number; readonly subversion: string }>
 }
 
@@ -91,6 +95,12 @@ const blockHeader = z
     previousBlock: previousblockhash ?? null,
   }))
 
+/** Coins; a literal of more than 15 characters arrives as a string. */
+const transactionFee = z
+  .object({ fee: z.union([z.number(), z.string()]).optional() })
+  .nullable()
+  .transform(reply => (reply?.fee === undefined ? null : satsFromCoins(reply.fee)))
+
 /** The typed calls over a node's RPC. */
 export function bitcoindClient({ call }: NodeRpc): BitcoindClient {
   /** One of these codes says that what was asked for is not there. */
@@ -131,6 +141,10 @@ export function bitcoindClient({ call }: NodeRpc): BitcoindClient {
     getBlock: async hash => {
       const reply = orNull([RPC_INVALID_ADDRESS_OR_KEY], call('getblock', [hash, 0]))
       return bytes.nullable().parse(await reply)
+    },
+    getFee: async (id, block) => {
+      const reply = orNull([RPC_INVALID_ADDRESS_OR_KEY], call('getrawtransaction', [id, 2, block]))
+      return transactionFee.parse(await reply)
     },
     getVersion: async () =>
       z.object({ version: count, subversion: z.string() }).parse(await call('getnetworkinfo', [])),
