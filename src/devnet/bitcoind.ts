@@ -27,9 +27,12 @@ export type Bitcoind = ServerProcess & {
  * back on, since a fresh chain gives no estimate. Makes no wallet and no block.
  *
  * @param dir the node's data folder; a chain that is in it goes on
+ * @param relaysNonStandard takes outputs that no ordinary wallet makes, as a node of a network with
+ *   sidechains does for their treasuries; off unless said otherwise
  */
 export async function startBitcoind(options: {
   readonly dir: string
+  readonly relaysNonStandard?: boolean
   readonly log: Log
   readonly random: Random
 }): Promise<Bitcoind> {
@@ -50,7 +53,10 @@ export async function startBitcoind(options: {
         name: 'bitcoind',
         dir,
         program: bitcoind,
-        args: argumentsFor(dir, rpcPort, zmqHashBlockUrl),
+        args: [
+          ...argumentsFor(dir, rpcPort, zmqHashBlockUrl),
+          ...(options.relaysNonStandard ? ['-acceptnonstdtxn=1'] : []),
+        ],
         answers: async () => (await callNode(rpc, 'getblockchaininfo').catch(() => null)) !== null,
       })
       options.log.info({ pid: process.pid(), rpcPort, version }, 'bitcoind started on regtest')

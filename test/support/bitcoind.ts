@@ -25,10 +25,12 @@ export type TestNode = Bitcoind & {
 }
 
 /** Call it in `beforeAll` and its `remove` in `afterAll`. */
-export async function testNode(): Promise<TestNode> {
+export async function testNode(
+  options: { readonly relaysNonStandard?: boolean } = {},
+): Promise<TestNode> {
   const dir = await mkdtemp(join(tmpdir(), 'sidepool-test-node-'))
   const log = createLog('test', 'silent')
-  const node = await startBitcoind({ dir, log, random: systemRandom })
+  const node = await startBitcoind({ ...options, dir, log, random: systemRandom })
   const cli: TestNode['cli'] = (method, ...params) => callNode(node.rpc, method, ...params)
   return {
     ...node,

@@ -30,9 +30,11 @@ export const TEST_MNEMONIC =
 
 /** Call it in `beforeAll` and its `remove` in `afterAll`. */
 export async function testSidechain(
-  options: Omit<Parameters<typeof startSidechain>[0], 'rpc' | 'log'> = {},
+  options: Omit<Parameters<typeof startSidechain>[0], 'rpc' | 'log'> & {
+    readonly relaysNonStandard?: boolean
+  } = {},
 ): Promise<TestSidechain> {
-  const node = await testNode()
+  const node = await testNode(options)
   const log = createLog('test', 'silent')
   const sidechain = await startSidechain({ ...options, rpc: node.rpc, log })
   const { thunder, enforcer } = sidechain

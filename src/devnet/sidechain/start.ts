@@ -21,7 +21,8 @@ export type Sidechain = {
  *
  * The slot is not in use before miners have voted for it: `activateSlot` does that on the spot.
  *
- * @param rpc the node's; the simulated enforcer makes a wallet in it, and throws blocks out of it
+ * @param rpc the node's; the simulated enforcer throws blocks out of it, and makes a wallet in it, so
+ *   that whoever uses another one has to name it
  * @param version what the Thunder node is taken for; the newest unless said otherwise
  * @param opcode of OP_DRIVECHAIN; NOP5 unless said otherwise
  * @param addresses of the Thunder node; two unless said otherwise

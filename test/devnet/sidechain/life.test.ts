@@ -1,45 +1,143 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { callConnect } from '../../../src/devnet/sidechain/activate.ts'
+import { startEnforcerSim } from '../../../src/devnet/sidechain/enforcer-sim.ts'
 import { fromHex } from '../../../src/lib/bytes.ts'
+import { createLog } from '../../../src/lib/log.ts'
+import { systemClock } from '../../../src/lib/time.ts'
 import { TEST_MNEMONIC, type TestSidechain, testSidechain } from '../../support/sidechain.ts'
 
 const FIRST_ADDRESS = '46mGHHQ2cvLLHYfJqyP4EuSDamdP'
+const MAIN_ADDRESS = 'bcrt1qx2wfn6jw84xdwffrnhf64yccfkxgc6xjpla785'
 
+/** On a node that relays treasury outputs, so the first deposit of the slot comes by itself. */
 let sidechain: TestSidechain
 beforeAll(async () => {
-  sidechain = await testSidechain()
+  sidechain = await testSidechain({ relaysNonStandard: true })
+  await sidechain.thunderCall('set_seed_from_mnemonic', TEST_MNEMONIC)
+  await sidechain.thunderCall('get_new_address')
 })
 afterAll(() => sidechain.remove())
 
 const deposits = z.object({
   transactions: z.array(
-    z.object({ tx: z.object({ rawTransaction: z.object({ hex: z.string() }) }) }),
+    z.object({
+      tx: z.object({
+        txid: z.object({ hex: z.string() }),
+        rawTransaction: z.object({ hex: z.string() }),
+      }),
+    }),
   ),
 })
+const sent = z.object({ txid: z.object({ hex: z.string() }) })
+const template = z.object({
+  result: z.object({ transactions: z.array(z.object({ txid: z.string() })) }).optional(),
+  error: z.object({ code: z.number(), data: z.string() }).optional(),
+})
 
-test('a deposit that the node refuses comes into our own block, and is credited one later', async () => {
-  const { thunderCall, enforcerCall, enforcer, mineSideBlock } = sidechain
-  await thunderCall('set_seed_from_mnemonic', TEST_MNEMONIC)
-  const address = await thunderCall('get_new_address')
-  expect(address).toBe(FIRST_ADDRESS)
-  await expect(thunderCall('create_deposit', address, 50_000_000, 1000)).rejects.toThrow(
-    /^CUSF mainchain proto error: code: 'Unknown error', message: "broadcast deposit transaction failed: [0-9a-f]{64}"$/,
-  )
-  const listed = deposits.parse(
-    await enforcerCall('WalletService/ListSidechainDepositTransactions'),
-  )
-  const raw = listed.transactions.map(({ tx }) => fromHex(tx.rawTransaction.hex))
-  await enforcer.control.mine({ transactions: raw })
-  expect(await enforcerCall('ValidatorService/GetCtip', { sidechain_number: 9 })).toMatchObject({
-    ctip: { value: '50000000' },
+const depositBy = (valueSats: number) =>
+  sidechain.enforcerCall('WalletService/CreateDepositTransaction', {
+    sidechain_id: 9,
+    address: FIRST_ADDRESS,
+    value_sats: valueSats,
+    fee_sats: 1000,
   })
-  expect(await thunderCall('get_utxos', [address])).toEqual([])
+
+async function madeDeposits(): Promise<{ txid: string; raw: Uint8Array }[]> {
+  const listed = await sidechain.enforcerCall('WalletService/ListSidechainDepositTransactions')
+  return deposits
+    .parse(listed)
+    .transactions.map(({ tx }) => ({ txid: tx.txid.hex, raw: fromHex(tx.rawTransaction.hex) }))
+}
+
+async function askTemplate() {
+  const params = [{ rules: ['segwit'], capabilities: ['coinbasetxn'] }]
+  const response = await fetch(sidechain.enforcer.templateUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'getblocktemplate', params }),
+  })
+  return template.parse(await response.json())
+}
+
+const treasury = () => sidechain.enforcerCall('ValidatorService/GetCtip', { sidechain_number: 9 })
+
+test('two first deposits of a slot jam every template until the enforcer starts again', async () => {
+  const { enforcer, thunderCall, mineSideBlock } = sidechain
+  const first = sent.parse(await depositBy(50_000_000)).txid.hex
+  expect((await askTemplate()).result?.transactions).toEqual([{ txid: first }])
+  const stranded = sent.parse(await depositBy(7_000_000)).txid.hex
+  const jam = (await askTemplate()).error
+  expect(jam?.data).toMatch(/^Failed to apply .* Old Ctip for sidechain 9 is unspent$/)
+  // Whoever built on an earlier template mines one of them, and the other is left over.
+  const [entry] = (await madeDeposits()).filter(({ txid }) => txid === first)
+  await sidechain.node.cli('generateblock', 'raw(51)', [first])
+  expect(entry?.txid).toBe(first)
+  expect((await askTemplate()).error).toBeDefined()
+  await enforcer.control.restart()
+  expect((await askTemplate()).result?.transactions).toEqual([])
+  expect(await sidechain.node.cli('getrawmempool')).toEqual([stranded])
+  expect(await thunderCall('get_utxos', [FIRST_ADDRESS])).toEqual([])
   await mineSideBlock()
-  expect(await thunderCall('get_utxos', [address])).toMatchObject([
-    { output: { address, content: { Value: 50_000_000 } } },
+  expect(await thunderCall('get_utxos', [FIRST_ADDRESS])).toEqual([
+    {
+      outpoint: { Deposit: `${first}:0` },
+      output: { address: FIRST_ADDRESS, content: { Value: 50_000_000 } },
+    },
   ])
-  expect(await thunderCall('balance')).toEqual({
-    total_sats: 50_000_000,
-    available_sats: 50_000_000,
+})
+
+test('a later deposit is refused by policy, and of two on one treasury coin only one can come', async () => {
+  const { enforcer } = sidechain
+  await expect(depositBy(1_000_000)).rejects.toThrow(/broadcast deposit transaction failed/)
+  await expect(depositBy(2_000_000)).rejects.toThrow(/broadcast deposit transaction failed/)
+  const [ours, rival] = (await madeDeposits()).slice(-2)
+  if (!ours || !rival) throw new Error('both deposits were made')
+  await enforcer.control.mine({ transactions: [rival.raw] })
+  expect(await treasury()).toEqual({
+    ctip: { txid: { hex: rival.txid }, value: '52000000', sequenceNumber: '1' },
   })
+  await expect(enforcer.control.mine({ transactions: [ours.raw] })).rejects.toThrow(
+    /Old Ctip for sidechain 9 is unspent$/,
+  )
+})
+
+test('a withdrawal leaves by a bundle that six blocks voted for', async () => {
+  const { enforcer, enforcerCall, thunderCall, mineSideBlock } = sidechain
+  // A bundle is made from the fifth side block on.
+  for (let i = 0; i < 4; i++) await mineSideBlock()
+  await thunderCall('create_withdrawal', MAIN_ADDRESS, 200_000, 1000, 1500)
+  await mineSideBlock()
+  expect(await thunderCall('pending_withdrawal_bundle')).toMatchObject({
+    tx: { output: [{}, {}, { value: 200_000 }] },
+  })
+  const proposals = () =>
+    enforcerCall('ValidatorService/GetWithdrawalBundleProposals', { sidechain_id: 9 })
+  await enforcer.control.mine()
+  expect(await proposals()).toMatchObject({ proposals: [{ voteCount: 1 }] })
+  for (let i = 0; i < 5; i++) await enforcer.control.mine()
+  expect(await proposals()).toMatchObject({ proposals: [{ voteCount: 6 }] })
+  await enforcer.control.mine()
+  expect(await proposals()).toEqual({})
+  expect(await treasury()).toMatchObject({ ctip: { value: String(52_000_000 - 201_500) } })
+  await mineSideBlock()
+  expect(await thunderCall('pending_withdrawal_bundle')).toBeNull()
+  expect(await thunderCall('sidechain_wealth')).toBe(52_000_000 - 201_500)
+})
+
+test('an enforcer without a wallet does not know the calls of one', async () => {
+  const bare = await startEnforcerSim({
+    rpc: sidechain.node.rpc,
+    opcode: 0xb4,
+    hasWallet: false,
+    log: createLog('test', 'silent'),
+    clock: systemClock,
+  })
+  await expect(callConnect(bare.grpcUrl, 'WalletService/GetBalance', {})).rejects.toThrow(
+    'HTTP 404 {"code":"unimplemented"',
+  )
+  expect(await callConnect(bare.grpcUrl, 'ValidatorService/GetSidechains', {})).toMatchObject({
+    sidechains: [{ sidechainNumber: 9 }],
+  })
+  await bare.stop()
 })

@@ -1,10 +1,15 @@
 import { beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { HttpReply, HttpRequest } from '../../../src/devnet/sidechain/http-shell.ts'
+import { criticalHash } from '../../../src/lib/thunder/block.ts'
+import { blockJson, signedJson } from '../../../src/lib/thunder/json.ts'
+import { thunderTxid, transactionBytes } from '../../../src/lib/thunder/transaction.ts'
 import { bodyOf, RECORDED, type RecordedCall } from './recording.ts'
 import { FIRST_LIFE, firstLife } from './script-first-life.ts'
 import { LATER } from './script-later.ts'
 import type { Replayed } from './scripted-node.ts'
+
+const hash = z.string().length(64)
 
 const THE_NODES_OWN = 'bitcoind is real in devnet and in every test, and nobody stands in for it'
 
@@ -81,6 +86,26 @@ test('the stand-ins answer each recorded call that they support as the real ones
     [],
   )
   expect(supported.length).toBeGreaterThan(400)
+})
+
+test('every recorded side block and transaction has its hash by our codec', () => {
+  const ofResult = <T>(method: string, shape: z.ZodType<T>) =>
+    RECORDED.filter(call => call.method === method).flatMap(({ reply, params }) => {
+      const { data } = z.object({ result: shape }).safeParse(reply)
+      return data === undefined ? [] : [{ result: data.result, params }]
+    })
+  const templates = ofResult(
+    'get_block_template',
+    z.object({ critical_hash: hash, block: blockJson }),
+  )
+  for (const { result } of templates)
+    expect(criticalHash(result.block.header)).toBe(result.critical_hash)
+  const submitted = ofResult('submit_transaction', hash)
+  for (const { result, params } of submitted) {
+    const [{ transaction }] = z.tuple([signedJson]).parse(params)
+    expect(thunderTxid(transactionBytes(transaction))).toBe(result)
+  }
+  expect([templates.length, submitted.length]).toEqual([30, 6])
 })
 
 test('what is listed as not supported is exactly that', () => {

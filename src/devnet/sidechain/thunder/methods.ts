@@ -59,40 +59,42 @@ export const METHODS: readonly ThunderMethod[] = [
 
 function chainMethods(): ThunderMethod[] {
   return [
-    node('getblockcount', ({ chain }) => result(chain.count())),
-    node('get_best_sidechain_block_hash', ({ chain }) => result(chain.tip())),
-    node('get_best_mainchain_block_hash', ({ chain }) => {
+    ofNode('getblockcount', ({ chain }) => result(chain.count())),
+    ofNode('get_best_sidechain_block_hash', ({ chain }) => result(chain.tip())),
+    ofNode('get_best_mainchain_block_hash', ({ chain }) => {
       const tip = chain.tip()
       return result(tip === null ? null : chain.archive.bestInclusion(tip))
     }),
-    node('get_bmm_inclusions', ({ chain }, params) =>
+    ofNode('get_bmm_inclusions', ({ chain }, params) =>
       result([...chain.archive.inclusions(params.read(0, 'block_hash', readSideHash))]),
     ),
-    node('get_block', ({ chain }, params) => {
+    ofNode('get_block', ({ chain }, params) => {
       const block = chain.archive.block(params.read(0, 'block_hash', readSideHash))
       return result(block === null ? null : blockToJson(block, NETWORK))
     }),
-    node('get_transaction', ({ chain }, params) => {
+    ofNode('get_transaction', ({ chain }, params) => {
       const found = chain.findTransaction(params.read(0, 'txid', readTxid))
       if (found === null) return result(null)
       const tx = transactionToJson(found.transaction, NETWORK)
       return result({ tx, block_hash: found.blockHash })
     }),
-    node('sidechain_wealth', ({ chain }) => result(Number(chain.coins.wealth()))),
-    node('pending_withdrawal_bundle', ({ chain }) => {
+    ofNode('sidechain_wealth', ({ chain }) => result(Number(chain.coins.wealth()))),
+    ofNode('pending_withdrawal_bundle', ({ chain }) => {
       const bundle = chain.pendingBundle()
       return result(bundle === null ? null : bundleJson(bundle))
     }),
-    node('latest_failed_withdrawal_bundle_height', ({ chain }) => result(chain.bundles().failedAt)),
+    ofNode('latest_failed_withdrawal_bundle_height', ({ chain }) =>
+      result(chain.bundles().failedAt),
+    ),
     // It is alone in its network.
-    node('list_peers', () => result([])),
-    ...['connect_peer', 'forget_peer'].map(name => private_(name, () => result(null))),
-    private_('remove_from_mempool', ({ chain }, params) => {
+    ofNode('list_peers', () => result([])),
+    ...['connect_peer', 'forget_peer'].map(name => ofPrivate(name, () => result(null))),
+    ofPrivate('remove_from_mempool', ({ chain }, params) => {
       chain.mempool.remove(params.read(0, 'txid', readTxid))
       return result(null)
     }),
     {
-      ...private_('invalidate_block', ({ invalidate }, params) =>
+      ...ofPrivate('invalidate_block', ({ invalidate }, params) =>
         outcomeOf(invalidate(params.read(0, 'block_hash', readSideHash)), value => value),
       ),
       from: '0.17.2',
@@ -105,18 +107,18 @@ function coinMethods(): ThunderMethod[] {
     new Set(params.read(0, 'addresses', listOf(readAddress)))
   return [
     {
-      ...node('get_utxos', ({ chain }, params) =>
+      ...ofNode('get_utxos', ({ chain }, params) =>
         result(chain.coins.of(addresses(params)).map(coin => coinToJson(coin, NETWORK))),
       ),
       from: '0.17.1',
     },
     {
-      ...node('get_stxos', ({ chain }, params) =>
+      ...ofNode('get_stxos', ({ chain }, params) =>
         result(chain.coins.spentOf(addresses(params)).map(coin => spentCoinToJson(coin, NETWORK))),
       ),
       from: '0.17.1',
     },
-    node('list_utxos', ({ chain }) =>
+    ofNode('list_utxos', ({ chain }) =>
       result(chain.coins.all().map(coin => coinToJson(coin, NETWORK))),
     ),
   ]
@@ -168,7 +170,7 @@ function transferMethods(): ThunderMethod[] {
       from: '0.17.0',
     },
     {
-      ...node('submit_transaction', ({ submit }, params) =>
+      ...ofNode('submit_transaction', ({ submit }, params) =>
         outcomeOf(submit(params.read(0, 'transaction', readSigned)), id => id),
       ),
       from: '0.17.0',
@@ -220,7 +222,7 @@ function miningMethods(): ThunderMethod[] {
       from: '0.17.2',
     },
     {
-      ...node('connect_block', async ({ connect }, params) => {
+      ...ofNode('connect_block', async ({ connect }, params) => {
         const block = params.read(0, 'block', readBlock)
         const mainHash = params.read(1, 'main_block_hash', readMainHash)
         return outcomeOf(await connect(block, mainHash), isTip => isTip)
@@ -262,11 +264,11 @@ function bundleJson({ spends, payouts, fee }: Bundle): Json {
 
 type Run = ThunderMethod['run']
 
-function node(name: string, run: Run): ThunderMethod {
+function ofNode(name: string, run: Run): ThunderMethod {
   return { name, group: 'node', from: '0.16', run }
 }
 
-function private_(name: string, run: Run): ThunderMethod {
+function ofPrivate(name: string, run: Run): ThunderMethod {
   return { name, group: 'private', from: '0.16', run }
 }
 
