@@ -10,3 +10,4 @@ export {
   type ThunderView,
   thunderBridge,
 } from './thunder-bridge.ts'
+export { type MainView, thunderView } from './thunder-view-client.ts'

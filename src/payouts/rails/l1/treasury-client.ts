@@ -3,6 +3,7 @@ import type { Treasury } from '../../../bmm/index.ts'
 import { fromHex } from '../../../lib/bytes.ts'
 import { type BlockHash, blockHash } from '../../../lib/ids.ts'
 import type { NodeRpc } from '../../../lib/nodes/bitcoin-core-client.ts'
+import type { EnforcerClient } from '../../../lib/nodes/enforcer-client.ts'
 import { isSame, type Outpoint } from '../../outpoint.ts'
 import { type TreasuryView, treasuryCoin } from './deposit.ts'
 import type { TreasuryCoin } from './transaction.ts'
@@ -16,6 +17,18 @@ export type EnforcerView = {
   readonly isActive: boolean
   /** The coin of its treasury (CTIP); null before the first deposit. */
   readonly treasury: Outpoint | null
+}
+
+/** Asks an enforcer for its view. Each answer is of its own moment, so its tip is asked first. */
+export function enforcerViewOf(
+  enforcer: EnforcerClient,
+  slot: number,
+): () => Promise<EnforcerView> {
+  return async () => {
+    const { hash: tip } = await enforcer.chainTip()
+    const isActive = (await enforcer.sidechains()).some(sidechain => sidechain.slot === slot)
+    return { tip, isActive, treasury: await enforcer.ctip(slot) }
+  }
 }
 
 const made = z.string().regex(/^(?:[0-9a-f]{2})+$/)

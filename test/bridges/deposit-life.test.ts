@@ -1,0 +1,117 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { sats } from '../../src/lib/money.ts'
+import { OUR_ADDRESS } from '../payouts/chain-enforcer.ts'
+import { lastBatch, versionsIn } from '../payouts/l1-chain.ts'
+import { addressOf, createWorld, FINALITY, fundWallet, type World } from '../payouts/l1-world.ts'
+import { balanceBooks, type TwoWallets } from '../payouts/two-wallets.ts'
+import { type TestNode, testNode } from '../support/bitcoind.ts'
+import { depositing, followOn, type TestSidechain, testSidechainOn } from './sidechain-world.ts'
+
+const AMOUNT = sats(20_000_000n)
+
+let node: TestNode
+let side: TestSidechain
+let world: World
+let own: TwoWallets
+let noted: string[]
+let lastPayee = 300
+
+beforeAll(async () => {
+  node = await testNode()
+  await fundWallet(node)
+  await node.cli('createwallet', 'cold', false, false, '', false, true, true)
+  side = await testSidechainOn(node)
+}, 240_000)
+afterAll(async () => {
+  await side.sidechain.stop()
+  await node.remove()
+})
+beforeEach(async () => {
+  world = await createWorld(node, [addressOf(++lastPayee)])
+  await balanceBooks(world)
+  own = depositing(world, node, side)
+  noted = []
+})
+afterEach(() => world.database.drop())
+
+const follow = () => followOn(world, node, side, name => noted.push(name))()
+const held = async () => {
+  const { 'asset:thunder': float = 0n, 'asset:thunder_transit': transit = 0n } =
+    await world.balances()
+  return { float: float / 1000n, transit: transit / 1000n }
+}
+const newest = async () => (await versionsIn(world)).at(-1)
+
+async function deposit(): Promise<void> {
+  await world.approve(await own.planned({ kind: 'deposit', from: 'hot', amount: AMOUNT }))
+  await own.advance()
+  expect(await lastBatch(world)).toMatchObject({ state: 'uncertain' })
+}
+
+/** Our deposit in a block of ours, and settled. */
+async function settle(): Promise<void> {
+  await side.mine({ world })
+  for (let blocks = 1; blocks < FINALITY; blocks++) await side.mine()
+  await own.advance()
+  expect((await lastBatch(world)).state).toBe('settled')
+}
+
+const coinsThere = async () => {
+  const coins = await side.thunder.getUtxos([OUR_ADDRESS])
+  return coins.map(({ outPoint, output }) => [outPoint.hash, outPoint.vout, output.content.value])
+}
+
+test('enforcers take our deposits, Thunder credits them, and then they are float', async () => {
+  for (const times of [1n, 2n]) {
+    await deposit()
+    await settle()
+    await own.agree()
+    expect(side.sidechain.enforcer.control.rejections.size).toBe(0)
+    await follow()
+    expect(await held()).toEqual({ float: (times - 1n) * AMOUNT, transit: AMOUNT })
+    await side.mine({ side: true })
+    await follow()
+    await own.agree()
+    expect(await held()).toEqual({ float: times * AMOUNT, transit: 0n })
+    const id = (await newest())?.txid
+    expect(noted.at(-1)).toBe(`${id}:0`)
+    expect(await coinsThere()).toContainEqual([id, 0, AMOUNT])
+  }
+  expect(new Set(noted).size).toBe(2)
+})
+
+test('a deposit that Thunder has credited before the main chain had it for good is booked once', async () => {
+  await deposit()
+  await side.mine({ world })
+  await side.mine({ side: true })
+  await follow()
+  expect(await held()).toEqual({ float: 0n, transit: 0n })
+  for (let blocks = 1; blocks < FINALITY; blocks++) await side.mine()
+  await own.advance()
+  await follow()
+  await follow()
+  expect(await held()).toEqual({ float: AMOUNT, transit: 0n })
+})
+
+test.each([1, 3])('a deposit whose credit is taken back %i deep is credited again', async depth => {
+  side.sidechain.thunder.control.setPanicsOnUndo(false)
+  await deposit()
+  await settle()
+  const first = await side.mine({ side: true })
+  for (let more = 1; more < depth; more++) await side.mine()
+  await follow()
+  expect(await held()).toEqual({ float: AMOUNT, transit: 0n })
+  await node.cli('invalidateblock', first)
+  await side.sidechain.enforcer.control.sync()
+  for (let more = 0; more <= depth; more++) await side.mine()
+  // Thunder stands on an orphan now, and what it says of coins proves nothing.
+  await follow()
+  expect(await held()).toEqual({ float: AMOUNT, transit: 0n })
+  const tip = await side.thunder.bestSidechainBlock()
+  await side.thunder.invalidateBlock(tip ?? '')
+  await follow()
+  await side.mine({ side: true })
+  await follow()
+  expect(await held()).toEqual({ float: AMOUNT, transit: 0n })
+  await own.agree()
+})
