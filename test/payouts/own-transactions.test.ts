@@ -54,10 +54,16 @@ test('a deposit is offered to our own blocks until one has it', async () => {
   expect(only).toMatchObject({ txid: version?.txid, fee: version?.fee })
   const hex = toHex(only?.raw ?? new Uint8Array())
   expect(Transaction.fromHex(hex).getId()).toBe(version?.txid)
-  await mineOnly(node, hex)
+  const block = await mineOnly(node, hex)
   expect(await offered()).toEqual([])
   await node.mine(FINALITY - 1)
   await own.advance()
+  expect(await offered()).toEqual([])
+  // Settled, and undone by a reorganisation after all.
+  await node.cli('invalidateblock', block)
+  await node.mine(FINALITY + 1, addressOf(++lastPayee + 5_000_000))
+  expect(await offered()).toMatchObject([{ txid: version?.txid }])
+  await mineOnly(node, hex)
   expect(await offered()).toEqual([])
   const [settled] = await settledDeposits(world.db, { after: null, also: [] })
   expect(settled).toMatchObject({

@@ -90,7 +90,10 @@ type Candidate = OwnTransaction & {
   readonly foreign: string | null
 }
 
-/** Signed versions of deposits that are on their way, the newest first. */
+/**
+ * Signed versions of deposits that are on their way, the newest first: of settled ones too, as long
+ * as a reorganisation could undo them. Of one that the chain has, no coin is unspent.
+ */
 async function signedDeposits(db: Kysely<Database>): Promise<Candidate[]> {
   const { rows } = await sql<{
     raw: Uint8Array
@@ -108,7 +111,9 @@ async function signedDeposits(db: Kysely<Database>): Promise<Candidate[]> {
         on coin.batch_id = version.batch_id and coin.version = version.version
       left join reserved_outputs held
         on held.batch_id = batches.id and held.txid = coin.txid and held.vout = coin.vout
-     where purpose = 'deposit' and state in ('prepared', 'sent', 'uncertain') and raw is not null
+     where purpose = 'deposit' and raw is not null
+       and (state in ('prepared', 'sent', 'uncertain')
+            or (state = 'settled' and watched_until_height is not null))
      group by version.batch_id, version.version
      order by version.batch_id desc, version.version desc
      limit ${OFFERED_MAX}`.execute(db)
