@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { bmmSchema } from './bmm/index.ts'
+import { bridgesComplaints, bridgesSchema } from './bridges/index.ts'
 import { parseAddress } from './lib/bitcoin/address.ts'
 import { fromHex } from './lib/bytes.ts'
 import { sats } from './lib/money.ts'
-import { multisigSchema, railDestinations } from './payouts/index.ts'
+import { l1RailSchema, railDestinations, thunderRailSchema } from './payouts/index.ts'
 import { coinbaseLimitsSchema } from './pool/index.ts'
 import { isSecretKey, rulesSchema } from './treasury/index.ts'
 
@@ -30,7 +31,6 @@ const satoshis = z
   .transform(text => BigInt(text))
   .refine(amount => amount <= 2_100_000_000_000_000n, 'more than all bitcoin')
   .transform(sats)
-const walletName = z.string().min(1).max(100)
 const secretKey = z
   .string()
   .regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits')
@@ -141,37 +141,10 @@ function configSchema(sources: SecretSources) {
     rewardPools: z.record(name, rewardPool),
     schemes: z.array(scheme).min(1).max(SCHEMES_MAX),
     rails: z.strictObject({
-      l1: z.strictObject({
-        hot: z.strictObject({
-          wallet: walletName,
-          multisig: multisigSchema.optional(),
-          signer: z.discriminatedUnion('kind', [
-            z.strictObject({ kind: z.literal('node'), floatCapSats: satoshis.nullable() }),
-            z.strictObject({ kind: z.literal('host') }),
-            z.strictObject({ kind: z.literal('cosigners') }),
-          ]),
-        }),
-        cold: z
-          .strictObject({
-            wallet: walletName,
-            multisig: multisigSchema.optional(),
-            ...{ lowSats: satoshis, targetSats: satoshis },
-          })
-          .nullable(),
-        coinbaseWallet: z.enum(['hot', 'cold']),
-        consolidate: z
-          .strictObject({
-            coinsOver: z.int().min(2).max(10_000),
-            feeRateMaxSatPerKvb: satoshis,
-          })
-          .nullable(),
-        feeFloorSatPerKvb: satoshis,
-        feeCeilingSatPerKvb: satoshis,
-        confirmationTarget: z.int().min(1).max(1008),
-        finalityDepth: z.int().min(1).max(100),
-        bumpAfterBlocks: z.int().min(1).max(1008),
-      }),
+      l1: l1RailSchema,
+      thunder: thunderRailSchema(secret).optional(),
     }),
+    bridges: bridgesSchema.optional(),
     treasury: z.strictObject({
       policy: rulesSchema,
       poolKey: secret.pipe(secretKey).optional(),
@@ -266,7 +239,13 @@ function contradictions(config: Config): ConfigError[] {
     )
   })
   l1Contradictions(config, complain)
-  return errors
+  const { bridges, bmm, rails } = config
+  const has = {
+    rail: rails.thunder !== undefined,
+    bmm: bmm !== undefined,
+    cold: rails.l1.cold !== null,
+  }
+  return [...errors, ...(bridges ? bridgesComplaints(bridges, has) : [])]
 }
 
 function l1Contradictions(

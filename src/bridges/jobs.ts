@@ -1,5 +1,8 @@
 import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
+import { RpcError } from '../lib/nodes/bitcoin-core-client.ts'
+import { NodeUnreachable } from '../lib/nodes/post-client.ts'
+import { ThunderError } from '../lib/nodes/thunder-client.ts'
 import type { Bridge } from './bridge.ts'
 import { type FloatRule, refill } from './float.ts'
 
@@ -22,9 +25,34 @@ export type BridgeJobsParts = {
 export function bridgeJobs(parts: BridgeJobsParts): readonly Job[] {
   const { bridge } = parts
   return [
-    { name: `follow-${bridge.name}`, everyMs: FOLLOW_EVERY_MS, run: bridge.follow },
-    { name: `refill-${bridge.name}`, everyMs: REFILL_EVERY_MS, run: () => fill(parts) },
+    {
+      name: `follow-${bridge.name}`,
+      everyMs: FOLLOW_EVERY_MS,
+      run: () => orLogged(parts, bridge.follow),
+    },
+    {
+      name: `refill-${bridge.name}`,
+      everyMs: REFILL_EVERY_MS,
+      run: () => orLogged(parts, () => fill(parts)),
+    },
   ]
+}
+
+/** A node that is away, or has not caught up, is asked again the next time. */
+async function orLogged(
+  { bridge, log }: BridgeJobsParts,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!isTrouble(error)) throw error
+    log.warn({ bridge: bridge.name, reason: error.message }, 'the bridge waits for a node')
+  }
+}
+
+function isTrouble(error: unknown): error is Error {
+  return [NodeUnreachable, RpcError, ThunderError].some(kind => error instanceof kind)
 }
 
 async function fill({ bridge, rule, stopped, log }: BridgeJobsParts): Promise<void> {

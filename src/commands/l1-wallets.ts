@@ -56,7 +56,7 @@ export function ownBatchPartsOf(
 ): OwnBatchParts {
   return {
     ...{ db, clock, log, rail: 'l1', frozen, ...l1OptionsOf(config) },
-    depositAddress: null,
+    depositAddress: config.bridges ? (config.rails.thunder?.addresses[0] ?? null) : null,
     wallets: l1Wallets(config),
     expiresAfterMs: config.treasury.approvalExpiryHours * MS_PER_HOUR,
     rules: () => rules,

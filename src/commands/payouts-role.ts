@@ -29,6 +29,7 @@ import {
 } from './l1-wallets.ts'
 import { enforcedRules, feeOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
 import { signerClientOf } from './signer-access.ts'
+import { sidechainOf, thunderBridgeJobs } from './thunder-wiring.ts'
 
 const MS_PER_HOUR = 3_600_000
 
@@ -43,7 +44,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
   const rail = l1Rail({
     ...{ db, node, clock, options, policy },
     ...l1Signers(setting, signer),
-    sidechain: null,
+    sidechain: sidechainOf(config),
   })
   const floats = reconciler({
     ...{ db, clock, log, network: config.network, rail: rail.name },
@@ -53,9 +54,11 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     scriptOf: address => addressScript(address, config.network),
   })
   const stopped = async (name: string) => floats.closed() ?? frozen(db, name)
+  const ownParts = ownBatchPartsOf(setting, rules, stopped)
   const jobs = [
     floats.job,
-    ownBatchJob(ownBatchPartsOf(setting, rules, stopped), ownBatchRulesOf(config)),
+    ownBatchJob(ownParts, ownBatchRulesOf(config)),
+    ...thunderBridgeJobs(setting, ownParts),
     ...creditJobs({
       ...{ db, clock, log, network: config.network },
       source: {

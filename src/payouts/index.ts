@@ -15,6 +15,7 @@ export {
 } from './credit.ts'
 export { type CreditParts, creditJobs, type EarningSource } from './credit-store.ts'
 export { autoApprove, type DecideParts, decideBatch, judgeBatch } from './decide-store.ts'
+export { payableOn } from './demand-store.ts'
 export { type FloatReport, listFloats } from './float-report-store.ts'
 export { type PayoutJobsParts, payoutJobs } from './jobs.ts'
 export { nextPaymentsOf } from './next-payment-store.ts'
@@ -28,6 +29,7 @@ export {
   ownBatchJob,
   planOwnBatch,
 } from './own-batch-store.ts'
+export { totalUnderWay } from './own-manifest-store.ts'
 export { PAST_BATCHES_MAX, pastBatches } from './past-batch-store.ts'
 export {
   canonicalPayee,
@@ -41,6 +43,7 @@ export { auditBatches, auditInflight, auditVersions } from './payout-audit-store
 export { railDestinations } from './rails/destinations.ts'
 export { bookCapital, type CapitalOutcome } from './rails/l1/capital-store.ts'
 export { floatAccount } from './rails/l1/coin-store.ts'
+export { l1RailSchema } from './rails/l1/config.ts'
 export {
   type AddOutcome,
   addSignatures,
@@ -49,16 +52,26 @@ export {
   type VersionToSign,
   versionToSign,
 } from './rails/l1/cosigner-store.ts'
+export { type OwnTransaction, ownTransactions, settledDeposits } from './rails/l1/deposit-store.ts'
 export { addressScript, parseDestination as parseL1Destination } from './rails/l1/destination.ts'
 export { chainWatch } from './rails/l1/evidence-client.ts'
 export { type HostSignerParts, hostSigner } from './rails/l1/host-signer-client.ts'
-export { L1_BOOKS, type L1Options, type L1Parts, type WalletChoice } from './rails/l1/l1-parts.ts'
+export {
+  L1_BOOKS,
+  type L1Options,
+  type L1Parts,
+  type Sidechain,
+  type WalletChoice,
+} from './rails/l1/l1-parts.ts'
 export { l1Rail } from './rails/l1/l1-rail.ts'
 export { type LossOutcome, writeOff } from './rails/l1/loss-store.ts'
-export { type Multisig, multisigInputWeight, multisigSchema } from './rails/l1/multisig.ts'
+export { type Multisig, multisigInputWeight } from './rails/l1/multisig.ts'
 export { nodeSigner } from './rails/l1/node-signer-client.ts'
 export type { L1Signer, SigningOutcome, SigningRequest } from './rails/l1/signer.ts'
+export { enforcerViewOf, treasuryWatch } from './rails/l1/treasury-client.ts'
 export { type WalletClient, walletClient } from './rails/l1/wallet-client.ts'
+export { type NotedThunderCoin, noteThunderCoins } from './rails/thunder/coin-store.ts'
+export { thunderRailSchema } from './rails/thunder/config.ts'
 export { parseThunderDestination } from './rails/thunder/destination.ts'
 export { type FloatWallet, reconciler } from './reconcile-store.ts'
 export type { Reconciled, Reconciler } from './reconciler.ts'

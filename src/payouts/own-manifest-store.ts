@@ -140,6 +140,20 @@ async function insert(tx: Transaction<Database>, manifest: Manifest, { coins, pa
     .execute()
 }
 
+/** What the batches of a purpose that have not ended move together. */
+export async function totalUnderWay(
+  db: Kysely<Database>,
+  purpose: OwnPlan['purpose'],
+): Promise<bigint> {
+  const row = await db
+    .selectFrom('batches')
+    .select(eb => eb.fn.sum<bigint>('total_sats').as('total'))
+    .where('purpose', '=', purpose)
+    .where('state', 'not in', ['settled', 'released'])
+    .executeTakeFirst()
+  return BigInt(row?.total ?? 0n)
+}
+
 /**
  * Whether a batch of that purpose has not ended.
  *

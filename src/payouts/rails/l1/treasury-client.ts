@@ -3,7 +3,7 @@ import type { Treasury } from '../../../bmm/index.ts'
 import { fromHex } from '../../../lib/bytes.ts'
 import { type BlockHash, blockHash } from '../../../lib/ids.ts'
 import type { NodeRpc } from '../../../lib/nodes/bitcoin-core-client.ts'
-import type { EnforcerClient } from '../../../lib/nodes/enforcer-client.ts'
+import { type EnforcerClient, EnforcerError } from '../../../lib/nodes/enforcer-client.ts'
 import { isSame, type Outpoint } from '../../outpoint.ts'
 import { type TreasuryView, treasuryCoin } from './deposit.ts'
 import type { TreasuryCoin } from './transaction.ts'
@@ -47,7 +47,9 @@ export function treasuryWatch(
 ): () => Promise<TreasuryView> {
   let last: TreasuryCoin | null = null
   return async () => {
-    const { tip, isActive, treasury } = await enforcer()
+    const view = await orRefusal(enforcer)
+    if (view instanceof EnforcerError) return waits(`the enforcer said: ${view.message}`)
+    const { tip, isActive, treasury } = view
     const best = hash.transform(blockHash).parse(await call('getbestblockhash', []))
     if (tip !== best) return waits('the enforcer and the node are at different blocks')
     if (!isActive) return waits(`no sidechain is active in slot ${script.slot}`)
@@ -58,6 +60,16 @@ export function treasuryWatch(
     }
     if (last === null) return waits('the node does not have the treasury that the enforcer names')
     return { kind: 'treasury', coin: last }
+  }
+}
+
+/** What it refuses to say it may say later. */
+async function orRefusal<T>(ask: () => Promise<T>): Promise<T | EnforcerError> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof EnforcerError) return error
+    throw error
   }
 }
 
