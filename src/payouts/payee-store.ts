@@ -3,6 +3,7 @@ import { assert } from '../lib/assert.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type AccountId, accountId, type UnixMs } from '../lib/ids.ts'
+import { inBatches } from '../lib/in-batches.ts'
 import type { Clock } from '../lib/time.ts'
 import type { Authorize } from '../pool/index.ts'
 import { kindsPaid, type Offer, wrongSchemeReason } from './offer.ts'
@@ -13,6 +14,8 @@ import { type NamedPayee, parseUsername } from './payee.ts'
  * nobody deletes either, so the third look finds both. More would be a bug, and is asserted.
  */
 const LOOKS_MAX = 3
+/** Names looked up in one query; what is more goes into the next. */
+const ACCOUNTS_PER_LOOK_MAX = 500
 
 export type PayeesDeps = {
   readonly db: Kysely<Database>
@@ -36,11 +39,17 @@ export type Payees = {
 
 /** Knows payees and accounts, and is the only writer of both. */
 export function createPayees({ db, clock, network, offers }: PayeesDeps): Payees {
+  const findAccount = inBatches<AccountKey, AccountId | null>(
+    keys => findAccounts(db, keys),
+    ACCOUNTS_PER_LOOK_MAX,
+  )
+
   async function accountOf(payee: NamedPayee, scheme: string): Promise<AccountId> {
+    const { destination } = payee
     // Looked for first, since an insert takes an id from the sequence even where it adds nothing.
     for (let look = 0; look < LOOKS_MAX; look++) {
       const account =
-        (await findAccount(db, payee, scheme)) ??
+        (await findAccount({ destination, scheme })) ??
         (await addAccount(db, payee, { scheme, createdMs: clock.now() }))
       if (account !== null) return account
     }
@@ -61,19 +70,20 @@ export function createPayees({ db, clock, network, offers }: PayeesDeps): Payees
   }
 }
 
-async function findAccount(
+type AccountKey = { readonly destination: string; readonly scheme: string }
+
+async function findAccounts(
   db: Kysely<Database>,
-  { destination }: NamedPayee,
-  scheme: string,
-): Promise<AccountId | null> {
-  const row = await db
-    .selectFrom('accounts')
-    .innerJoin('payees', 'payees.id', 'accounts.payee_id')
-    .select('accounts.id')
-    .where('destination', '=', destination)
-    .where('scheme', '=', scheme)
-    .executeTakeFirst()
-  return row ? accountId(row.id) : null
+  keys: readonly AccountKey[],
+): Promise<readonly (AccountId | null)[]> {
+  const { rows } = await sql<AccountKey & { id: bigint }>`
+    select distinct accounts.id, destination, scheme
+      from accounts join payees on payees.id = accounts.payee_id
+      join unnest(${keys.map(({ destination }) => destination)}::text[],
+                  ${keys.map(({ scheme }) => scheme)}::text[])
+             as asked (destination, scheme) using (destination, scheme)`.execute(db)
+  const found = new Map(rows.map(row => [`${row.scheme} ${row.destination}`, accountId(row.id)]))
+  return keys.map(({ destination, scheme }) => found.get(`${scheme} ${destination}`) ?? null)
 }
 
 /**

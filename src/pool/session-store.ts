@@ -2,21 +2,14 @@ import { type Kysely, sql } from 'kysely'
 import { z } from 'zod'
 import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
-import {
-  type AccountId,
-  accountId,
-  type SessionId,
-  sessionId,
-  type UnixMs,
-  unixMs,
-  workerId,
-} from '../lib/ids.ts'
+import { accountId, type SessionId, sessionId, type UnixMs, unixMs } from '../lib/ids.ts'
+import { inBatches } from '../lib/in-batches.ts'
 import type { Random } from '../lib/random.ts'
 import type { Clock } from '../lib/time.ts'
+import { type Binding, type BindRequest, createBinder } from './binding-store.ts'
 import { createExtranonces, type Extranonces } from './extranonce.ts'
-import { inBatches } from './in-batches.ts'
 import { type DifficultyStep, firstStep } from './stratum/channel.ts'
-import type { Lease, Worker } from './stratum/session-state.ts'
+import type { Lease } from './stratum/session-state.ts'
 
 /** A miner that comes back within this time gets its session again, after a restart of ours too. */
 export const RESUME_WITHIN_MS = 600_000
@@ -36,21 +29,12 @@ export type OpenRequest = {
   readonly startLog2: number
 }
 
-export type Binding =
-  | { readonly kind: 'bound'; readonly worker: Worker }
-  /** The session has an account already, another one. */
-  | { readonly kind: 'another payee' }
-
 /** Sessions on disk. Each function rejects when the database does not answer. */
 export type SessionStore = {
   /** Commits a lease, or finds the session of the token. */
   readonly open: (request: OpenRequest) => Promise<Lease>
   /** Sets the session's account, once, and finds or adds the worker. */
-  readonly bind: (to: {
-    readonly sessionId: SessionId
-    readonly accountId: AccountId
-    readonly workerName: string
-  }) => Promise<Binding>
+  readonly bind: (request: BindRequest) => Promise<Binding>
   readonly saveSteps: (id: SessionId, steps: readonly DifficultyStep[]) => Promise<void>
   /** Says which sessions live, and since when others do not. */
   readonly markSeen: (seen: {
@@ -72,7 +56,7 @@ export function createSessionStore(
   const save = inBatches<StepsOfSession, true>(items => saveAll(db, items), SESSIONS_PER_BATCH_MAX)
   return {
     open,
-    bind: to => bind(db, clock.now(), to),
+    bind: createBinder(db, clock),
     saveSteps: async (id, steps) => void (await save({ id, steps })),
     markSeen: seen => markSeen(db, clock.now(), seen),
   }
@@ -179,33 +163,6 @@ async function leasePrefix({ db, now }: Opening): Promise<number> {
     if (row && !row.used) return Number(row.prefix)
   }
   throw new Error('no extranonce prefix is free')
-}
-
-async function bind(
-  db: Kysely<Database>,
-  now: UnixMs,
-  to: Parameters<SessionStore['bind']>[0],
-): Promise<Binding> {
-  const { numUpdatedRows } = await db
-    .updateTable('sessions')
-    .set({ account_id: to.accountId })
-    .where('id', '=', to.sessionId)
-    .where(eb => eb.or([eb('account_id', 'is', null), eb('account_id', '=', to.accountId)]))
-    .executeTakeFirstOrThrow()
-  if (numUpdatedRows === 0n) return { kind: 'another payee' }
-  const worker = { account_id: to.accountId, name: to.workerName, created_ms: BigInt(now) }
-  await db
-    .insertInto('workers')
-    .values(worker)
-    .onConflict(conflict => conflict.doNothing())
-    .execute()
-  const { id } = await db
-    .selectFrom('workers')
-    .select('id')
-    .where('account_id', '=', to.accountId)
-    .where('name', '=', to.workerName)
-    .executeTakeFirstOrThrow()
-  return { kind: 'bound', worker: { accountId: to.accountId, workerId: workerId(id) } }
 }
 
 type StepsOfSession = { readonly id: SessionId; readonly steps: readonly DifficultyStep[] }

@@ -118,3 +118,45 @@ test('a mark keeps the living and closes the gone', async () => {
     { last_seen_ms: BigInt(NOW + 1000), closed_ms: BigInt(NOW + 1000) },
   ])
 })
+
+test('bindings of one batch each get their own answer', async () => {
+  const store = storeOfAProcess()
+  const { id: payee } = await database.ownerDb
+    .insertInto('payees')
+    .values({ kind: 'bitcoin', destination: 'bcrt1qother', created_ms: 1n })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const { id } = await database.ownerDb
+    .insertInto('accounts')
+    .values({ payee_id: payee, scheme: 'pplns', created_ms: 1n })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const [mine, other] = [it.accountId, accountId(id)]
+  const [a, b, c] = await Promise.all([1, 2, 3].map(() => store.open(openRequest())))
+  if (!a || !b || !c) throw new Error('three sessions are open')
+  await store.bind({ sessionId: c.sessionId, accountId: mine, workerName: 'first' })
+  const bind = (lease: typeof a, account: typeof mine, workerName: string) =>
+    store.bind({ sessionId: lease.sessionId, accountId: account, workerName })
+  const answers = await Promise.all([
+    bind(a, mine, 'rig'),
+    bind(a, other, 'rig'),
+    bind(a, mine, 'rig'),
+    bind(b, other, 'rig'),
+    bind(b, other, 'é "{}\\'),
+    bind(c, other, 'rig'),
+    bind(c, mine, 'rig'),
+  ])
+  const ids = answers.map(each => (each.kind === 'bound' ? each.worker : each.kind))
+  const [aMine, , again, bOther, odd, , cMine] = ids
+  expect(ids[1]).toBe('another payee')
+  expect(ids[5]).toBe('another payee')
+  expect([again, cMine]).toEqual([aMine, aMine])
+  expect([aMine, bOther]).toMatchObject([{ accountId: mine }, { accountId: other }])
+  expect(odd).not.toEqual(bOther)
+  const { name } = await database.ownerDb
+    .selectFrom('workers')
+    .select('name')
+    .where('id', '=', typeof odd === 'object' ? odd.workerId : 0n)
+    .executeTakeFirstOrThrow()
+  expect(name).toBe('é "{}\\')
+})

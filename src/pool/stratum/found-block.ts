@@ -1,6 +1,7 @@
 import { workFromTarget } from '../../lib/bitcoin/target.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { blockHash, type UnixMs } from '../../lib/ids.ts'
+import type { Clock } from '../../lib/time.ts'
 import type { ShareRow } from '../group-store.ts'
 import { assembleBlock } from '../job.ts'
 import type { Candidate } from '../share.ts'
@@ -44,12 +45,12 @@ export async function submitToAll(
 export function recordingOf(
   effect: Extract<Effect, { kind: 'record' }>,
   scheme: string,
-  now: UnixMs,
+  clock: Clock,
 ): Recording {
   const share = shareOf(effect)
   return effect.answers.length === 0
     ? { share, candidates: [], block: null }
-    : { share, ...blockOf(effect, scheme, now) }
+    : { share, ...blockOf(effect, scheme, clock.now()) }
 }
 
 function shareOf({ pending, verdict }: Extract<Effect, { kind: 'record' }>): ShareRow | null {

@@ -66,9 +66,9 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
   let isPaused = true
   const notifyLine = createNotifyLines()
 
-  function apply(connection: Connection, event: SessionEvent): void {
+  function apply(connection: Connection, event: SessionEvent, now = clock.now()): void {
     try {
-      const world = { now: clock.now(), findJob: jobs.find }
+      const world = { now, findJob: jobs.find }
       const next = step(connection.session, event, world)
       connection.session = next.session
       for (const effect of next.effects) perform(connection, effect)
@@ -194,9 +194,10 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
 
   function checkBatch(batch: readonly Checking[]): void {
     const verdicts = deps.check(batch.map(({ pending }) => pending.candidate))
+    const now = clock.now()
     for (const [index, { connection, pending }] of batch.entries()) {
       const verdict = verdicts[index]
-      if (verdict) apply(connection, { kind: 'verdict', pending, verdict })
+      if (verdict) apply(connection, { kind: 'verdict', pending, verdict }, now)
     }
   }
 
@@ -212,7 +213,7 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
   function record(connection: Connection, effect: EffectOf<'record'>): void {
     const { pending, verdict } = effect
     const { height } = pending.candidate.job.template
-    shares.record(recordingOf(effect, connection.scheme, clock.now()), outcome => {
+    shares.record(recordingOf(effect, connection.scheme, clock), outcome => {
       if (outcome === 'unavailable') deps.duplicates.remove(height, verdict.proof.hash)
       apply(connection, { kind: 'recorded', pending, verdict, outcome })
     })
