@@ -27,7 +27,7 @@ let answer: unknown
 let asked: { readonly method: string; readonly params: readonly unknown[] }[]
 let connections: Set<unknown>
 
-const question = z.object({ method: z.string(), params: z.array(z.unknown()) })
+const questionSchema = z.object({ id: z.int(), method: z.string(), params: z.array(z.unknown()) })
 
 beforeEach(async () => {
   asked = []
@@ -36,10 +36,12 @@ beforeEach(async () => {
   server = createServer(async (request, response) => {
     const chunks: Uint8Array[] = []
     for await (const chunk of request) chunks.push(chunk)
-    asked.push(question.parse(JSON.parse(Buffer.concat(chunks).toString())))
+    const { id, ...question } = questionSchema.parse(JSON.parse(Buffer.concat(chunks).toString()))
+    asked.push(question)
     connections.add(request.socket)
     response.writeHead(200, { 'content-type': 'application/json' })
-    response.end(typeof answer === 'string' ? answer : JSON.stringify(answer))
+    // What was recorded has the id of its own question.
+    response.end(typeof answer === 'string' ? answer : JSON.stringify({ ...Object(answer), id }))
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
