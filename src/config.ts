@@ -135,7 +135,7 @@ function configSchema(sources: SecretSources) {
       zmqHashBlock: z.string().startsWith('tcp://').optional(),
       alsoSubmitTo: z.array(node).max(10).default([]),
     }),
-    bmm: bmmSchema.optional(),
+    bmm: bmmSchema(secret).optional(),
     database: databaseSchema(secret),
     redis: z.strictObject({ url: secret }).optional(),
     rewardPools: z.record(name, rewardPool),

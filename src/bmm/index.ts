@@ -39,3 +39,4 @@ export {
   withdrawalId,
   withdrawalTransaction,
 } from './treasury.ts'
+export { type TreasuryCoins, type TreasuryNode, watchTreasuries } from './treasury-source.ts'

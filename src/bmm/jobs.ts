@@ -76,11 +76,12 @@ async function readBids({ db, node, clock, log }: BmmDeps): Promise<void> {
 
 async function connectAll(deps: BmmDeps, sideNode: SideNode): Promise<void> {
   const { db, clock, log } = deps
-  for (const { sideBlock, body, mainBlock } of await sideBlocksToConnect(db, BLOCKS_A_RUN_MAX)) {
+  const fromHeight = ((await deps.tipHeight()) ?? 0) - SIDE_BLOCK_DEPTH
+  const waiting = await sideBlocksToConnect(db, { fromHeight, limit: BLOCKS_A_RUN_MAX })
+  for (const { sideBlock, body, mainBlock } of waiting) {
     if (!(await sideNode.connect({ sideBlock, body }, mainBlock))) continue
     await markConnected(db, sideBlock, clock.now())
     log.info({ sideBlock, mainBlock }, 'side block of our own connected')
   }
-  const tip = await deps.tipHeight()
-  if (tip !== null) await dropSideBlocks(db, tip - SIDE_BLOCK_DEPTH)
+  await dropSideBlocks(db, fromHeight)
 }

@@ -35,10 +35,10 @@ export async function keepSideBlock(
     .execute()
 }
 
-/** What our node has still to connect, oldest first. */
+/** What our node has still to connect from a height on, oldest first. */
 export async function sideBlocksToConnect(
   db: Kysely<Database>,
-  limit: number,
+  { fromHeight, limit }: { readonly fromHeight: number; readonly limit: number },
 ): Promise<readonly ToConnect[]> {
   const rows = await db
     .selectFrom('side_blocks')
@@ -49,6 +49,7 @@ export async function sideBlocksToConnect(
     )
     .select(['side_blocks.side_block', 'body', 'block_hash'])
     .where('connected_ms', 'is', null)
+    .where('height', '>=', fromHeight)
     .orderBy('height')
     .orderBy('side_blocks.side_block')
     .limit(limit)

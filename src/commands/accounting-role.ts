@@ -5,6 +5,7 @@ import { bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import { watchBlockHashes } from '../lib/nodes/zmq-source.ts'
 import { openQueue } from '../lib/queue.ts'
 import { accountingJobs, CLOSE_EPOCHS, FOLLOW_CHAIN, lastTip } from '../pool/index.ts'
+import { sideNodeOf } from './bmm-wiring.ts'
 import { payScriptOf, queueStoreOf, type Role, rewardPoolOf, type Setting } from './role.ts'
 
 const MS_PER_MINUTE = 60_000
@@ -16,7 +17,7 @@ export async function startAccountingRole(setting: Setting): Promise<Role> {
   const queue = openQueue({ name: 'accounting', store: queueStoreOf(setting), log, clock })
   const client = bitcoindClient(connectNode(node))
   const sidechains = bmmJobs({
-    ...{ db, node: client, clock, log, sideNode: null },
+    ...{ db, node: client, clock, log, sideNode: sideNodeOf(config) },
     tipHeight: async () => (await lastTip(db))?.height ?? null,
   })
   await queue.start([

@@ -4,17 +4,27 @@ import {
   type BmmConfig,
   DRIVECHAIN_OPCODES,
   type OwnSideBlock,
+  type SideNode,
 } from '../bmm/index.ts'
+import type { Config } from '../config.ts'
 import { outputBytes } from '../lib/bitcoin/tx.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import type { BlockHash } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import type { TransactionReply } from '../lib/nodes/block-template.ts'
+import { thunderClient } from '../lib/nodes/thunder-client.ts'
 import type { Arranging, CoinbaseParts } from '../pool/index.ts'
+import { thunderSideNode } from './thunder-side-node.ts'
 
 /** What of a sidechain our next block may have, besides what the template brings. */
 export type OwnPart = {
   /** Null while our node has no side block on that parent, or we have no such node. */
-  readonly sideBlockOn: (previousBlock: BlockHash) => OwnSideBlock | null
+  readonly sideBlockOn: (parent: {
+    readonly previousBlock: BlockHash
+    readonly height: number
+  }) => OwnSideBlock | null
+  /** Signed transactions of ours, deposits, that may stand at the end of the next block. */
+  readonly transactions: () => readonly TransactionReply[]
   /** Treasury coins seen on the chain, as `txid:vout`. */
   readonly treasuryCoins: ReadonlySet<string>
 }
@@ -28,10 +38,10 @@ export function arrangingFor(bmm: BmmConfig, parts: CoinbaseParts, own: OwnPart)
       const terms: ArrangementTerms = {
         opcode,
         treasuryCoins: own.treasuryCoins,
-        own: own.sideBlockOn(template.previousBlock),
-        ownTransactions: [],
+        own: own.sideBlockOn(template),
+        ownTransactions: own.transactions().map(({ data }) => data),
       }
-      return { ...arrangeBlock(template, terms), append: [] }
+      return { ...arrangeBlock(template, terms), append: own.transactions() }
     },
     // What came with the mempool alone can wait for the next template.
     isWorthwhile: (next, current) =>
@@ -57,4 +67,11 @@ export function lengthAlarm(alarmBytes: number, log: Log): (bytes: number) => vo
     if (!isLong && isAlarm) log.info({ bytes, alarmBytes }, 'the coinbase is short again')
     isAlarm = isLong
   }
+}
+
+/** Our Thunder node, where the configuration names one. */
+export function sideNodeOf({ bmm, network }: Pick<Config, 'bmm' | 'network'>): SideNode | null {
+  if (!bmm?.thunder) return null
+  const { publicUrl, privateUrl, authorization } = bmm.thunder
+  return thunderSideNode(thunderClient({ publicUrl, privateUrl, authorization, network }), network)
 }

@@ -5,16 +5,10 @@ import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { type BitcoindClient, bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import { enforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts'
 import { createPayees } from '../payouts/index.ts'
-import {
-  type StratumPort,
-  startMining,
-  strictest,
-  wantsSignature,
-  watchTemplates,
-  withEnforcer,
-} from '../pool/index.ts'
-import { arrangingFor, lengthAlarm } from './bmm-wiring.ts'
+import { type StratumPort, startMining, strictest, wantsSignature } from '../pool/index.ts'
+import { lengthAlarm } from './bmm-wiring.ts'
 import { payScriptOf, type Role, type Setting } from './role.ts'
+import { startTemplates } from './stratum-templates.ts'
 
 /** How long a share may wait for PostgreSQL before its miner gets error 20. */
 const SHARE_WAIT_MS_MAX = 30_000
@@ -45,15 +39,9 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   assert(mining.ports.length === ports.length, 'every port is listened on')
   log.info({ ports: mining.ports }, 'miners may connect')
   const watchLength = lengthAlarm(limits.alarmBytes, log)
-  const templates = watchTemplates({
-    ...{ network, clock, log },
-    node: enforcer ? withEnforcer({ node: client, enforcer, log }) : client,
-    ...(bmm
-      ? {
-          arranging: arrangingFor(bmm, { ...coinbase, bytesMax: limits.maximumBytes }, NO_OWN_PART),
-        }
-      : {}),
-    ...(node.zmqHashBlock ? { zmqHashBlockUrl: node.zmqHashBlock } : {}),
+  const templates = startTemplates(setting, {
+    ...{ node: client, enforcer },
+    parts: { ...coinbase, bytesMax: limits.maximumBytes },
     onEvent: event => {
       if (event.kind === 'paused') return mining.pause()
       // The node of a start could be away, so that this shows only now.
@@ -68,8 +56,6 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
     },
   }
 }
-
-const NO_OWN_PART = { sideBlockOn: () => null, treasuryCoins: new Set<string>() }
 
 function named(name: string, { submitBlock }: Pick<BitcoindClient, 'submitBlock'>) {
   return { name, submitBlock }

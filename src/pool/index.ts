@@ -30,6 +30,7 @@ export {
   type Arranging,
   type TemplateEvent,
   type TemplateNode,
+  type TemplateSource,
   watchTemplates,
 } from './template-source.ts'
 export { fatesOf, findBlock, findShare, type TracedShare } from './trace-store.ts'

@@ -10,7 +10,7 @@ import { bitcoindClient } from '../../src/lib/nodes/bitcoind-client.ts'
 import { type Arrange, arrangeTemplate } from '../../src/pool/arrangement.ts'
 import { assembleBlock, headerOf, type Job, jobTime } from '../../src/pool/job.ts'
 import { createJobMaker } from '../../src/pool/live-jobs.ts'
-import { readTemplate } from '../../src/pool/template.ts'
+import { readTemplate, type Work } from '../../src/pool/template.ts'
 import type { TestNode } from '../support/bitcoind.ts'
 import { NOP5 } from './mempool.ts'
 
@@ -42,6 +42,11 @@ export async function placeBid(
   return node.cliText('sendrawtransaction', whole.hex)
 }
 
+/** The job on a template. */
+export function jobOn(template: Work): Job {
+  return createJobMaker({ run: 1n, ...PARTS })(template, NOW)
+}
+
 /** The job that we would hand out now. */
 export async function nextJob(
   node: TestNode,
@@ -55,7 +60,7 @@ export async function nextJob(
   const given = await bitcoindClient(connectNode(node.rpc)).getBlockTemplate()
   const outcome = readTemplate(arrangeTemplate(given, arrange, { ...PARTS, bytesMax }), 'regtest')
   if (outcome.kind !== 'template') throw new Error(outcome.detail)
-  return createJobMaker({ run: 1n, ...PARTS })(outcome.template, NOW)
+  return jobOn(outcome.template)
 }
 
 /** Mines a job, submits its block, and gives it back as the node has it. */

@@ -123,10 +123,10 @@ test('our own side block is kept before it is offered, and connected after a cra
   const own = { slot: 9, sideBlock: OWN, yieldsFrom: null }
   const block = await book(await mineJob(node, await nextJob(node, 500, { own })), 114)
   // The process ends here; another one finds everything in the database and on the chain.
-  await jobsWith(side.it, 10_000)()
+  await jobsWith(side.it, 214)()
   expect(await bidsOfBlocks(db, [block])).toMatchObject([{ own: 'waiting', fee: 0n }])
   isAccepted = true
-  const run = jobsWith(side.it, 10_000)
+  const run = jobsWith(side.it, 213)
   await run()
   await run()
   expect(side.connected).toEqual([`${OWN} {"block":1} ${block}`])

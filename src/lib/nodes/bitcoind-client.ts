@@ -50,9 +50,16 @@ export type BitcoindClient = {
   readonly getBlock: (hash: BlockHash) => Promise<Uint8Array | null>
   /** What a transaction of a block paid; null when the node cannot tell, as after pruning. */
   readonly getFee: (txid: Txid, block: BlockHash) => Promise<Sats | null>
+  /**
+   * Unspent outputs of the chain, without the mempool, that have one of these scripts, as
+   * `txid:vout`. The node reads all of its coins for it, one search at a time.
+   */
+  readonly findUnspent: (scripts: readonly Uint8Array[]) => Promise<readonly string[]>
   readonly getVersion: () => Promise<{ readonly version: number; readonly subversion: string }>
 }
 
+/** Reading all coins of a large chain takes minutes. */
+const SCAN_TIMEOUT_MS = 1_800_000
 const RPC_INVALID_ADDRESS_OR_KEY = -5
 const RPC_INVALID_PARAMETER = -8
 const RPC_DESERIALIZATION_ERROR = -22
@@ -101,6 +108,8 @@ const transactionFee = z
   .nullable()
   .transform(reply => (reply?.fee === undefined ? null : satsFromCoins(reply.fee)))
 
+const scan = z.object({ unspents: z.array(z.object({ txid: z.string(), vout: count })) })
+
 /** The typed calls over a node's RPC. */
 export function bitcoindClient({ call }: NodeRpc): BitcoindClient {
   /** One of these codes says that what was asked for is not there. */
@@ -145,6 +154,11 @@ export function bitcoindClient({ call }: NodeRpc): BitcoindClient {
     getFee: async (id, block) => {
       const reply = orNull([RPC_INVALID_ADDRESS_OR_KEY], call('getrawtransaction', [id, 2, block]))
       return transactionFee.parse(await reply)
+    },
+    findUnspent: async scripts => {
+      const wanted = scripts.map(script => `raw(${Buffer.from(script).toString('hex')})`)
+      const reply = await call('scantxoutset', ['start', wanted], { timeoutMs: SCAN_TIMEOUT_MS })
+      return scan.parse(reply).unspents.map(({ txid, vout }) => `${txid}:${vout}`)
     },
     getVersion: async () =>
       z.object({ version: count, subversion: z.string() }).parse(await call('getnetworkinfo', [])),

@@ -1,0 +1,67 @@
+import { DRIVECHAIN_OPCODES, watchSideBlocks, watchTreasuries } from '../bmm/index.ts'
+import type { Config } from '../config.ts'
+import type { BitcoindClient } from '../lib/nodes/bitcoind-client.ts'
+import type { EnforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts'
+import {
+  type CoinbaseParts,
+  type TemplateEvent,
+  type TemplateSource,
+  watchTemplates,
+  withEnforcer,
+} from '../pool/index.ts'
+import { arrangingFor, type OwnPart, sideNodeOf } from './bmm-wiring.ts'
+import type { Setting } from './role.ts'
+
+/** Templates of the node, or of the enforcer, with what our blocks say of sidechains. */
+export function startTemplates(
+  {
+    config,
+    db,
+    clock,
+    log,
+  }: Pick<Setting, 'db' | 'clock' | 'log'> & {
+    readonly config: Pick<Config, 'network' | 'bmm'> & {
+      readonly node: Pick<Config['node'], 'zmqHashBlock'>
+    }
+  },
+  options: {
+    readonly node: BitcoindClient
+    /** Null where templates come from the node alone. */
+    readonly enforcer: EnforcerTemplateClient | null
+    readonly parts: CoinbaseParts
+    readonly onEvent: (event: TemplateEvent) => void
+  },
+): Pick<TemplateSource, 'stop'> {
+  const { node, enforcer, parts, onEvent } = options
+  const { network, bmm } = config
+  const zmq = config.node.zmqHashBlock
+  const source = {
+    ...{ network, clock, log, onEvent },
+    node: enforcer ? withEnforcer({ node, enforcer, log }) : node,
+    ...(zmq ? { zmqHashBlockUrl: zmq } : {}),
+  }
+  if (!bmm) return watchTemplates(source)
+
+  const opcode = DRIVECHAIN_OPCODES[bmm.drivechainOpcode]
+  const treasuries = watchTreasuries({ node, opcode, log })
+  const sideNode = sideNodeOf(config)
+  const sideBlocks = sideNode
+    ? watchSideBlocks({ ...{ db, clock, log, node: sideNode }, onNew: () => templates.renew() })
+    : null
+  const own: OwnPart = {
+    sideBlockOn: parent => {
+      treasuries.see(parent.previousBlock)
+      const ready = sideBlocks?.on(parent)
+      return ready ? { ...ready, yieldsFrom: bmm.thunder?.yieldsFromSats ?? null } : null
+    },
+    treasuryCoins: treasuries.coins,
+    transactions: () => [],
+  }
+  const templates = watchTemplates({ ...source, arranging: arrangingFor(bmm, parts, own) })
+  return {
+    stop: async () => {
+      await templates.stop()
+      await sideBlocks?.stop()
+    },
+  }
+}

@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bidsOfBlocks, bmmJobs, readMessage } from '../../src/bmm/index.ts'
+import { sideNodeOf } from '../../src/commands/bmm-wiring.ts'
+import { startTemplates } from '../../src/commands/stratum-templates.ts'
+import { headerHash } from '../../src/lib/bitcoin/header.ts'
+import { sats } from '../../src/lib/money.ts'
+import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
+import { type BitcoindClient, bitcoindClient } from '../../src/lib/nodes/bitcoind-client.ts'
+import {
+  type EnforcerTemplateClient,
+  enforcerTemplateClient,
+} from '../../src/lib/nodes/enforcer-template-client.ts'
+import { pollUntil } from '../../src/lib/poll.ts'
+import { systemClock } from '../../src/lib/time.ts'
+import type { TemplateEvent } from '../../src/pool/index.ts'
+import { jobOn, mineJob, PARTS, placeBid } from '../bmm/bidding.ts'
+import { openEpoch, SILENT } from '../pool/mining-fixtures.ts'
+import { type TestDatabase, testDatabase } from '../support/database.ts'
+import { type TestSidechain, testSidechain } from '../support/sidechain.ts'
+
+let sidechain: TestSidechain
+let database: TestDatabase
+let node: BitcoindClient
+let enforcer: EnforcerTemplateClient
+beforeAll(async () => {
+  ;[sidechain, database] = await Promise.all([testSidechain(), testDatabase()])
+  node = bitcoindClient(connectNode(sidechain.node.rpc))
+  enforcer = enforcerTemplateClient(sidechain.enforcer.templateUrl)
+  await openEpoch(database.ownerDb, 1n)
+})
+afterAll(async () => {
+  await sidechain.remove()
+  await database.drop()
+})
+
+function configOf(yieldsFromSats: bigint | null) {
+  const { publicUrl, privateUrl } = sidechain.thunder
+  return {
+    network: 'regtest' as const,
+    node: {},
+    bmm: {
+      templateUrl: sidechain.enforcer.templateUrl,
+      drivechainOpcode: 'nop5' as const,
+      thunder: {
+        ...{ publicUrl, privateUrl },
+        yieldsFromSats: yieldsFromSats === null ? null : sats(yieldsFromSats),
+      },
+    },
+  }
+}
+
+type Found = Extract<TemplateEvent, { kind: 'template' }>['template']
+
+/** The first template on the tip that is as it is meant. */
+async function awaitTemplate(
+  config: ReturnType<typeof configOf>,
+  isMeant: (template: Found) => boolean,
+): Promise<Found> {
+  const templates: Found[] = []
+  const source = startTemplates(
+    { config, db: database.db, clock: systemClock, log: SILENT },
+    {
+      ...{ node, enforcer },
+      parts: { ...PARTS, bytesMax: 500 },
+      onEvent: event => void (event.kind === 'template' && templates.push(event.template)),
+    },
+  )
+  const found = await pollUntil(() => templates.find(isMeant) ?? null, {
+    everyMs: 20,
+    timeoutMs: 60_000,
+  })
+  await source.stop()
+  if (!found) throw new Error('no such template came')
+  return found
+}
+
+const m7Of = (template: Found) =>
+  template.commitments
+    .map(({ script }) => readMessage(script))
+    .flatMap(message => (message?.kind === 'M7' ? [message] : []))
+
+test('a block of ours carries our own side block, and Thunder has it afterwards', async () => {
+  const config = configOf(null)
+  const template = await awaitTemplate(config, each => m7Of(each).length === 1)
+  expect(template.isEnforced).toBe(true)
+  const raw = await mineJob(sidechain.node, jobOn(template))
+  const hash = headerHash(raw.subarray(0, 80))
+  expect(await enforcer.submitBlock(raw)).toBe('duplicate')
+  await sidechain.enforcer.control.sync()
+  expect(await sidechain.node.cliText('getbestblockhash')).toBe(hash)
+  expect(sidechain.enforcer.control.rejections.size).toBe(0)
+
+  const row = { hash, height: template.height, epoch_id: 1n, session_id: null, account_id: null }
+  await database.db
+    .insertInto('blocks')
+    .values({ ...row, scheme: 'pps', value_sats: 1n, work: 1n, found_ms: 1n, recovered: false })
+    .execute()
+  const jobs = bmmJobs({
+    ...{ db: database.db, node, clock: systemClock, log: SILENT },
+    sideNode: sideNodeOf(config),
+    tipHeight: async () => template.height,
+  })
+  for (const job of jobs) await job.run()
+  const [bid] = await bidsOfBlocks(database.db, [hash])
+  expect(bid).toMatchObject({ slot: 9, own: 'connected', fee: 0n })
+  expect(await sidechain.thunderCall('get_best_sidechain_block_hash')).toBe(bid?.sideBlock)
+})
+
+test('a bid that pays enough has the slot instead, and its block is taken', async () => {
+  await placeBid(sidechain.node, { slot: 9, feeRate: 40 })
+  const paid = await awaitTemplate(configOf(1000n), each => each.transactions.length === 1)
+  expect(m7Of(paid)).toMatchObject([{ slot: 9, sideBlock: 'ab'.repeat(32) }])
+  const free = await awaitTemplate(
+    configOf(null),
+    each => m7Of(each).length === 1 && each.transactions.length === 0,
+  )
+  expect(m7Of(free)[0]?.sideBlock).not.toBe('ab'.repeat(32))
+  await mineJob(sidechain.node, jobOn(paid))
+  await sidechain.enforcer.control.sync()
+  expect(sidechain.enforcer.control.rejections.size).toBe(0)
+})
+
+test('while the enforcer catches up the node gives templates, with our side block in them', async () => {
+  sidechain.enforcer.control.setSyncing(true)
+  const template = await awaitTemplate(configOf(null), each => m7Of(each).length === 1)
+  expect(template.isEnforced).toBe(false)
+  await mineJob(sidechain.node, jobOn(template))
+  sidechain.enforcer.control.setSyncing(false)
+  await sidechain.enforcer.control.sync()
+  expect(sidechain.enforcer.control.rejections.size).toBe(0)
+})
