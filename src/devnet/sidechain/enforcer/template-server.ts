@@ -6,8 +6,8 @@ import { answerHttp, METHOD_NOT_FOUND, type RpcCall, type RpcOutcome } from '../
 import type { PlacedJson } from '../positioned-json.ts'
 import { field, listOf, optional, readText } from '../serde.ts'
 import type { NodeFollower } from './follow-node.ts'
-import type { BlockProducer } from './producer.ts'
-import { describeCoinbase, NOTHING_OWN } from './template.ts'
+import type { BlockProducer, NodeTemplate } from './producer.ts'
+import { type BlockDraft, describeCoinbase, NOTHING_OWN } from './template.ts'
 
 /** A long poll ends after that, with a template of the same tip. */
 const LONG_POLL_MS = 30_000
@@ -50,44 +50,12 @@ export function templateCalls(options: {
     await options.syncMempool()
     const produced = await producer.draft(options.payoutScript(), false, NOTHING_OWN)
     if (produced.kind === 'stuck') return internal(produced.text)
-    const { draft, node } = produced
-    const id = `${node.previousblockhash}${sequence.toString(16).padStart(16, '0')}`
+    const id = `${produced.node.previousblockhash}${sequence.toString(16).padStart(16, '0')}`
     sequence += 1n
-    return {
-      kind: 'result',
-      value: {
-        version: node.version,
-        rules: ['csv', '!segwit', 'taproot'],
-        vbavailable: {},
-        vbrequired: 0,
-        previousblockhash: node.previousblockhash,
-        transactions: draft.transactions.map(({ transaction, wtxid, fee, weight, depends }) => ({
-          data: toHex(transaction.raw),
-          txid: transaction.txid,
-          hash: wtxid,
-          depends,
-          fee: Number(fee),
-          sigops: null,
-          weight,
-        })),
-        coinbaseaux: {},
-        coinbasetxn: describeCoinbase(draft),
-        longpollid: id,
-        target: node.target,
-        mintime: node.mintime,
-        mutable: ['time', 'transactions', 'prevblock'],
-        noncerange: '00000000ffffffff',
-        sigoplimit: 80_000,
-        sizelimit: 4_000_000,
-        weightlimit: 4_000_000,
-        // Its own clock, which after many quick blocks is behind what the chain allows.
-        curtime: Math.floor(clock.now() / 1000),
-        bits: node.bits,
-        height: follower.tip().height + 1,
-        signet_challenge: null,
-        default_witness_commitment: toHex(draft.commitment),
-      },
-    }
+    // Its own clock, which after many quick blocks is behind what the chain allows.
+    const now = Math.floor(clock.now() / 1000)
+    const height = follower.tip().height + 1
+    return { kind: 'result', value: templateJson(produced, { id, now, height }) }
   }
 
   async function submit({ params }: RpcCall): Promise<RpcOutcome> {
@@ -102,6 +70,43 @@ export function templateCalls(options: {
     return { kind: 'error', error: METHOD_NOT_FOUND }
   }
   return call
+}
+
+function templateJson(
+  { draft, node }: { readonly draft: BlockDraft; readonly node: NodeTemplate },
+  { id, now, height }: { readonly id: string; readonly now: number; readonly height: number },
+): object {
+  return {
+    version: node.version,
+    rules: ['csv', '!segwit', 'taproot'],
+    vbavailable: {},
+    vbrequired: 0,
+    previousblockhash: node.previousblockhash,
+    transactions: draft.transactions.map(({ transaction, wtxid, fee, weight, depends }) => ({
+      data: toHex(transaction.raw),
+      txid: transaction.txid,
+      hash: wtxid,
+      depends,
+      fee: Number(fee),
+      sigops: null,
+      weight,
+    })),
+    coinbaseaux: {},
+    coinbasetxn: describeCoinbase(draft),
+    longpollid: id,
+    target: node.target,
+    mintime: node.mintime,
+    mutable: ['time', 'transactions', 'prevblock'],
+    noncerange: '00000000ffffffff',
+    sigoplimit: 80_000,
+    sizelimit: 4_000_000,
+    weightlimit: 4_000_000,
+    curtime: now,
+    bits: node.bits,
+    height,
+    signet_challenge: null,
+    default_witness_commitment: toHex(draft.commitment),
+  }
 }
 
 /** Serves them. */
