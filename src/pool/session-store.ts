@@ -108,33 +108,29 @@ async function findResumed(
 
 async function insertLeases(opening: Opening, requests: readonly OpenRequest[]): Promise<Lease[]> {
   const { db, random, now } = opening
-  const leases: { token: Uint8Array; extranonce1: Uint8Array; request: OpenRequest }[] = []
+  const leases: (OpenRequest & Pick<Lease, 'resumeToken' | 'extranonce1'>)[] = []
   for (const request of requests) {
-    const token = random.bytes(RESUME_TOKEN_BYTES)
-    leases.push({ token, extranonce1: await takeExtranonce(opening), request })
+    const resumeToken = random.bytes(RESUME_TOKEN_BYTES)
+    leases.push({ ...request, resumeToken, extranonce1: await takeExtranonce(opening) })
   }
-  const rows = await db
-    .insertInto('sessions')
-    .values(
-      leases.map(({ token, extranonce1, request }) => ({
-        resume_token: token,
-        extranonce1,
-        scheme: request.scheme,
-        host: request.host,
-        port: request.port,
-        agent: request.agent,
-        difficulties: stepsText(firstStep(request.startLog2)),
-        opened_ms: BigInt(now),
-        last_seen_ms: BigInt(now),
-      })),
-    )
-    .returning(['id', 'resume_token', 'extranonce1', 'account_id', 'difficulties'])
-    .execute()
-  const byToken = new Map(rows.map(row => [row.resume_token.toString('hex'), asLease(row)]))
-  return leases.map(({ token }) => {
-    const lease = byToken.get(Buffer.from(token).toString('hex'))
-    assert(lease !== undefined, 'each lease inserted comes back')
-    return lease
+  const { rows } = await sql<{ id: bigint; resume_token: Buffer }>`
+    insert into sessions (resume_token, extranonce1, scheme, host, port, agent, difficulties,
+                          opened_ms, last_seen_ms)
+    select *, ${now}::bigint, ${now}::bigint
+      from unnest(${leases.map(({ resumeToken }) => Buffer.from(resumeToken))}::bytea[],
+                  ${leases.map(({ extranonce1 }) => Buffer.from(extranonce1))}::bytea[],
+                  ${leases.map(({ scheme }) => scheme)}::text[],
+                  ${leases.map(({ host }) => host)}::text[],
+                  ${leases.map(({ port }) => port)}::integer[],
+                  ${leases.map(({ agent }) => agent)}::text[],
+                  ${leases.map(({ startLog2 }) => stepsText(firstStep(startLog2)))}::jsonb[])
+    returning id, resume_token`.execute(db)
+  const ids = new Map(rows.map(row => [row.resume_token.toString('hex'), row.id]))
+  return leases.map(({ resumeToken, extranonce1, startLog2 }) => {
+    const id = ids.get(Buffer.from(resumeToken).toString('hex'))
+    assert(id !== undefined, 'each lease inserted comes back')
+    const steps = firstStep(startLog2)
+    return { sessionId: sessionId(id), resumeToken, extranonce1, steps, accountId: null }
   })
 }
 
