@@ -5,7 +5,13 @@ import { bridgesComplaints, bridgesSchema } from './bridges/index.ts'
 import { parseAddress } from './lib/bitcoin/address.ts'
 import { fromHex } from './lib/bytes.ts'
 import { sats } from './lib/money.ts'
-import { l1RailSchema, railDestinations, thunderRailSchema } from './payouts/index.ts'
+import {
+  l1RailSchema,
+  RAIL_NAMES,
+  railContradictions,
+  railDestinations,
+  thunderRailSchema,
+} from './payouts/index.ts'
 import { coinbaseLimitsSchema } from './pool/index.ts'
 import { isSecretKey, rulesSchema } from './treasury/index.ts'
 
@@ -103,7 +109,7 @@ function configSchema(sources: SecretSources) {
         .strictObject({ minutes: z.int().min(1).max(525_600) })
         .transform(({ minutes }) => ({ kind: 'minutes' as const, minutes })),
     ]),
-    rails: z.array(z.enum(['l1'])).min(1),
+    rails: z.array(z.enum(RAIL_NAMES)).min(1).max(RAIL_NAMES.length),
     minimumSats: satoshis.refine(amount => amount >= 1000n, 'at least 1000 satoshis'),
     feeBasisPoints: z.int().min(0).max(10_000),
     feePaidBy: z.enum(['pool', 'payees']).default('pool'),
@@ -238,7 +244,7 @@ function contradictions(config: Config): ConfigError[] {
       `not an address of ${config.network} or a bare one of Thunder, as we write it`,
     )
   })
-  l1Contradictions(config, complain)
+  for (const { path, message } of railContradictions(config)) complain(path, message)
   const { bridges, bmm, rails } = config
   const has = {
     rail: rails.thunder !== undefined,
@@ -246,26 +252,6 @@ function contradictions(config: Config): ConfigError[] {
     cold: rails.l1.cold !== null,
   }
   return [...errors, ...(bridges ? bridgesComplaints(bridges, has) : [])]
-}
-
-function l1Contradictions(
-  { network, rails: { l1 } }: Config,
-  complain: (path: string, message: string) => void,
-): void {
-  const { hot, cold, coinbaseWallet, feeFloorSatPerKvb, feeCeilingSatPerKvb } = l1
-  const cap = hot.signer.kind === 'node' ? hot.signer.floatCapSats : null
-  if (hot.signer.kind === 'node' && cap === null && network !== 'regtest')
-    complain('rails.l1.hot.signer.floatCapSats', 'only on regtest may a node sign any amount')
-  if (cold === null && coinbaseWallet === 'cold')
-    complain('rails.l1.coinbaseWallet', 'there is no cold wallet')
-  if (cold !== null && cold.wallet === hot.wallet)
-    complain('rails.l1.cold.wallet', 'it is the hot wallet')
-  if (cold !== null && cold.lowSats >= cold.targetSats)
-    complain('rails.l1.cold.lowSats', 'the float is filled up to more than that')
-  if (cold !== null && cap !== null && cold.targetSats > cap)
-    complain('rails.l1.cold.targetSats', 'it is more than the hot wallet may hold')
-  if (feeFloorSatPerKvb > feeCeilingSatPerKvb)
-    complain('rails.l1.feeFloorSatPerKvb', 'the floor is above the ceiling')
 }
 
 /** Reads and checks a file; secrets come from the process's environment and from files. */

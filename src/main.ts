@@ -6,6 +6,7 @@ import { demoCommand } from './commands/demo.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { signerCommand } from './commands/signer.ts'
 import { startCommand } from './commands/start.ts'
+import { thunderCommand } from './commands/thunder.ts'
 import { traceCommand } from './commands/trace.ts'
 import { treasuryCommand } from './commands/treasury.ts'
 import { verifyCommand } from './commands/verify.ts'
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   traceCommand,
   treasuryCommand,
   signerCommand,
+  thunderCommand,
   benchCommand,
 ]
 

@@ -145,8 +145,11 @@ function healthParts(
       return { ok, detail: `wallets and books agreed ${seconds} s ago` }
     },
     freezes: async () => {
-      const reason = await frozen(db, 'l1')
-      return { ok: reason === null, detail: reason ?? 'nothing is frozen' }
+      for (const rail of destinationsOf(config).keys()) {
+        const reason = await frozen(db, rail)
+        if (reason !== null) return { ok: false, detail: `${rail} is ${reason}` }
+      }
+      return { ok: true, detail: 'nothing is frozen' }
     },
     work: async () => {
       const at = await lastTemplateAt(db)

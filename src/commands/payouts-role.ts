@@ -29,6 +29,7 @@ import {
 } from './l1-wallets.ts'
 import { enforcedRules, feeOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
 import { signerClientOf } from './signer-access.ts'
+import { thunderParts } from './thunder-rail-wiring.ts'
 import { sidechainOf, thunderBridgeJobs } from './thunder-wiring.ts'
 
 const MS_PER_HOUR = 3_600_000
@@ -53,10 +54,15 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     finality: options.finality,
     scriptOf: address => addressScript(address, config.network),
   })
-  const stopped = async (name: string) => floats.closed() ?? frozen(db, name)
+  const thunder = thunderParts(setting, signer, policy)
+  const compared = new Map([
+    [rail.name, floats],
+    ...(thunder ? [[thunder.rail.name, thunder.floats] as const] : []),
+  ])
+  const stopped = async (name: string) => compared.get(name)?.closed() ?? frozen(db, name)
   const ownParts = ownBatchPartsOf(setting, rules, stopped)
   const jobs = [
-    floats.job,
+    ...[...compared.values()].map(({ job }) => job),
     ownBatchJob(ownParts, ownBatchRulesOf(config)),
     ...thunderBridgeJobs(setting, ownParts),
     ...creditJobs({
@@ -74,7 +80,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     ...payoutJobs({
       ...{ db, clock, log, network: config.network },
       schemes: schemesOf(config),
-      rails: [rail],
+      rails: thunder ? [rail, thunder.rail] : [rail],
       rules: () => rules,
       approvePlanned: async () => {
         const { poolKey } = config.treasury
@@ -95,7 +101,8 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
   ]
   // Nothing leaves before the first comparison, and the queue may still hold one for a minute that
   // died with the process before this one.
-  await floats.job.run().catch(error => log.warn({ reason: messageOf(error) }, 'no comparison'))
+  for (const { job } of compared.values())
+    await job.run().catch(error => log.warn({ reason: messageOf(error) }, 'no comparison'))
   const queue = openQueue({ name: 'payouts', store: queueStoreOf(setting), log, clock })
   await queue.start(jobs)
   // New tips, fates and statements are what credits, plans and batches wait for.

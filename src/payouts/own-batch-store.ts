@@ -11,6 +11,7 @@ import type { ThunderAddress } from '../lib/thunder/address.ts'
 import type { Clock } from '../lib/time.ts'
 import type { SpendPolicy } from '../treasury/index.ts'
 import { currentRate, planChildOf, stuckBatches } from './child-batch-store.ts'
+import { isNodeTrouble } from './node-trouble-client.ts'
 import {
   type FloatRule,
   floatMove,
@@ -24,7 +25,6 @@ import {
 import { isUnderWay, storeOwnBatch } from './own-manifest-store.ts'
 import { floatAccount, ownCoins } from './rails/l1/coin-store.ts'
 import { otherWallet } from './rails/l1/coins.ts'
-import { isNodeTrouble } from './rails/l1/node-trouble-client.ts'
 import type { FloatWallet } from './reconcile-store.ts'
 
 const LOOK_EVERY_MS = 60_000

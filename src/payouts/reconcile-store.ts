@@ -5,15 +5,11 @@ import type { Log } from '../lib/log.ts'
 import { millisats } from '../lib/money.ts'
 import type { Clock } from '../lib/time.ts'
 import { lastCheck, writeCheck } from './float-check-store.ts'
+import { isNodeTrouble } from './node-trouble-client.ts'
 import { outpointText } from './outpoint.ts'
 import { auditInflight } from './payout-audit-store.ts'
 import type { Coin } from './rail.ts'
-import {
-  foldSettled,
-  openBatches,
-  openEffects,
-  versionsAmong,
-} from './rails/l1/coin-batches-store.ts'
+import { foldSettled, openBatches, openEffects } from './rails/l1/coin-batches-store.ts'
 import { coinbaseBlocks, fatesOf, strangersOf } from './rails/l1/coin-client.ts'
 import {
   bookedBlocks,
@@ -25,10 +21,10 @@ import {
   unnotedBlocks,
 } from './rails/l1/coin-store.ts'
 import { classifyOutput, type NotedCoin } from './rails/l1/coins.ts'
-import { isNodeTrouble } from './rails/l1/node-trouble-client.ts'
 import type { WalletClient } from './rails/l1/wallet-client.ts'
 import { judgeWallet, onTheWay, type Verdict, type WalletFacts } from './reconcile.ts'
 import { type Reconciled, type Reconciler, reconcilerOf } from './reconciler.ts'
+import { versionsAmong } from './version-store.ts'
 
 /** A wallet of ours and how its node is asked. */
 export type FloatWallet = { readonly wallet: Wallet; readonly client: WalletClient }

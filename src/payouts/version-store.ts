@@ -199,3 +199,17 @@ export async function highestTip(
     .executeTakeFirst()
   return row ? { height: row.height, hash: blockHash(row.hash) } : null
 }
+
+/** Those of the transactions that are versions of a batch of ours, signed or about to be. */
+export async function versionsAmong(
+  db: Kysely<Database>,
+  ids: readonly Txid[],
+): Promise<ReadonlySet<Txid>> {
+  if (ids.length === 0) return new Set()
+  const rows = await db
+    .selectFrom('batch_versions')
+    .select('txid')
+    .where('txid', 'in', [...ids])
+    .execute()
+  return new Set(rows.map(row => txid(row.txid)))
+}

@@ -288,7 +288,7 @@ test('a wallet that is not loaded makes a batch wait, and changes nothing', asyn
   expect(await outputsTo(payee)).toEqual([PAID])
 })
 
-testRail('l1', async () => {
+testRail('l1', { replaces: true }, async () => {
   const { world, payee, batch } = await approved()
   const lease = await takeLease(world.db, batch, 'test')
   if (lease === null) throw new Error('nobody else has the batch')

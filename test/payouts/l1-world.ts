@@ -1,6 +1,11 @@
 import { address, networks } from 'bitcoinjs-lib'
 import type { Kysely } from 'kysely'
-import { chartAccount, minerAccount, postEntries } from '../../src/ledger/index.ts'
+import {
+  chartAccount,
+  type LedgerAccount,
+  minerAccount,
+  postEntries,
+} from '../../src/ledger/index.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
 import type { BatchState, Database } from '../../src/lib/db/schema.ts'
 import {
@@ -14,7 +19,7 @@ import {
   unixMs,
 } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
-import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
+import { type Millisats, millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { decideBatch } from '../../src/payouts/decide-store.ts'
 import { payoutJobs } from '../../src/payouts/jobs.ts'
@@ -263,14 +268,23 @@ async function balancesByName(db: Kysely<Database>): Promise<Record<string, bigi
   return Object.fromEntries(rows.map(row => [row.name, row.amount_msat]))
 }
 
+/** Where the pool's money is, and how much of it. */
+export type SeedOn = { readonly float: LedgerAccount; readonly capital: Millisats }
+const ON_L1: SeedOn = {
+  float: chartAccount('l1Float'),
+  capital: msatsFromSats(sats(10_000_000_000n)),
+}
+
 /** What each account is owed at first. */
 export const OWED = [millisats(1_234_567_891n), millisats(50_000_000_999n)]
 
-async function seed(
+/** A tip, a statement, and accounts that are owed. */
+export async function seed(
   db: Kysely<Database>,
-  node: TestNode,
+  node: Pick<TestNode, 'cli' | 'cliText'>,
   payees: readonly string[],
   now: number,
+  on: SeedOn = ON_L1,
 ): Promise<AccountId[]> {
   const height = Number(await node.cli('getblockcount'))
   await db
@@ -312,7 +326,7 @@ async function seed(
   for (const [index, destination] of payees.entries()) {
     accounts.push(await seedAccount(db, destination, OWED[index % OWED.length] ?? 0n, now))
   }
-  await credit(db, accounts, now)
+  await credit(db, accounts, now, on)
   return accounts
 }
 
@@ -340,8 +354,13 @@ async function seedAccount(
   return accountId(account.id)
 }
 
-async function credit(db: Kysely<Database>, accounts: readonly AccountId[], now: number) {
-  const capital = msatsFromSats(sats(10_000_000_000n))
+/** Owes each account once more, and puts as much capital in again. */
+export async function credit(
+  db: Kysely<Database>,
+  accounts: readonly AccountId[],
+  now: number,
+  { float, capital }: SeedOn = ON_L1,
+) {
   const owed = accounts.map((account, index) => ({
     account: minerAccount(account, 'payable'),
     amount: millisats(-(OWED[index % OWED.length] ?? 0n)),
@@ -355,7 +374,7 @@ async function credit(db: Kysely<Database>, accounts: readonly AccountId[], now:
         key: journalKey(`test:capital:${now}`),
         event: 'capital',
         legs: [
-          { account: chartAccount('l1Float'), amount: capital },
+          { account: float, amount: capital },
           { account: chartAccount('treasuryCapital'), amount: millisats(-capital) },
         ],
         at: unixMs(now),

@@ -9,11 +9,11 @@ import {
   type ThunderTransaction,
   transactionBytes,
 } from '../../src/lib/thunder/transaction.ts'
-import { eraComplaint } from '../../src/payouts/rails/thunder/era.ts'
 import {
   type CoinFate,
   type Evidence,
-  judge,
+  judgeCoins,
+  judgeVersions,
   type MainPlace,
   readSubmitReply,
   stallOf,
@@ -28,7 +28,6 @@ import {
   paysAll,
   transactionComplaint,
 } from '../../src/payouts/rails/thunder/transaction.ts'
-import recordedMethods from '../vectors/thunder/methods.json' with { type: 'json' }
 import recorded from '../vectors/thunder/transactions.json' with { type: 'json' }
 import { ownKey, signOrder, thunderAddressOf, thunderCoin, thunderOrder } from './thunder-order.ts'
 
@@ -168,6 +167,7 @@ const evidence = (change: Partial<Evidence> & { fate?: CoinFate } = {}): Evidenc
   finality: 3,
   ...change,
 })
+const judge = (given: Evidence) => judgeVersions(given.versions, given) ?? judgeCoins(given)
 const other = (fate: CoinFate) => ({ coin: { ...ANCHOR, vout: 1 }, fate })
 
 describe('a batch is judged', () => {
@@ -213,11 +213,8 @@ describe('a batch is judged', () => {
       'unknown',
     ],
     ['beaten for good', evidence({ fate: { kind: 'spent', by: OTHER, place: on(3) } }), 'dead'],
-    [
-      'spent by ours meanwhile',
-      evidence({ fate: { kind: 'spent', by: OURS, place: on(3) } }),
-      'unknown',
-    ],
+    ['mined long ago', evidence({ fate: { kind: 'spent', by: OURS, place: on(3) } }), 'settled 1'],
+    ['mined just now', evidence({ fate: { kind: 'spent', by: OURS, place: null } }), 'unknown'],
     ['anchor undone', evidence({ fate: { kind: 'not there' } }), 'unknown'],
     ['anchor withdrawn', evidence({ fate: { kind: 'withdrawn' } }), 'unknown'],
     [
@@ -287,17 +284,4 @@ test('a stall is told with what the operator does about it', () => {
   expect(stall(off(1))).toContain(`sidepool thunder invalidate ${hash}`)
   expect([stall(off(1, false)), stall(off(6, false))]).toEqual([null, null])
   expect(stall(off(7, false))).toContain('sidepool thunder status')
-})
-
-test('a node of another era is refused with the reason', () => {
-  const { methods } = recordedMethods
-  const host = { signsItself: false }
-  expect(eraComplaint(methods, host)).toBeNull()
-  expect(eraComplaint(methods, { signsItself: true })).toBeNull()
-  const without = (...names: string[]) => methods.filter(name => !names.includes(name))
-  expect(eraComplaint(without('get_stxos', 'get_utxos'), host)).toContain('get_stxos, get_utxos')
-  expect(eraComplaint([...without('submit_transaction'), 'transfer'], host)).toContain('0.17')
-  expect(eraComplaint(without('sign_transaction'), host)).toBeNull()
-  expect(eraComplaint(without('sign_transaction'), { signsItself: true })).toContain('sign_')
-  expect(eraComplaint([], host)).toContain('older')
 })

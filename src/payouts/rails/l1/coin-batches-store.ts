@@ -1,14 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { assert } from '../../../lib/assert.ts'
 import type { Database, Wallet } from '../../../lib/db/schema.ts'
-import {
-  type BatchId,
-  batchId,
-  journalKey,
-  type Txid,
-  txid,
-  type UnixMs,
-} from '../../../lib/ids.ts'
+import { type BatchId, batchId, journalKey, type UnixMs } from '../../../lib/ids.ts'
 import { type Sats, sats } from '../../../lib/money.ts'
 import { manifestOf } from '../../payout-store.ts'
 import { noteCoins } from './coin-store.ts'
@@ -150,18 +143,4 @@ export async function openEffects(
     ...effectOf(new Uint8Array(raw)),
     batch: batchId(batch_id),
   }))
-}
-
-/** Those of the transactions that are versions of a batch of ours, signed or about to be. */
-export async function versionsAmong(
-  db: Kysely<Database>,
-  ids: readonly Txid[],
-): Promise<ReadonlySet<Txid>> {
-  if (ids.length === 0) return new Set()
-  const rows = await db
-    .selectFrom('batch_versions')
-    .select('txid')
-    .where('txid', 'in', [...ids])
-    .execute()
-  return new Set(rows.map(row => txid(row.txid)))
 }

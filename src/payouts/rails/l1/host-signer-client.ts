@@ -6,10 +6,10 @@ import type { Database } from '../../../lib/db/schema.ts'
 import type { NodeRpc } from '../../../lib/nodes/bitcoin-core-client.ts'
 import type { Clock } from '../../../lib/time.ts'
 import { encodeManifest } from '../../../treasury/index.ts'
+import { isNodeTrouble } from '../../node-trouble-client.ts'
 import type { SignerClient } from '../../signer-client.ts'
 import { askSigner } from '../../signing-client.ts'
 import { takeSignatures } from './cosign.ts'
-import { isNodeTrouble } from './node-trouble-client.ts'
 import type { L1Signer } from './signer.ts'
 
 export type HostSignerParts = {

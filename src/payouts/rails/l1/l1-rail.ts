@@ -3,6 +3,7 @@ import { DUST_RELAY_SAT_PER_KVB } from '../../../lib/bitcoin/address.ts'
 import { NETWORK_FACTS } from '../../../lib/bitcoin/network.ts'
 import type { BatchId } from '../../../lib/ids.ts'
 import type { Manifest } from '../../../treasury/index.ts'
+import { orReason } from '../../node-trouble-client.ts'
 import { spendsAll } from '../../outpoint.ts'
 import { manifestOf } from '../../payout-store.ts'
 import type { CheckOutcome, Funds, Rail, SendOutcome } from '../../rail.ts'
@@ -24,7 +25,6 @@ import {
   walletOf,
 } from './l1-parts.ts'
 import { multisigInputWeight } from './multisig.ts'
-import { isNodeTrouble } from './node-trouble-client.ts'
 import { knownPayments, nextOrder } from './order-rail.ts'
 import { prepare } from './prepare-rail.ts'
 import { feeFor, feeRateOf, parseRaw, paysAll, spentBy, WEIGHT_MAX } from './transaction.ts'
@@ -89,16 +89,6 @@ export function l1Rail(given: L1Parts): Rail {
         reason => ({ kind: 'waits', reason }),
         () => bump(parts, asks, lease),
       ),
-  }
-}
-
-/** Node trouble is an answer: nothing is known, and the same step comes again. */
-async function orReason<T>(answer: (reason: string) => T, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (isNodeTrouble(error)) return answer(`${error.name}: ${error.message}`)
-    throw error
   }
 }
 

@@ -1,7 +1,7 @@
 import { assert } from '../../../lib/assert.ts'
 import type { NodeRpc } from '../../../lib/nodes/bitcoin-core-client.ts'
+import { isNodeTrouble } from '../../node-trouble-client.ts'
 import type { L1Options } from './l1-parts.ts'
-import { isNodeTrouble } from './node-trouble-client.ts'
 import type { L1Signer } from './signer.ts'
 import { walletClient } from './wallet-client.ts'
 

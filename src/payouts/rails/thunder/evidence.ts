@@ -94,29 +94,49 @@ export type Evidence = {
   readonly finality: number
 }
 
+/** What a place in the chains is judged by: a payment is as final as the main block with its M7. */
+type Mined = Pick<Evidence, 'stall' | 'finality'>
+
 /**
- * What the evidence says. A payment is as final as the main block with the M7 of its side block;
- * nothing is dead before a foreign spend of the anchor is as deep as a payment must be, and until
- * then a coin that went elsewhere only makes a batch wait.
+ * What versions alone decide. One whose bytes are not stored only waits, since what it costs is not
+ * booked and what it leaves us is not known yet.
+ *
+ * @returns null where no side block of Thunder's best chain has one, so that the coins decide
  */
-export function judge(evidence: Evidence): CheckOutcome {
-  const { versions, stall, finality } = evidence
+export function judgeVersions(
+  versions: readonly VersionEvidence[],
+  at: Mined,
+): CheckOutcome | null {
   const mined = versions.find(({ place }) => place !== null)
-  if (mined?.place) {
-    const { version, fee, isSigned, place } = mined
-    if (place.kind === 'off chain')
-      return stall === null ? { kind: 'waiting', confirmations: 0 } : unknown(stall)
-    const { confirmations } = place
-    if (confirmations < finality || !isSigned) return { kind: 'waiting', confirmations }
-    return { kind: 'settled', version, fee, confirmations }
-  }
-  const outcome = judgeCoins(evidence)
-  // What is known for good is known though Thunder does not go on; anything else waits for people.
-  return stall === null || outcome.kind === 'dead' ? outcome : unknown(stall)
+  return mined?.place ? judgePlace(mined, mined.place, at) : null
 }
 
-function judgeCoins({ versions, anchor, others, finality }: Evidence): CheckOutcome {
-  const isOurs = (id: Txid) => versions.some(({ txid }) => txid === id)
+/**
+ * What the coins decide where no version is known to be mined. Nothing is dead before a foreign
+ * spend of the anchor is as deep as a payment must be; until then, and for good where it is another
+ * coin, what went elsewhere only makes a batch wait.
+ */
+export function judgeCoins(evidence: Evidence): CheckOutcome {
+  const outcome = judgeAnchor(evidence)
+  // What is known for good is known though Thunder does not go on; anything else waits for people.
+  const isFinal = outcome.kind === 'dead' || outcome.kind === 'settled'
+  return evidence.stall === null || isFinal ? outcome : unknown(evidence.stall)
+}
+
+function judgePlace(
+  { version, fee, isSigned }: VersionEvidence,
+  place: MainPlace,
+  { stall, finality }: Mined,
+): CheckOutcome {
+  if (place.kind === 'off chain')
+    return stall === null ? { kind: 'waiting', confirmations: 0 } : unknown(stall)
+  const { confirmations } = place
+  if (confirmations < finality || !isSigned) return { kind: 'waiting', confirmations }
+  return { kind: 'settled', version, fee, confirmations }
+}
+
+function judgeAnchor(evidence: Evidence): CheckOutcome {
+  const { versions, anchor, others, finality } = evidence
   const { fate } = anchor
   switch (fate.kind) {
     case 'unspent': {
@@ -126,11 +146,13 @@ function judgeCoins({ versions, anchor, others, finality }: Evidence): CheckOutc
       return lost ? unknown(lossText(lost)) : { kind: 'missing' }
     }
     case 'spent': {
-      if (isOurs(fate.by)) return unknown('the chain changed meanwhile')
-      const { place } = fate
+      const { by, place } = fate
+      const ours = versions.find(({ txid }) => txid === by)
+      // Mined longer ago than versions are looked for, or in this very moment.
+      if (ours) return place ? judgePlace(ours, place, evidence) : unknown('the chain has changed')
       const isFinal = place?.kind === 'on chain' && place.confirmations >= finality
-      if (!isFinal) return unknown(`${fate.by} spends the anchor, not yet for good`)
-      return { kind: 'dead', reason: `${fate.by} has spent the anchor` }
+      if (!isFinal) return unknown(`${by} spends the anchor, not yet for good`)
+      return { kind: 'dead', reason: `${by} has spent the anchor` }
     }
     case 'withdrawn':
     case 'not there':

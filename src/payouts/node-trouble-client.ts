@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { NodeUnreachable, RpcError } from '../lib/nodes/bitcoin-core-client.ts'
+import { ThunderError } from '../lib/nodes/thunder-client.ts'
+
+const TROUBLE = [RpcError, NodeUnreachable, ThunderError, z.ZodError]
+
+/** Whether a failure is a node's, so that asking again later is all there is to do. */
+export function isNodeTrouble(error: unknown): error is Error {
+  return TROUBLE.some(kind => error instanceof kind)
+}
+
+/** Node trouble is an answer: nothing is known, and the same step comes again. */
+export async function orReason<T>(
+  answer: (reason: string) => T,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (isNodeTrouble(error)) return answer(`${error.name}: ${error.message}`)
+    throw error
+  }
+}
