@@ -1,6 +1,9 @@
 import { systemRandom } from '../src/lib/random.ts'
 import type { Boundary } from '../test/faults/boundary.ts'
 import { chainOf, chance, strikeAt } from '../test/faults/campaign.ts'
+import { DEPOSIT_BOUNDARIES } from '../test/faults/deposit-boundaries.ts'
+import { strikeDeposit } from '../test/faults/deposit-rounds.ts'
+import { openDepositStage } from '../test/faults/deposit-stage.ts'
 import { L1_BOUNDARIES } from '../test/faults/l1-boundaries.ts'
 import { complaintsOf, type Debt } from '../test/faults/oracle.ts'
 import { openStage } from '../test/faults/stage.ts'
@@ -33,12 +36,37 @@ function shuffled<T>(items: readonly T[], next: () => number): T[] {
   return drawn.toSorted((a, b) => a.lot - b.lot).map(({ item }) => item)
 }
 
-const counts = new Map(BOUNDARIES.map(({ name }) => [name, { kills: 0, wrong: 0 }]))
+const counts = new Map([...BOUNDARIES, ...DEPOSIT_BOUNDARIES].map(({ name }) => [name, { kills: 0, wrong: 0 }]))
 let failed = 0
 
 function fail(where: string, complaints: readonly string[]): void {
   if (complaints.length > 0) failed += 1
   for (const line of complaints) process.stdout.write(`${where}: ${line}\n`)
+}
+
+function note({ name }: Boundary, complaints: readonly string[]): void {
+  fail(name, complaints)
+  const count = counts.get(name)
+  if (!count) return
+  count.kills += 1
+  count.wrong += complaints.length > 0 ? 1 : 0
+}
+
+/** The same of deposits to a simulated Thunder; each kill ends with a look at every book. */
+async function playDeposits(kills: Kill[], keep: (stop: () => Promise<unknown>) => void) {
+  const stage = await openDepositStage()
+  keep(stage.remove)
+  for (let kill = kills.pop(); kill !== undefined && failed < FAILURES_MAX; kill = kills.pop())
+    note(kill.boundary, await strikeDeposit(stage, kill.boundary, 'kill', kill.next))
+}
+
+/** Each boundary so many times, in an order from the seed. */
+function drawnFrom(boundaries: readonly Boundary[]): Kill[] {
+  const drawn = boundaries.flatMap(boundary => Array<Boundary>(times).fill(boundary))
+  return shuffled(drawn, chance(seed)).map((boundary, index) => ({
+    boundary,
+    next: chance(seed + index),
+  }))
 }
 
 /** Takes one kill after another until none is left. */
@@ -50,12 +78,7 @@ async function playOn(kills: Kill[], keep: (stop: () => Promise<unknown>) => voi
     const { boundary, next } = kill
     const { debt, complaints } = await strikeAt(stage, boundary, 'kill', next)
     debts.push(debt)
-    fail(boundary.name, complaints)
-    const count = counts.get(boundary.name)
-    if (count) {
-      count.kills += 1
-      count.wrong += complaints.length > 0 ? 1 : 0
-    }
+    note(boundary, complaints)
   }
   // Once more over everybody: a payment that a later kill repeated would show here.
   fail('at the end', await complaintsOf(stage.db, chainOf(stage), { paid: debts, unpaid: [] }))
@@ -63,14 +86,12 @@ async function playOn(kills: Kill[], keep: (stop: () => Promise<unknown>) => voi
 
 await measure(async ({ keep }) => {
   printMachine()
-  process.stdout.write(`seed ${seed}, ${times} kills at each of ${BOUNDARIES.length} boundaries\n`)
-  const drawn = BOUNDARIES.flatMap(boundary => Array<Boundary>(times).fill(boundary))
-  const kills = shuffled(drawn, chance(seed)).map((boundary, index) => ({
-    boundary,
-    next: chance(seed + index),
-  }))
+  process.stdout.write(`seed ${seed}, ${times} kills at each of ${counts.size} boundaries\n`)
+  const kills = drawnFrom(BOUNDARIES)
+  const deposits = drawnFrom(DEPOSIT_BOUNDARIES)
   const from = performance.now()
   await Promise.all(Array.from({ length: STAGES }, () => playOn(kills, keep)))
+  await playDeposits(deposits, keep)
   const seconds = (performance.now() - from) / 1000
   printTable('Kills of a process', [
     ['boundary', 'kills', 'with a complaint'],
@@ -79,6 +100,7 @@ await measure(async ({ keep }) => {
   const total = [...counts.values()].reduce((sum, { kills }) => sum + kills, 0)
   const pace = `${seconds.toFixed(0)} s, ${(seconds / total).toFixed(2)} s a kill`
   process.stdout.write(`\n${total} kills in ${pace}, ${failed} with complaints, seed ${seed}\n`)
-  if (kills.length > 0) process.stdout.write(`${kills.length} kills were not tried\n`)
-  process.exitCode = failed === 0 && kills.length === 0 ? 0 : 1
+  const left = kills.length + deposits.length
+  if (left > 0) process.stdout.write(`${left} kills were not tried\n`)
+  process.exitCode = failed === 0 && left === 0 ? 0 : 1
 })

@@ -25,7 +25,7 @@ export type RegtestChoices = {
 }
 
 /** The configuration of a pool on a devnet: a port for each reward method. */
-export function regtestConfig(choices: RegtestChoices): object {
+export function regtestConfig(choices: RegtestChoices) {
   const { devnet, ports, apiPort, database, difficulty = DIFFICULTY } = choices
   const scheme = (name: keyof SchemePorts, feeBasisPoints: number) => ({
     name,

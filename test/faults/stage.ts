@@ -83,9 +83,14 @@ export async function openStage(): Promise<Stage> {
 }
 
 /** Whom a striker strikes, before there is a process and all its taps. */
-type Target = { readonly striker: Striker; readonly taps: TapProxy[]; process: PoolProcess | null }
+export type Target = {
+  readonly striker: Striker
+  readonly taps: TapProxy[]
+  process: PoolProcess | null
+}
 
-function target(killDatabase: () => void): Target {
+/** @param killDatabase what the blow at the database does */
+export function target(killDatabase: () => void): Target {
   const made: Target = {
     striker: striker(blow => {
       switch (blow) {
@@ -109,7 +114,8 @@ function target(killDatabase: () => void): Target {
   return made
 }
 
-async function putBetween(
+/** Starts a role behind taps on its way to the database. */
+export async function putBetween(
   scene: PoolScene,
   struck: Target,
   told: {
@@ -154,7 +160,8 @@ function estimated(chunk: Buffer, feeRate: Sats | null): Verdict | null {
   return { answer: `${head.join('\r\n')}\r\ncontent-length: ${body.length}\r\n\r\n${body}` }
 }
 
-async function flushQueue(db: Kysely<Database>): Promise<void> {
+/** Loses all that a queue holds. */
+export async function flushQueue(db: Kysely<Database>): Promise<void> {
   const { rows } = await sql<{ name: string }>`
     select quote_ident(tablename) as name from pg_tables
      where schemaname = 'bullmq' and tablename <> 'migration'`.execute(db)

@@ -53,11 +53,20 @@ export type PoolScene = {
   readonly remove: () => Promise<void>
 }
 
+/** Parts of a configuration beside those of every scene. */
+export type SidechainConfig = {
+  readonly bmm?: object
+  readonly bridges?: object
+  readonly rails?: { readonly thunder?: object }
+}
+
 export async function poolScene(
   choices: Pick<RegtestChoices, 'difficulty' | 'epochMinutes' | 'stratumProcesses'> & {
     readonly hashesPerBlock: bigint
     /** The pool's way to its node, past the hardening proxy, for a test that stands in it. */
     readonly nodeUrl?: (devnet: Devnet) => Promise<string>
+    /** What the configuration says of a sidechain; nothing unless told. */
+    readonly sidechain?: (devnet: Devnet) => Promise<SidechainConfig>
   },
 ): Promise<PoolScene> {
   const dir = await mkdtemp(join(tmpdir(), 'sidepool-test-scene-'))
@@ -68,7 +77,7 @@ export async function poolScene(
   await migrate(ownerUrl)
   await migrateQueue(ownerUrl, ['accounting', 'payouts'])
   const appUrl = await ensureAppLogin(ownerUrl, 'postgres', 'test-only')
-  const { hashesPerBlock, nodeUrl, ...rest } = choices
+  const { hashesPerBlock, nodeUrl, sidechain, ...rest } = choices
   const devnet = await startDevnet({ dir: join(dir, 'node'), hashesPerBlock, ...options })
   const ports = { pplns: await freePort(), pps: await freePort(), solo: await freePort() }
   const apiPort = await freePort()
@@ -76,7 +85,8 @@ export async function poolScene(
   const operatorSecret = systemRandom.bytes(32)
   await addApprover(appUrl, operatorKeyOf(operatorSecret))
   const poolNodeUrl = (await nodeUrl?.(devnet)) ?? devnet.poolNodeUrl
-  const config = regtestConfig({
+  const { rails = {}, ...more } = (await sidechain?.(devnet)) ?? {}
+  const plain = regtestConfig({
     ...rest,
     devnet: { ...devnet, poolNodeUrl },
     approvals: 1,
@@ -84,6 +94,7 @@ export async function poolScene(
     apiPort,
     database: { embedded: join(dir, 'never-started') },
   })
+  const config = { ...plain, ...more, rails: { ...plain.rails, ...rails } }
   const processes: PoolProcess[] = []
   return {
     ...{ devnet, ports, apiPort, operatorSecret, appUrl },
