@@ -44,8 +44,9 @@ async function until(stage: DepositStage, check: () => Promise<boolean>): Promis
   const look = async () => {
     if (await check()) return true
     await stage.world.approve()
-    if (await isOnItsWay(stage)) await stage.mine()
     if (looks++ % LOOKS_A_RING === 0) {
+      // Not more often: while tips come and go nothing that nodes say in turn is of one moment.
+      if (await isOnItsWay(stage)) await stage.mine()
       await stage.world.endLeases()
       await stage.world.ring()
     }
@@ -69,18 +70,17 @@ async function isOnItsWay({ db }: DepositStage): Promise<boolean> {
   return row !== undefined
 }
 
-/** Nothing is under way, and the float is what miners are owed there, and its mark. */
+/** The newest deposit is float. */
 async function isDone({ db }: DepositStage): Promise<boolean> {
-  const { rows } = await db
+  const newest = await db
     .selectFrom('batches')
     .leftJoin('bridge_moves', 'bridge_moves.batch_id', 'batches.id')
     .select(['batches.state', 'bridge_moves.state as move'])
     .where('purpose', '=', 'deposit')
     .orderBy('batches.id', 'desc')
     .limit(1)
-    .execute()
-    .then(rows => ({ rows }))
-  return rows[0]?.state === 'settled' && rows[0].move === 'credited'
+    .executeTakeFirst()
+  return newest?.state === 'settled' && newest.move === 'credited'
 }
 
 /** Thunder's coins, the treasury and the books must say the same. */
