@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { unreachable } from '../../src/lib/assert.ts'
 import { answerParent } from './child.ts'
 import { type Look, question } from './load.ts'
@@ -11,6 +12,9 @@ const CONNECTING_MAX = 100
 /** Latencies kept between two looks; later ones are only counted. */
 const LATENCIES_MAX = 2_000_000
 const PACE_EVERY_MS = 1
+/** Connections of a flood, and bad shares in one write of one of them. */
+const FLOODERS = 20
+const BAD_SHARES_PER_WRITE = 50
 
 const rigs: Rig[] = []
 let idle: Rig[] = []
@@ -68,6 +72,33 @@ function submit(perSecond: number | null): void {
   }, PACE_EVERY_MS)
 }
 
+let flooded = 0
+
+function flood(port: number, linesPerSecond: number): void {
+  const silent: Watch = { answered() {}, notified() {} }
+  const flooders: (Rig | null)[] = Array.from({ length: FLOODERS }, () => null)
+  const from = performance.now()
+  for (const index of flooders.keys()) void keepConnected(index)
+  setInterval(() => {
+    const due = Math.floor(((performance.now() - from) / 1000) * linesPerSecond) - flooded
+    let writes = Math.floor(due / BAD_SHARES_PER_WRITE)
+    for (const rig of flooders) {
+      if (writes <= 0 || !rig?.isOpen()) continue
+      rig.submitBad(BAD_SHARES_PER_WRITE)
+      flooded += BAD_SHARES_PER_WRITE
+      writes -= 1
+    }
+  }, PACE_EVERY_MS)
+
+  async function keepConnected(index: number): Promise<void> {
+    for (;;) {
+      const rig = await startRig(port, `${PAYEE}.f${index}`, silent).catch(() => null)
+      flooders[index] = rig
+      while (rig?.isOpen()) await sleep(PACE_EVERY_MS)
+    }
+  }
+}
+
 function look(): Look {
   const seen = { accepted, refused }
   const times = latencies
@@ -95,6 +126,11 @@ answerParent(question, async asked => {
     case 'notifies':
       await allNotified.promise
       return { at: notifiedAt }
+    case 'flood':
+      flood(asked.port, asked.linesPerSecond)
+      return {}
+    case 'flooded':
+      return { lines: flooded }
     case 'quiet':
       clearInterval(pace)
       isEager = false

@@ -6,6 +6,8 @@ import type { Scene } from './scene.ts'
 export const question = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('connect'), port: z.number(), connections: z.number() }),
   z.object({ kind: z.literal('submit'), perSecond: z.number().nullable() }),
+  z.object({ kind: z.literal('flood'), port: z.number(), linesPerSecond: z.number() }),
+  z.object({ kind: z.literal('flooded') }),
   z.object({ kind: z.literal('quiet') }),
   z.object({ kind: z.literal('look') }),
   z.object({ kind: z.literal('expect notifies') }),
@@ -35,6 +37,10 @@ export type Load = {
    * @param perSecond null: each connection submits as soon as it is answered
    */
   readonly submit: (perSecond: number | null) => Promise<unknown>
+  /** From now on bad shares, on connections that come back whenever they are ended. */
+  readonly flood: (port: number, linesPerSecond: number) => Promise<unknown>
+  /** @returns bad shares sent so far */
+  readonly flooded: () => Promise<number>
   readonly quiet: () => Promise<unknown>
   readonly look: () => Promise<Look>
   readonly expectNotifies: () => Promise<unknown>
@@ -49,6 +55,8 @@ export async function startLoad(scene: Scene): Promise<Load> {
   return {
     connect: (port, connections) => ask({ kind: 'connect', port, connections }, done),
     submit: perSecond => ask({ kind: 'submit', perSecond }, done),
+    flood: (port, linesPerSecond) => ask({ kind: 'flood', port, linesPerSecond }, done),
+    flooded: async () => (await ask({ kind: 'flooded' }, z.object({ lines: z.number() }))).lines,
     quiet: () => ask({ kind: 'quiet' }, done),
     look: () => ask({ kind: 'look' }, lookAnswer),
     expectNotifies: () => ask({ kind: 'expect notifies' }, done),

@@ -9,11 +9,18 @@ export type Watch = {
 }
 
 /** A miner that does not hash: whatever it submits meets the difficulty. */
-export type Rig = { readonly submit: () => void; readonly end: () => void }
+export type Rig = {
+  readonly submit: () => void
+  /** Shares on a job that nobody sent, in one write; what is answered to them is not read. */
+  readonly submitBad: (count: number) => void
+  readonly isOpen: () => boolean
+  readonly end: () => void
+}
 
 const HANDSHAKE_MS_MAX = 60_000
 const SUBMIT_REPLY = '{"id":3,'
 const ACCEPTED = '{"id":3,"result":true'
+const BAD_REPLY = '{"id":4,'
 
 /** Each extranonce2 is used once. */
 let shares = 0n
@@ -37,6 +44,7 @@ export async function startRig(port: number, username: string, watch: Watch): Pr
       watch.answered(rig, line.startsWith(ACCEPTED), performance.now() - sentAt)
       return
     }
+    if (line.startsWith(BAD_REPLY)) return
     const { id, method, result, params } = JSON.parse(line)
     if (method === 'mining.notify') {
       if (job !== null) watch.notified(sharedNowMs())
@@ -55,6 +63,12 @@ export async function startRig(port: number, username: string, watch: Watch): Pr
       sentAt = performance.now()
       socket.write(submitStart + shares.toString(16).padStart(16, '0') + submitEnd)
     },
+    submitBad(count) {
+      const params = [username, 'ffffffffffff', '0'.repeat(16), '65000000', '00000000']
+      const bad = `${JSON.stringify({ id: 4, method: 'mining.submit', params })}\n`
+      socket.write(bad.repeat(count))
+    },
+    isOpen: () => !socket.destroyed && socket.writable,
     end: () => socket.destroy(),
   }
   hearLines(socket, hear)

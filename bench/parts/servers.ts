@@ -18,6 +18,8 @@ export type Server = {
 export type ShareServer = Server & {
   /** @returns when it began, by the shared clock */
   readonly newBlock: () => Promise<number>
+  /** @returns milliseconds for which its event loop stood still at most, since it was asked last */
+  readonly longestPause: () => Promise<number>
   /** @returns bytes that are left on the heap */
   readonly collectGarbage: () => Promise<number>
 }
@@ -42,6 +44,8 @@ export async function startShareServer(
   return {
     ...{ pid: child.pid, port, stop: child.stop },
     newBlock: async () => (await child.ask({ kind: 'new block' }, z.object({ at: z.number() }))).at,
+    longestPause: async () =>
+      (await child.ask({ kind: 'longest pause' }, z.object({ ms: z.number() }))).ms,
     collectGarbage: async () =>
       (await child.ask({ kind: 'collect garbage' }, z.object({ heapBytes: z.number() }))).heapBytes,
   }

@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { z } from 'zod'
 import { unreachable } from '../../src/lib/assert.ts'
 import { openDatabase } from '../../src/lib/db/database.ts'
@@ -14,7 +15,9 @@ const EASIEST_LOG2 = -32
 const SHARE_WAIT_MS_MAX = 30_000
 
 const settings = settingsOf(z.object({ databaseUrl: z.string() }))
-const question = z.object({ kind: z.enum(['port', 'new block', 'collect garbage']) })
+const question = z.object({
+  kind: z.enum(['port', 'new block', 'collect garbage', 'longest pause']),
+})
 
 const db = openDatabase(settings.databaseUrl)
 const mining = await startMining({
@@ -40,6 +43,8 @@ const mining = await startMining({
   payScript: new Uint8Array(22).fill(1),
   shareWaitMaxMs: SHARE_WAIT_MS_MAX,
 })
+const pauses = monitorEventLoopDelay({ resolution: 1 })
+pauses.enable()
 let height = FIRST_HEIGHT
 mining.work(templateAt(height, systemClock.now()))
 
@@ -58,6 +63,11 @@ answerParent(question, ({ kind }) => {
       globalThis.gc?.()
       globalThis.gc?.()
       return { heapBytes: process.memoryUsage().heapUsed }
+    }
+    case 'longest pause': {
+      const ms = pauses.max / 1e6
+      pauses.reset()
+      return { ms }
     }
     default:
       return unreachable(kind)

@@ -3,7 +3,9 @@ import { blockHash, type UnixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import type { Work } from '../../src/pool/template.ts'
 
-/** What a block of some 4,000 transactions has. */
+/** A full block, and the levels of its merkle tree; the bytes of the transactions are made up. */
+const TRANSACTIONS = 3000
+const TRANSACTION_BYTES = 400
 const BRANCHES = 12
 /** About mainnet's: no share of a measurement is a block. */
 const HASHES_PER_BLOCK = 5n * 10n ** 23n
@@ -13,7 +15,11 @@ export const FIRST_HEIGHT = 1000
 export const BLOCK_TARGET = 2n ** 256n / HASHES_PER_BLOCK
 export const SUBSIDY = sats(312_500_000n)
 
-/** A made-up template of mainnet's proportions; its transactions exist as branches only. */
+const TRANSACTION_LIST = packTransactions(
+  Array.from({ length: TRANSACTIONS }, (_, i) => new Uint8Array(TRANSACTION_BYTES).fill(i)),
+)
+
+/** A made-up template of mainnet's proportions. */
 export function templateAt(height: number, now: UnixMs): Work {
   const seconds = Math.floor(now / 1000)
   return {
@@ -29,6 +35,6 @@ export function templateAt(height: number, now: UnixMs): Work {
     branches: Array.from({ length: BRANCHES }, (_, i) => new Uint8Array(32).fill(i + 1)),
     witnessCommitment: Uint8Array.of(0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed, ...Array(32).fill(7)),
     commitments: [],
-    blockTransactions: packTransactions([]),
+    blockTransactions: TRANSACTION_LIST,
   }
 }

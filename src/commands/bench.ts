@@ -8,7 +8,9 @@ const FOLDER = join(import.meta.dirname, '../../bench')
 /** The measurements in the order in which all of them run; each is a file of the folder. */
 const MEASUREMENTS = [
   'shares',
+  'handshakes',
   'latency',
+  'flood',
   'connections',
   'notify',
   'accounting',
@@ -17,11 +19,16 @@ const MEASUREMENTS = [
   'faults',
 ] as const
 
+/** What miners feel: these by one name. */
+const STRATUM = ['shares', 'handshakes', 'latency', 'flood', 'connections', 'notify'] as const
+
+type Measurement = (typeof MEASUREMENTS)[number]
+
 /** Measures this machine with the pool's real parts. What was found is in bench/RESULTS.md. */
 export const benchCommand: Command = {
   name: 'bench',
   usage: 'bench [NAME]',
-  summary: `measure: ${MEASUREMENTS.join(', ')}`,
+  summary: `measure: ${MEASUREMENTS.join(', ')}; stratum for the first ${STRATUM.length}`,
   run: args =>
     orExplain(async () => {
       const { words } = parseOptions(args, [])
@@ -35,8 +42,9 @@ export const benchCommand: Command = {
     }),
 }
 
-function chosen(name: string | undefined): readonly string[] {
+function chosen(name: string | undefined): readonly Measurement[] {
   if (name === undefined) return MEASUREMENTS
+  if (name === 'stratum') return STRATUM
   const known = MEASUREMENTS.find(each => each === name)
   if (!known)
     throw new CommandError(`no measurement is called ${name}; there are ${MEASUREMENTS.join(', ')}`)
@@ -44,7 +52,7 @@ function chosen(name: string | undefined): readonly string[] {
 }
 
 /** In a process of its own, which removes what it made also when it is asked to stop. */
-async function runMeasurement(name: string): Promise<number> {
+async function runMeasurement(name: Measurement): Promise<number> {
   const child = spawn(process.execPath, [join(FOLDER, `${name}.ts`)], { stdio: 'inherit' })
   const pass = (signal: NodeJS.Signals) => child.kill(signal)
   process.on('SIGINT', pass).on('SIGTERM', pass)
