@@ -36,7 +36,9 @@ function shuffled<T>(items: readonly T[], next: () => number): T[] {
   return drawn.toSorted((a, b) => a.lot - b.lot).map(({ item }) => item)
 }
 
-const counts = new Map([...BOUNDARIES, ...DEPOSIT_BOUNDARIES].map(({ name }) => [name, { kills: 0, wrong: 0 }]))
+const counts = new Map(
+  [...BOUNDARIES, ...DEPOSIT_BOUNDARIES].map(({ name }) => [name, { kills: 0, wrong: 0 }]),
+)
 let failed = 0
 
 function fail(where: string, complaints: readonly string[]): void {
