@@ -8,6 +8,7 @@ import { batchId, journalKey, txid, unixMs } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import { bareAddress } from '../../src/lib/thunder/address.ts'
+import { noteThunderCoins, openThunderCoins } from '../../src/payouts/rails/thunder/coin-store.ts'
 import { addBatchRow } from '../payouts/batch-rows.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 
@@ -70,8 +71,11 @@ async function follow(): Promise<void> {
     need: async () => ({ float: sats(0n), coming: sats(0n), due: sats(0n) }),
     fill: async () => ({ kind: 'nothing', reason: 'a test' }),
     settled: async () => arrivals,
-    noteCoin: async (_tx, { coin, journalKey: key }) => {
-      noted.push(`${coin.txid.slice(0, 2)} ${key}`)
+    noteCoin: async (tx, { coin, journalKey }) => {
+      noted.push(`${coin.txid.slice(0, 2)} ${journalKey}`)
+      const outPoint = { kind: 'deposit', hash: coin.txid, vout: coin.vout } as const
+      const of = { address: ADDRESS, value: AMOUNT, origin: 'deposit' as const, journalKey }
+      await noteThunderCoins(tx, [{ outPoint, ...of }], AT)
     },
   })
   await bridge.follow()
@@ -82,6 +86,11 @@ async function booked() {
   const balances = await balancesOf(database.db, [float, transit])
   const of = (name: typeof float) => (balances.get(name) ?? 0n) / 1000n
   return { float: of(float), transit: of(transit) }
+}
+
+/** What the payout rail takes for coins of ours, by the first byte of their transaction. */
+async function spendable() {
+  return (await openThunderCoins(database.db)).map(({ outPoint }) => outPoint.hash.slice(0, 2))
 }
 
 const isCredited = () => {
@@ -107,9 +116,11 @@ test('what a reorganisation undoes is in transit again, until Thunder has it aga
   tips = [{ hash: 'b', confirmations: 2 }]
   await follow()
   expect(await booked()).toEqual({ float: 0n, transit: AMOUNT })
+  expect(await spendable()).toEqual([])
   isCredited()
   await follow()
   expect(await booked()).toEqual({ float: AMOUNT, transit: 0n })
+  expect(await spendable()).toEqual(['ab'])
   expect(noted).toEqual(['ab deposit:1:credited:1', 'ab deposit:1:credited:2'])
 })
 
@@ -123,6 +134,7 @@ test('where the main chain has another version of it after all, that one is cred
   await follow()
   expect(await booked()).toEqual({ float: AMOUNT, transit: 0n })
   expect(noted.at(-1)).toBe('cd deposit:1:credited:2')
+  expect(await spendable()).toEqual(['cd'])
 })
 
 test.each<[string, () => void]>([

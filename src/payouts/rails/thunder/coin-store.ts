@@ -55,7 +55,8 @@ type CoinRow = Pick<
 /**
  * Coins that no settled batch has spent, in the order of their names. What a batch spent is closed
  * together with the noting of its change; where a reorganisation chose another version, the coins
- * that the first one left are not there, and what it alone spent is open.
+ * that the first one left are not there, and what it alone spent is open. Nor is a deposit there
+ * that a reorganisation has undone, or that came by another version after all.
  */
 export async function openThunderCoins(db: Kysely<Database>): Promise<NotedThunderCoin[]> {
   const { rows } = await sql<CoinRow>`
@@ -72,6 +73,10 @@ export async function openThunderCoins(db: Kysely<Database>): Promise<NotedThund
              select from batch_versions made
                join batches on batches.id = made.batch_id
               where made.txid = coin.txid and made.version <> batches.paid_version)
+       and not exists (
+             select from bridge_moves move
+              where starts_with(coin.journal_key, 'deposit:' || move.batch_id || ':')
+                and (move.state = 'transit' or move.txid <> coin.txid or move.vout <> coin.vout))
      order by coin.txid, coin.vout`.execute(db)
   return rows.map(notedCoin)
 }
