@@ -157,7 +157,7 @@ function treasuryTest(
   }
   return ({ scan, data }) =>
     scan !== null &&
-    (scan.scripts.some(([first]) => first === opcode) ||
+    (scan.scripts.some(script => script[0] === opcode) ||
       scan.inputs.some(input => spendsTreasury(data, input)))
 }
 

@@ -13,6 +13,7 @@ const MEASUREMENTS = [
   'flood',
   'connections',
   'notify',
+  'template',
   'accounting',
   'audit',
   'planning',

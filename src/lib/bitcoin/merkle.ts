@@ -1,6 +1,14 @@
+import { createSHA256 } from 'hash-wasm'
 import { assert } from '../assert.ts'
-import { concat } from '../bytes.ts'
-import { sha256d } from './hash.ts'
+
+/** A tree has thousands of hashes, and each new block waits for one: this hash is the faster one. */
+const sha256 = await createSHA256()
+
+/** SHA-256 of the SHA-256 of both. */
+function join(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const once = sha256.init().update(left).update(right).digest('binary')
+  return sha256.init().update(once).digest('binary')
+}
 
 /**
  * What the coinbase's hash is joined with, level by level, to give the Merkle root. They do not
@@ -21,7 +29,7 @@ export function coinbaseBranches(txids: readonly Uint8Array[]): Uint8Array[] {
     for (let i = 0; i < rest.length; i += 2) {
       const left = rest[i]
       assert(left !== undefined, 'a pair has a left hash')
-      next.push(sha256d(concat(left, rest[i + 1] ?? left)))
+      next.push(join(left, rest[i + 1] ?? left))
     }
     level = next
   }
@@ -30,5 +38,5 @@ export function coinbaseBranches(txids: readonly Uint8Array[]): Uint8Array[] {
 
 /** The root of the tree whose first leaf is the coinbase. All in internal order. */
 export function merkleRoot(coinbase: Uint8Array, branches: readonly Uint8Array[]): Uint8Array {
-  return branches.reduce((hash, branch) => sha256d(concat(hash, branch)), coinbase)
+  return branches.reduce(join, coinbase)
 }
