@@ -23,8 +23,8 @@ export type OwnPart = {
     readonly previousBlock: BlockHash
     readonly height: number
   }) => OwnSideBlock | null
-  /** Signed transactions of ours, deposits, that may stand at the end of the next block. */
-  readonly transactions: () => readonly TransactionReply[]
+  /** Signed transactions of ours, deposits, that may stand at the end of a block on that parent. */
+  readonly transactionsOn: (parent: BlockHash) => readonly TransactionReply[]
   /** Treasury coins seen on the chain, as `txid:vout`. */
   readonly treasuryCoins: ReadonlySet<string>
 }
@@ -35,16 +35,20 @@ export function arrangingFor(bmm: BmmConfig, parts: CoinbaseParts, own: OwnPart)
   return {
     parts,
     arrange: template => {
+      const append = own.transactionsOn(template.previousBlock)
       const terms: ArrangementTerms = {
         opcode,
         treasuryCoins: own.treasuryCoins,
         own: own.sideBlockOn(template),
-        ownTransactions: own.transactions().map(({ data }) => data),
+        ownTransactions: append.map(({ data }) => data),
       }
-      return { ...arrangeBlock(template, terms), append: own.transactions() }
+      return { ...arrangeBlock(template, terms), append }
     },
-    // What came with the mempool alone can wait for the next template.
+    // What came with the mempool alone can wait for the next template; a deposit of ours cannot.
     isWorthwhile: (next, current) =>
+      own
+        .transactionsOn(next.previousBlock)
+        .some(({ txid }) => !current.transactions.some(each => each.txid === txid)) ||
       next.isEnforced !== current.isEnforced ||
       next.commitments.length !== current.commitments.length ||
       next.commitments.some((output, i) => {

@@ -9,6 +9,7 @@ import { type StratumPort, startMining, strictest, wantsSignature } from '../poo
 import { lengthAlarm } from './bmm-wiring.ts'
 import { payScriptOf, type Role, type Setting } from './role.ts'
 import { startTemplates } from './stratum-templates.ts'
+import { depositOffers } from './thunder-wiring.ts'
 
 /** How long a share may wait for PostgreSQL before its miner gets error 20. */
 const SHARE_WAIT_MS_MAX = 30_000
@@ -42,6 +43,7 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   const templates = startTemplates(setting, {
     ...{ node: client, enforcer },
     parts: { ...coinbase, bytesMax: limits.maximumBytes },
+    deposits: depositOffers(setting),
     onEvent: event => {
       if (event.kind === 'paused') return mining.pause()
       // The node of a start could be away, so that this shows only now.

@@ -2,6 +2,7 @@ import { DRIVECHAIN_OPCODES, watchSideBlocks, watchTreasuries } from '../bmm/ind
 import type { Config } from '../config.ts'
 import type { BitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import type { EnforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts'
+import type { OwnTransaction } from '../payouts/index.ts'
 import {
   type CoinbaseParts,
   type TemplateEvent,
@@ -10,6 +11,7 @@ import {
   withEnforcer,
 } from '../pool/index.ts'
 import { arrangingFor, type OwnPart, sideNodeOf } from './bmm-wiring.ts'
+import { watchOwnDeposits } from './own-deposits.ts'
 import type { Setting } from './role.ts'
 
 /** Templates of the node, or of the enforcer, with what our blocks say of sidechains. */
@@ -29,10 +31,12 @@ export function startTemplates(
     /** Null where templates come from the node alone. */
     readonly enforcer: EnforcerTemplateClient | null
     readonly parts: CoinbaseParts
+    /** Which deposits of ours the next block could have; null where we make none. */
+    readonly deposits: (() => Promise<readonly OwnTransaction[]>) | null
     readonly onEvent: (event: TemplateEvent) => void
   },
 ): Pick<TemplateSource, 'stop'> {
-  const { node, enforcer, parts, onEvent } = options
+  const { node, enforcer, parts, deposits: offers, onEvent } = options
   const { network, bmm } = config
   const zmq = config.node.zmqHashBlock
   const source = {
@@ -48,6 +52,12 @@ export function startTemplates(
   const sideBlocks = sideNode
     ? watchSideBlocks({ ...{ db, clock, log, node: sideNode }, onNew: () => templates.renew() })
     : null
+  const deposits = offers
+    ? watchOwnDeposits({
+        ...{ offers, log, onNew: () => templates.renew() },
+        tip: async () => (await node.getBlockchainInfo()).bestBlock,
+      })
+    : null
   const own: OwnPart = {
     sideBlockOn: parent => {
       treasuries.see(parent.previousBlock)
@@ -55,13 +65,14 @@ export function startTemplates(
       return ready ? { ...ready, yieldsFrom: bmm.thunder?.yieldsFromSats ?? null } : null
     },
     treasuryCoins: treasuries.coins,
-    transactions: () => [],
+    transactionsOn: parent => deposits?.on(parent) ?? [],
   }
   const templates = watchTemplates({ ...source, arranging: arrangingFor(bmm, parts, own) })
   return {
     stop: async () => {
       await templates.stop()
       await sideBlocks?.stop()
+      await deposits?.stop()
     },
   }
 }

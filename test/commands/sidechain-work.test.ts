@@ -62,6 +62,7 @@ async function awaitTemplate(
     {
       ...{ node, enforcer },
       parts: { ...PARTS, bytesMax: 500 },
+      deposits: null,
       onEvent: event => void (event.kind === 'template' && templates.push(event.template)),
     },
   )
