@@ -19,6 +19,11 @@ export type SideBlocks = {
 
 /** A node that has not seen the main block yet is asked again after that. */
 const RETRY_MS = 1_000
+/**
+ * The first one on a parent is renewed after that: what the parent itself accepted reaches the node
+ * moments later, and a block that was built without it comes too late.
+ */
+const SETTLE_MS = 3_000
 /** A side block is renewed after that, so that it takes what its mempool has gained. */
 const RENEW_MS = 30_000
 
@@ -62,9 +67,10 @@ export function watchSideBlocks(options: {
       await keepSideBlock(db, kept, clock.now())
       say(null)
       if (ready?.sideBlock === sideBlock) return RENEW_MS
+      const isFirst = ready?.previousBlock !== previousBlock
       ready = { previousBlock, sideBlock }
       onNew()
-      return RENEW_MS
+      return isFirst ? SETTLE_MS : RENEW_MS
     } catch (error) {
       say(error instanceof Error ? error.message : String(error))
       return RETRY_MS

@@ -133,6 +133,28 @@ test('our own side block is kept before it is offered, and connected after a cra
   expect(await bidsOfBlocks(db, [block])).toMatchObject([{ own: 'connected', request: null }])
 })
 
+test('the first side block on a parent soon gives way to one that knows what the parent accepted', async () => {
+  const parent = { previousBlock: blockHash('ee'.repeat(32)), height: 120 }
+  const hashes = ['e1'.repeat(32), 'e2'.repeat(32)]
+  const source = watchSideBlocks({
+    ...{ db: database.db, clock: CLOCK, log: SILENT, onNew: () => {} },
+    node: {
+      ...sideNode(() => false, parent.previousBlock).it,
+      getTemplate: async () => ({
+        sideBlock: hashes.shift() ?? 'e2'.repeat(32),
+        previousBlock: parent.previousBlock,
+        body: '{}',
+      }),
+    },
+  })
+  const isSecond = () => (source.on(parent)?.sideBlock === 'e2'.repeat(32) ? true : null)
+  // Less than it waits otherwise.
+  expect(await pollUntil(isSecond, { everyMs: 20, timeoutMs: 25_000 })).toBe(true)
+  await source.stop()
+  const mine = database.db.deleteFrom('side_blocks').where('height', '=', 120)
+  await mine.execute()
+})
+
 test('a side block that nobody accepted is forgotten once no block with it can win', async () => {
   const { db } = database
   const lost = { side_block: 'dd'.repeat(32), slot: 9, previous_block: 'aa'.repeat(32) }
