@@ -9,17 +9,24 @@ import {
   type DemoOperators,
   type DemoPool,
   type Devnet,
+  type DevnetSidechain,
+  type MinerAccount,
+  type PaidBy,
 } from '../devnet/index.ts'
+import { canonicalPayee } from '../payouts/index.ts'
 import { CommandError, say } from './command.ts'
 
 const CPU_MINER = join(import.meta.dirname, '../devnet/cpu-miner.ts')
 /** Each miner leaves room on two cores for the pool, the node and the database. */
-const HASHES_PER_SECOND = 150_000
+const HASHES_PER_SECOND = 100_000
 const BLOCKS_WANTED = 3
 const MATURITY_BLOCKS = 100
 /** No step of the demo takes this long on any machine; then something is broken. */
 const STEP_MS_MAX = 180_000
 const LOOK_MS = 500
+/** As every line says it: real Thunder nodes would have to follow the demo's own chain. */
+const SIMULATED_THUNDER = 'Thunder (simulated)'
+const SCHEME_WIDTH = 'thunder'.length
 
 const blocks = z.object({
   items: z.array(
@@ -34,12 +41,16 @@ const blocks = z.object({
 /** Who mines where. */
 export type Cast = {
   readonly name: string
-  readonly scheme: 'pplns' | 'pps'
+  readonly scheme: 'pplns' | 'pps' | 'thunder'
+  /** The username without a worker; of Thunder in deposit form. */
   readonly payee: string
+  /** Asks the node of its rail what it got. */
+  readonly paid: PaidBy
 }
 /** What the story happens in. */
 export type Scene = {
   readonly devnet: Devnet
+  readonly sidechain: DevnetSidechain
   readonly pool: DemoPool
   readonly operators: DemoOperators
   readonly cast: readonly Cast[]
@@ -49,34 +60,58 @@ export type Scene = {
 
 /** From the first share to the settled payment. Throws where a step does not come about. */
 export async function story(scene: Scene, stops: (() => Promise<void>)[]): Promise<void> {
-  const { devnet, pool, operators, cast } = scene
-  step('Two CPU miners of our own connect; shares are durable before they are accepted ...')
+  const { devnet, pool } = scene
+  step('Three CPU miners of our own connect; shares are durable before they are accepted ...')
   const mining = startMiners(scene)
   stops.push(mining.stop)
   await watchBlocks(scene)
+  await fillThunder(scene)
   await mining.stop()
   step(`The devnet adds ${MATURITY_BLOCKS} blocks of nobody's, so that the coinbases mature ...`)
   await devnet.mine(MATURITY_BLOCKS)
   step('Payment falls due: batches are planned, their manifests wait for two operators ...')
-  const approve = async () => {
-    const approved = await approveWaiting(operators.api, ...operators.secrets)
-    for (const { batch, totalSats, manifestHash } of approved) {
-      say(`    batch ${batch}: ${totalSats} sat, manifest ${manifestHash}`)
-      say('    approved by alice and bob, each by a BIP 340 signature over exactly these bytes')
-    }
-    return approved.length > 0 ? approved : null
-  }
-  await until(pool, 'a batch waits for approval', approve)
+  await until(pool, 'a batch waits for approval', () => approve(scene))
   step('Mining goes on until a block of our own confirms the payment ...')
   const again = startMiners(scene)
   stops.push(again.stop)
   await until(pool, 'every miner is paid', async () => {
-    await approve()
-    const all = await Promise.all(cast.map(({ payee }) => accountOf(pool.api, devnet, payee)))
+    await approve(scene)
+    const all = await accounts(scene)
     return all.every(account => account !== null && account.chainSats > 0n) ? all : null
   })
   await again.stop()
   await report(scene)
+}
+
+/** Alice and bob approve what waits, and it is shown. @returns null where nothing did */
+async function approve({ operators: { api, secrets } }: Scene) {
+  const approved = await approveWaiting(api, ...secrets)
+  for (const { batch, rail, purpose, totalSats, manifestHash } of approved) {
+    const what = rail === 'thunder' ? `${purpose} on ${SIMULATED_THUNDER}` : purpose
+    say(`    batch ${batch}, a ${what}: ${totalSats} sat, manifest ${manifestHash}`)
+    say('    approved by alice and bob, each by a BIP 340 signature over exactly these bytes')
+  }
+  return approved.length > 0 ? approved : null
+}
+
+/** Mining goes on meanwhile: both the deposit and the side block after it stand in our blocks. */
+async function fillThunder(scene: Scene): Promise<void> {
+  const { pool, sidechain } = scene
+  step(`The float on ${SIMULATED_THUNDER} is empty: the pool plans a deposit from its L1 float ...`)
+  await until(pool, 'a deposit waits for approval', () => approve(scene))
+  say('    no node relays a deposit (M5), so that it goes into a block of our own ...')
+  const held = await until(pool, 'the deposit is credited', async () => {
+    const sats = await sidechain.holds(sidechain.address)
+    return sats > 0n ? sats : null
+  })
+  say(
+    `    ${SIMULATED_THUNDER} credited it in a side block that a block of ours carried by its M7:`,
+  )
+  say(`    ${held} sat at ${sidechain.address}`)
+}
+
+function accounts({ pool, cast }: Scene): Promise<(MinerAccount | null)[]> {
+  return Promise.all(cast.map(({ payee, paid }) => accountOf(pool.api, paid, payee)))
 }
 
 /** What `--keep` does after the story: miners mine, and the operators approve what falls due. */
@@ -111,33 +146,38 @@ function startMiners({ pool, cast }: Scene): { readonly stop: () => Promise<void
   }
 }
 
-async function watchBlocks({ pool, devnet, cast }: Scene): Promise<void> {
+async function watchBlocks(scene: Scene): Promise<void> {
+  const { pool, cast } = scene
   const seen = new Set<string>()
   await until(pool, 'the pool finds blocks', async () => {
     const list = blocks.safeParse(await pool.api.get('/blocks?limit=100'))
     for (const { hash, height, finder } of list.success ? list.data.items.reverse() : []) {
       if (seen.has(hash)) continue
       seen.add(hash)
-      const who = cast.find(({ payee }) => payee === finder)?.name ?? 'an unknown miner'
+      const who =
+        cast.find(({ payee }) => canonicalPayee(payee) === finder)?.name ?? 'an unknown miner'
       say(`    block ${height} found by ${who}: ${hash}`)
     }
-    const all = await Promise.all(cast.map(({ payee }) => accountOf(pool.api, devnet, payee)))
+    const all = await accounts(scene)
     const haveEarned = all.every(account => account !== null && account.statementsMsat > 0n)
     return seen.size >= BLOCKS_WANTED && haveEarned ? seen : null
   })
 }
 
 /** Waits until statements, ledger and chain agree for every miner, and shows it. */
-async function report({ pool, devnet, cast }: Scene): Promise<void> {
+async function report(scene: Scene): Promise<void> {
+  const { pool, cast } = scene
   const agreed = await until(pool, 'statements, ledger and chain agree', async () => {
-    const all = await Promise.all(cast.map(({ payee }) => accountOf(pool.api, devnet, payee)))
+    const all = await accounts(scene)
     return all.every(account => account && agrees(account))
       ? all.filter(each => each !== null)
       : null
   })
   const titles = ['statements', 'ledger: paid + owed', 'paid by ledger', 'paid on chain']
   const widths = [20, 20, 16, 16]
-  say(`\n${' '.repeat(15)} ${titles.map((text, i) => text.padStart(widths[i] ?? 0)).join(' ')}`)
+  say(
+    `\n${' '.repeat(10 + SCHEME_WIDTH)} ${titles.map((text, i) => text.padStart(widths[i] ?? 0)).join(' ')}`,
+  )
   agreed.forEach((account, index) => {
     const { name, scheme } = cast[index] ?? { name: '', scheme: '' }
     const msats = [account.statementsMsat, account.paidSats * 1000n + account.owedMsat]
@@ -145,10 +185,13 @@ async function report({ pool, devnet, cast }: Scene): Promise<void> {
       ...msats.map(amount => `${amount} msat`.padStart(20)),
       ...[account.paidSats, account.chainSats].map(amount => `${amount} sat`.padStart(16)),
     ]
-    say(`  ${name} ${scheme.padEnd(5)} ${cells.join(' ')}`)
+    say(`  ${name} ${scheme.padEnd(SCHEME_WIDTH)} ${cells.join(' ')}`)
   })
-  const txids = new Set(agreed.flatMap(account => account.txids))
-  for (const txid of txids) say(`  paid by transaction ${txid}`)
+  const rails = agreed.flatMap(({ txids }, index) => {
+    const rail = cast[index]?.scheme === 'thunder' ? SIMULATED_THUNDER : 'L1'
+    return txids.map(txid => `  paid by transaction ${txid} on ${rail}`)
+  })
+  for (const line of new Set(rails)) say(line)
   say('  statements = ledger, and paid by ledger = paid on chain, for every miner')
 }
 

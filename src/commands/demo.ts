@@ -1,8 +1,19 @@
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { joinOperators, startDemoPool, startDevnet } from '../devnet/index.ts'
+import {
+  type Devnet,
+  type DevnetSidechain,
+  joinOperators,
+  paidOnL1,
+  paidOnThunder,
+  startDemoPool,
+  startDevnet,
+  startDevnetSidechain,
+} from '../devnet/index.ts'
 import { createLog } from '../lib/log.ts'
 import { systemRandom } from '../lib/random.ts'
+import { depositForm } from '../lib/thunder/address.ts'
+import { thunderKey } from '../lib/thunder/keys.ts'
 import { systemClock } from '../lib/time.ts'
 import { type Command, CommandError, orExplain, say } from './command.ts'
 import { takeDemoFolder } from './demo-lock.ts'
@@ -10,7 +21,7 @@ import { type Cast, goOn, type Scene, step, story, until } from './demo-story.ts
 import { untilAskedToStop } from './supervise.ts'
 
 const DIR = '.data/demo'
-/** Two miners find a block every few seconds. */
+/** Three miners find a block every few seconds. */
 const HASHES_PER_BLOCK = 800_000n
 
 /** The main job from end to end on a real node, watched. */
@@ -60,8 +71,12 @@ async function setScene(dir: string, stops: (() => Promise<void>)[]): Promise<Sc
   stops.push(async () => (await starting).stop())
   const devnet = await starting
   say(`    ${devnet.node.version}; a devnet proxy makes blocks rarer, so that it looks like mining`)
+  step('Starting a simulated Thunder node and a simulated enforcer on that real node ...')
+  const sidechain = await startDevnetSidechain({ devnet, log })
+  stops.push(sidechain.stop)
+  say('    simulated in our own words; its slot was voted into use by M1 and M2 in real blocks')
   step('Starting the pool on a real PostgreSQL ...')
-  const opening = startDemoPool({ dir, devnet })
+  const opening = startDemoPool({ dir, devnet, sidechain })
   stops.push(async () => (await opening).stop())
   const pool = await opening
   await until(pool, 'the pool is up', () => pool.api.get('/stats'))
@@ -70,16 +85,30 @@ async function setScene(dir: string, stops: (() => Promise<void>)[]): Promise<Sc
   const invitation = (await pool.command('treasury', 'first-admin')).trim()
   const operators = await joinOperators(pool.url, invitation, { random, clock: systemClock })
   say("    an admin joined by the console's one-time token and added two approvers, alice and bob")
-  say(`    ports: pplns ${pool.ports.pplns}, pps ${pool.ports.pps}, solo ${pool.ports.solo}`)
+  const { pplns, pps, solo, thunder } = pool.ports
+  say(`    ports: pplns ${pplns}, pps ${pps}, solo ${solo}; thunder ${thunder} (simulated)`)
   say(`    page: ${pool.url}/   log: ${pool.logFile}`)
+  const { cast, spare } = await castOf(devnet, sidechain)
+  return { devnet, sidechain, pool, operators, cast, spare }
+}
+
+/** Three miners with addresses of their own, and one more for whoever wants to mine. */
+async function castOf(
+  devnet: Devnet,
+  sidechain: DevnetSidechain,
+): Promise<Pick<Scene, 'cast' | 'spare'>> {
   await devnet.call('createwallet', 'miners', false, false, '', false, true, true)
   const address = async () =>
     z.string().parse(await devnet.walletCall('miners', 'getnewaddress', '', 'bech32'))
+  const onThunder = depositForm(thunderKey(systemRandom.bytes(64), 1).address)
+  const paid = paidOnL1(devnet)
   const cast: Cast[] = [
-    { name: 'miner A', scheme: 'pplns', payee: await address() },
-    { name: 'miner B', scheme: 'pps', payee: await address() },
+    { name: 'miner A', scheme: 'pplns', payee: await address(), paid },
+    { name: 'miner B', scheme: 'pps', payee: await address(), paid },
+    { name: 'miner C', scheme: 'thunder', payee: onThunder, paid: paidOnThunder(sidechain) },
   ]
-  return { devnet, pool, operators, cast, spare: await address() }
+  say(`    miner C is paid on Thunder (simulated), so that its username is ${onThunder}`)
+  return { cast, spare: await address() }
 }
 
 function pointers({ pool, cast, spare }: Scene, keep: boolean): void {

@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort, isPortFree } from '../lib/free-port.ts'
 import type { Devnet } from './devnet.ts'
+import type { DevnetSidechain } from './devnet-sidechain.ts'
 import { type PoolApi, poolApi } from './pool-api.ts'
 import { NODE_PASSWORD_VARIABLE, regtestConfig, type SchemePorts } from './regtest-config.ts'
 
 const run = promisify(execFile)
 
-const STRATUM_PORTS = { pplns: 3333, pps: 3334, solo: 3335 }
+const STRATUM_PORTS = { pplns: 3333, pps: 3334, solo: 3335, thunder: 3336 }
 const API_PORT = 8080
 const MAIN = join(import.meta.dirname, '../main.ts')
 /** A pool that owes nothing to its shutdown may be ended after this. */
@@ -17,7 +18,7 @@ const STOP_MS = 15_000
 
 /** The pool as its users meet it: sockets and HTTP, in processes of its own. */
 export type DemoPool = {
-  readonly ports: SchemePorts
+  readonly ports: SchemePorts & { readonly thunder: number }
   readonly url: string
   readonly api: PoolApi
   /** Runs a command of `./sidepool` on this pool: what it prints. Rejects when it fails. */
@@ -32,12 +33,14 @@ export type DemoPool = {
 export async function startDemoPool(options: {
   readonly dir: string
   readonly devnet: Devnet
+  readonly sidechain: DevnetSidechain
 }): Promise<DemoPool> {
-  const { dir, devnet } = options
+  const { dir, devnet, sidechain } = options
   const ports = {
     pplns: await preferred(STRATUM_PORTS.pplns),
     pps: await preferred(STRATUM_PORTS.pps),
     solo: await preferred(STRATUM_PORTS.solo),
+    thunder: await preferred(STRATUM_PORTS.thunder),
   }
   const apiPort = await preferred(API_PORT)
   const config = join(dir, 'config.json')
@@ -49,6 +52,7 @@ export async function startDemoPool(options: {
         approvals: 2,
         ports,
         apiPort,
+        sidechain: { ...sidechain, port: ports.thunder, finalityDepth: 1 },
         database: { embedded: join(dir, 'postgres') },
       }),
       null,

@@ -8,15 +8,24 @@ export { type BitcoindBinary, findBitcoind } from './bitcoind-binary.ts'
 export { type DemoOperators, joinOperators } from './demo-operators.ts'
 export { type DemoPool, startDemoPool } from './demo-pool.ts'
 export { type Devnet, startDevnet } from './devnet.ts'
+export { type DevnetSidechain, startDevnetSidechain } from './devnet-sidechain.ts'
 export { type HardeningProxy, startHardeningProxy } from './hardening-proxy.ts'
 export { type Miner, type MinerEvent, type MinerOptions, startMiner } from './miner.ts'
-export { accountOf, agrees, type MinerAccount } from './miner-account.ts'
+export {
+  accountOf,
+  agrees,
+  type MinerAccount,
+  type PaidBy,
+  paidOnL1,
+  paidOnThunder,
+} from './miner-account.ts'
 export { callNode, type NodeRpc } from './node-rpc.ts'
 export { approveWaiting, type PoolApi, poolApi } from './pool-api.ts'
 export { findRedis, type Redis, startRedis } from './redis.ts'
 export {
   NODE_PASSWORD_VARIABLE,
   type RegtestChoices,
+  type RegtestSidechain,
   regtestConfig,
   type SchemePorts,
 } from './regtest-config.ts'

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { parseThunderAddress } from '../lib/thunder/address.ts'
 import type { Devnet } from './devnet.ts'
+import type { DevnetSidechain } from './devnet-sidechain.ts'
 import type { PoolApi } from './pool-api.ts'
 
 const PAGES_MAX = 100
@@ -28,7 +30,7 @@ export type MinerAccount = {
   readonly owedMsat: bigint
   /** What the ledger says was paid, in settled payouts. */
   readonly paidSats: bigint
-  /** What confirmed transactions pay to its address, as the node sees them. */
+  /** What confirmed transactions pay to its address, as the node of its rail sees them. */
   readonly chainSats: bigint
   readonly txids: readonly string[]
 }
@@ -39,10 +41,13 @@ export function agrees(account: MinerAccount): boolean {
   return statementsMsat === owedMsat + paidSats * 1000n && paidSats === chainSats && paidSats > 0n
 }
 
+/** What confirmed transactions pay to an address, in satoshis, among those of these ids. */
+export type PaidBy = (payee: string, txids: readonly string[]) => Promise<bigint>
+
 /** Null while the pool knows nothing of the payee, or does not answer. */
 export async function accountOf(
   pool: PoolApi,
-  devnet: Devnet,
+  paid: PaidBy,
   payee: string,
 ): Promise<MinerAccount | null> {
   const ledger = balances.safeParse(await pool.get(`/miners/${payee}/balances`))
@@ -57,7 +62,7 @@ export async function accountOf(
     statementsMsat,
     owedMsat: pendingMsat + payableMsat + inflightMsat,
     paidSats: settled.reduce((sum, payout) => sum + payout.amountSats, 0n),
-    chainSats: await paidOnChain(devnet, payee, txids),
+    chainSats: await paid(payee, txids),
     txids,
   }
 }
@@ -75,17 +80,26 @@ async function earned(pool: PoolApi, payee: string): Promise<bigint | null> {
   return sum
 }
 
-async function paidOnChain(devnet: Devnet, payee: string, txids: readonly string[]) {
-  let sum = 0n
-  for (const txid of new Set(txids)) {
-    const { vout, confirmations } = transaction.parse(
-      await devnet.call('getrawtransaction', txid, true),
-    )
-    if (confirmations === 0) continue
-    for (const { value, scriptPubKey } of vout) {
-      // The node prints at most eight decimals, so rounding to whole satoshis restores them.
-      if (scriptPubKey.address === payee) sum += BigInt(Math.round(value * 100_000_000))
+/** Bitcoin addresses, by the devnet's node. */
+export function paidOnL1({ call }: Pick<Devnet, 'call'>): PaidBy {
+  return async (payee, txids) => {
+    let sum = 0n
+    for (const txid of new Set(txids)) {
+      const { vout, confirmations } = transaction.parse(await call('getrawtransaction', txid, true))
+      if (confirmations === 0) continue
+      for (const { value, scriptPubKey } of vout) {
+        // The node prints at most eight decimals, so rounding to whole satoshis restores them.
+        if (scriptPubKey.address === payee) sum += BigInt(Math.round(value * 100_000_000))
+      }
     }
+    return sum
   }
-  return sum
+}
+
+/** Thunder addresses in either form, of which nobody spends: all that the node says they hold. */
+export function paidOnThunder({ holds }: Pick<DevnetSidechain, 'holds'>): PaidBy {
+  return async payee => {
+    const parsed = parseThunderAddress(payee)
+    return parsed.kind === 'thunder' ? holds(parsed.address) : 0n
+  }
 }

@@ -28,6 +28,8 @@ const batches = z.object({
   items: z.array(
     z.object({
       batch: z.string(),
+      rail: z.string(),
+      purpose: z.string(),
       state: z.string(),
       manifestHash: z.string(),
       totalSats: z.string(),

@@ -1,4 +1,5 @@
 import type { Devnet } from './devnet.ts'
+import type { DevnetSidechain } from './devnet-sidechain.ts'
 
 export type SchemePorts = { readonly pplns: number; readonly pps: number; readonly solo: number }
 
@@ -9,6 +10,25 @@ export const NODE_PASSWORD_VARIABLE = 'SIDEPOOL_NODE_PASSWORD'
 const DIFFICULTY = { start: 2 ** -16, minimum: 2 ** -24, maximum: 1, secondsPerShare: 0.5 }
 /** Long enough for a batch to be approved in the demo's own time. */
 const APPROVAL_HOURS = 1
+
+/** Where a sidechain of the devnet is, and the port of the scheme that pays on it. */
+export type RegtestSidechain = Pick<
+  DevnetSidechain,
+  'publicUrl' | 'privateUrl' | 'enforcerUrl' | 'address'
+> & {
+  readonly port: number
+  /** Confirmations of the main block until a payment there counts as final. */
+  readonly finalityDepth: number
+}
+
+/** The float on Thunder: enough for what three miners earn in a demo. */
+const THUNDER_REFILL = {
+  from: 'hot',
+  lowSats: '5000000000',
+  targetSats: '60000000000',
+  capSats: '90000000000',
+}
+const THUNDER_FEE_SATS = '1000'
 
 /** What differs between the demo's pool and a test's. */
 export type RegtestChoices = {
@@ -22,23 +42,15 @@ export type RegtestChoices = {
   readonly epochMinutes?: number
   readonly difficulty?: object
   readonly stratumProcesses?: number
+  /** Without one nobody is paid on Thunder. */
+  readonly sidechain?: RegtestSidechain | undefined
 }
 
-/** The configuration of a pool on a devnet: a port for each reward method. */
+/** The configuration of a pool on a devnet: a port for each reward method, and one for Thunder. */
 export function regtestConfig(choices: RegtestChoices) {
-  const { devnet, ports, apiPort, database, difficulty = DIFFICULTY } = choices
-  const scheme = (name: keyof SchemePorts, feeBasisPoints: number) => ({
-    name,
-    ports: [ports[name]],
-    rewardPool: name,
-    // As long as a coinbase matures, so that all that was earned is paid together.
-    interval: { blocks: 100 },
-    rails: ['l1'],
-    minimumSats: '1000',
-    feeBasisPoints,
-    difficulty,
-  })
+  const { devnet, ports, apiPort, database, sidechain } = choices
   return {
+    ...(sidechain && { bmm: bmmOf(sidechain), bridges: bridgesOf(sidechain) }),
     network: 'regtest',
     pool: {
       name: 'sidepool demo',
@@ -60,8 +72,9 @@ export function regtestConfig(choices: RegtestChoices) {
       pps: { method: 'pps' },
       solo: { method: 'solo' },
     },
-    schemes: [scheme('pplns', 100), scheme('pps', 400), scheme('solo', 200)],
+    schemes: schemesOf(choices, ports),
     rails: {
+      ...(sidechain && { thunder: thunderOf(sidechain) }),
       l1: {
         hot: { wallet: devnet.wallet, signer: { kind: 'node', floatCapSats: null } },
         cold: null,
@@ -89,5 +102,46 @@ export function regtestConfig(choices: RegtestChoices) {
       host: '127.0.0.1',
       port: apiPort,
     },
+  }
+}
+
+function schemesOf(
+  { sidechain, difficulty = DIFFICULTY }: RegtestChoices,
+  ports: SchemePorts,
+) {
+  const scheme = (name: keyof SchemePorts, feeBasisPoints: number) => ({
+    name,
+    ports: [ports[name]],
+    rewardPool: name,
+    // As long as a coinbase matures, so that all that was earned is paid together.
+    interval: { blocks: 100 },
+    rails: ['l1'],
+    minimumSats: '1000',
+    feeBasisPoints,
+    difficulty,
+  })
+  const onThunder = sidechain && {
+    ...scheme('pplns', 100),
+    ...{ name: 'thunder', ports: [sidechain.port], rails: ['thunder'] },
+  }
+  const all = [scheme('pplns', 100), scheme('pps', 400), scheme('solo', 200)]
+  return onThunder ? [...all, onThunder] : all
+}
+
+/** Our own side blocks in our blocks, and nobody else's; templates come from the node. */
+function bmmOf({ publicUrl, privateUrl }: RegtestSidechain): object {
+  return { drivechainOpcode: 'nop5', thunder: { publicUrl, privateUrl, yieldsFromSats: null } }
+}
+
+function bridgesOf({ enforcerUrl }: RegtestSidechain): object {
+  return { thunder: { enforcerUrl, refill: THUNDER_REFILL } }
+}
+
+/** Signed by the wallet of the Thunder node: it is simulated, and its coins are worth nothing. */
+function thunderOf({ publicUrl, privateUrl, address, finalityDepth }: RegtestSidechain): object {
+  return {
+    ...{ publicUrl, privateUrl, addresses: [address], finalityDepth },
+    signer: { kind: 'node', floatCapSats: null },
+    feeSats: THUNDER_FEE_SATS,
   }
 }

@@ -41,9 +41,9 @@ function demo() {
   return { child, ended, untilItSays, text: () => text }
 }
 
-test('the demo is one at a time, survives its own crash, pays both miners, and leaves nothing running', async () => {
+test('the demo is one at a time, survives its own crash, pays all miners, and leaves nothing running', async () => {
   const first = demo()
-  await first.untilItSays('Two CPU miners')
+  await first.untilItSays('Three CPU miners')
   const second = demo()
   expect(await second.ended).toBe(2)
   expect(second.text()).toContain('a demo is running already')
@@ -53,5 +53,6 @@ test('the demo is one at a time, survives its own crash, pays both miners, and l
   const again = demo()
   expect(await again.ended, again.text()).toBe(0)
   expect(again.text()).toContain('statements = ledger, and paid by ledger = paid on chain')
+  expect(again.text()).toMatch(/paid by transaction [0-9a-f]{64} on Thunder \(simulated\)/)
   expect(again.text()).toContain('Stopped.')
-}, 240_000)
+}, 900_000)

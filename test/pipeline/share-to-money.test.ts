@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { Redis as RedisClient } from 'ioredis'
 import { sql } from 'kysely'
 import { afterEach, expect, test } from 'vitest'
-import { accountOf, agrees, approveWaiting, poolApi, startRedis } from '../../src/devnet/index.ts'
+import {
+  accountOf,
+  agrees,
+  approveWaiting,
+  paidOnL1,
+  poolApi,
+  startRedis,
+} from '../../src/devnet/index.ts'
 import { auditChain } from '../../src/ledger/index.ts'
 import { openDatabase } from '../../src/lib/db/database.ts'
 import { createLog } from '../../src/lib/log.ts'
@@ -94,7 +101,8 @@ async function runToSettlement(
   const { scene, api, until } = await startPool(environment)
   const { devnet, operatorSecret } = scene
   const cast = await startCast(scene)
-  const accounts = () => Promise.all(cast.map(({ payee }) => accountOf(api, devnet, payee)))
+  const accounts = () =>
+    Promise.all(cast.map(({ payee }) => accountOf(api, paidOnL1(devnet), payee)))
   await until('blocks are found and everyone has earned', async () => {
     const all = await accounts()
     const haveEarned = all.every(account => account !== null && account.statementsMsat > 0n)
@@ -156,7 +164,7 @@ test('an orphaned block takes back what it had credited, and a returned one give
   const solo = cast[0]
   if (!solo) throw new Error('the cast has a miner')
   const isCredited = async () => {
-    const account = await accountOf(api, devnet, solo.payee)
+    const account = await accountOf(api, paidOnL1(devnet), solo.payee)
     const { owedMsat, statementsMsat } = account ?? { owedMsat: 0n, statementsMsat: 0n }
     return owedMsat > 0n && owedMsat === statementsMsat ? true : null
   }
@@ -172,7 +180,7 @@ test('an orphaned block takes back what it had credited, and a returned one give
   await devnet.call('invalidateblock', first.hash)
   await devnet.mine(before - first.height + 3)
   await until('the credit is taken back', async () => {
-    const account = await accountOf(api, devnet, solo.payee)
+    const account = await accountOf(api, paidOnL1(devnet), solo.payee)
     return account?.owedMsat === 0n ? account : null
   })
   const fates = await db.selectFrom('block_fates').selectAll().orderBy('id').execute()
