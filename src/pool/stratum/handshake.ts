@@ -30,16 +30,22 @@ export function configure(
       next = { ...next, versionMask, announcedMask }
       results.push([name, true], ['version-rolling.mask', maskText(announcedMask)])
     } else if (name === 'minimum-difficulty' && wishes.minimumLog2 !== null) {
-      const { rule } = session
-      next = { ...next, rule: { ...rule, minLog2: clampLog2(wishes.minimumLog2, rule) } }
+      next = raiseMinimum(next, wishes.minimumLog2)
       results.push([name, true])
     } else {
-      results.push([name, name === 'subscribe-extranonce'])
+      results.push([name, name === 'subscribe-extranonce' || name === 'info'])
     }
   }
   const raised = wishDifficulty(next, next.rule.startLog2, now, 'at least')
   const reply: Reply<never> = { kind: 'configured', id, results }
   return { ...raised, effects: [{ kind: 'send', reply }, ...raised.effects] }
+}
+
+/** The miner's own minimum, within the port's bounds: from then on it only rises. */
+function raiseMinimum(session: Session, minimumLog2: number | null): Session {
+  if (minimumLog2 === null) return session
+  const { rule } = session
+  return { ...session, rule: { ...rule, minLog2: clampLog2(minimumLog2, rule) } }
 }
 
 /** The first one asks for a lease; again on the same connection, it gets the same answer. */
@@ -81,8 +87,9 @@ export function authorize(session: Session, request: RequestOf<'authorize'>): St
   if (session.workers.size + session.authorizing >= WORKERS_MAX)
     return fail(session, id, ERROR_CODES.unauthorized, 'too many workers on one connection')
   const { sessionId } = phase.channel
+  const asking = { ...session, authorizing: session.authorizing + 1 }
   return {
-    session: { ...session, authorizing: session.authorizing + 1 },
+    session: raiseMinimum(asking, request.minimumLog2),
     effects: [{ kind: 'authorize', sessionId, requestId: id, username, wishLog2: wish }],
   }
 }
@@ -102,7 +109,11 @@ export function authorized(session: Session, event: Answered, now: UnixMs): Step
         return fail(next, id, ERROR_CODES.unauthorized, ANOTHER_PAYEE)
       const workers = new Map(session.workers).set(username, worker)
       const known: Session = { ...next, workers, accountId: worker.accountId }
-      const wished = wishDifficulty(known, event.wishLog2, now, 'exactly')
+      const { wishLog2: wish } = event
+      const wished =
+        wish === null
+          ? wishDifficulty(known, known.rule.minLog2, now, 'at least')
+          : wishDifficulty(known, wish, now, 'exactly')
       return { ...wished, effects: [isTrue(id), ...wished.effects] }
     }
   }

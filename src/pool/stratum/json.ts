@@ -1,16 +1,20 @@
 /** Deepest nesting a client has a use for (configure: object, array, array); 6 is generous. */
 const DEPTH_MAX = 6
+/** Keys and values of one line, nested ones too; a configure with every extension has thirty. */
+const ENTRIES_MAX = 256
 
-/** JSON as it came, nothing known about it yet but that its nesting is bounded. */
+/** JSON as it came, nothing known about it yet but that its nesting and size are bounded. */
 export type Json = { readonly kind: 'json'; readonly value: unknown }
 export type NotJson = { readonly kind: 'not json'; readonly why: string }
 
 /**
- * Parses one line. Nesting is measured before `JSON.parse` sees the text; the length of a line is
- * bounded by whoever cut it from the stream.
+ * Parses one line. Nesting and entries are counted before `JSON.parse` sees the text; the length of
+ * a line is bounded by whoever cut it from the stream.
  */
 export function parseJson(line: string): Json | NotJson {
-  if (depthOf(line) > DEPTH_MAX) return { kind: 'not json', why: 'nested too deeply' }
+  const { depth, entries } = measure(line)
+  if (depth > DEPTH_MAX) return { kind: 'not json', why: 'nested too deeply' }
+  if (entries > ENTRIES_MAX) return { kind: 'not json', why: 'too many keys or values' }
   try {
     return { kind: 'json', value: JSON.parse(line) }
   } catch {
@@ -18,10 +22,14 @@ export function parseJson(line: string): Json | NotJson {
   }
 }
 
-/** Counts brackets outside of strings; text that is no JSON gives some number, and fails later. */
-function depthOf(text: string): number {
+/**
+ * Counts brackets, commas and colons outside of strings; text that is no JSON gives some numbers,
+ * and fails later.
+ */
+function measure(text: string): { readonly depth: number; readonly entries: number } {
   let depth = 0
   let deepest = 0
+  let entries = 0
   let quoted = false
   for (let i = 0; i < text.length; i++) {
     const char = text[i]
@@ -29,8 +37,9 @@ function depthOf(text: string): number {
     else if (quoted) i += char === '\\' ? 1 : 0
     else if (char === '[' || char === '{') deepest = Math.max(deepest, ++depth)
     else if (char === ']' || char === '}') depth--
+    else if (char === ',' || char === ':') entries++
   }
-  return deepest
+  return { depth: deepest, entries }
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>

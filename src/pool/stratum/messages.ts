@@ -2,8 +2,8 @@ import { fromHex } from '../../lib/bytes.ts'
 import type { RejectReason } from '../../statement/index.ts'
 import { EXTRANONCE2_BYTES } from '../coinbase.ts'
 import { log2AtLeastAsHard } from '../share-target.ts'
-import { log2AtLeast } from '../vardiff.ts'
 import { isObject, type JsonObject, ownValue, parseJson } from './json.ts'
+import { readDifficulty, readPassword } from './password.ts'
 import { ERROR_CODES, type RequestId, type StratumError } from './replies.ts'
 
 /** A longer line is answered with an error, and the connection ends: nobody needs a tenth of it. */
@@ -14,8 +14,6 @@ const PARAMS_MAX = 16
 const ID_CHARS_MAX = 64
 /** The longest payee (320) with a worker name (63); a longer username is refused. */
 const USERNAME_CHARS_MAX = 400
-/** What is beyond is not looked at. */
-const PASSWORD_CHARS_MAX = 256
 /** An agent is cut to what `sessions.agent` holds. */
 const AGENT_CHARS_MAX = 200
 /** More extensions than exist; the rest is not answered. */
@@ -54,8 +52,10 @@ export type Request =
       readonly kind: 'authorize'
       readonly id: RequestId
       readonly username: string
-      /** From `d=` or `diff=` in the password, which is kept nowhere. */
+      /** From the password, which is kept nowhere: where to begin. */
       readonly wishLog2: number | null
+      /** From the password: never to go below. */
+      readonly minimumLog2: number | null
     }
   | { readonly kind: 'suggest difficulty'; readonly id: RequestId; readonly wishLog2: number }
   | {
@@ -119,7 +119,7 @@ function readMethod(id: RequestId, method: string, params: readonly unknown[]): 
     case 'mining.configure':
       return readConfigure(id, params)
     case 'mining.suggest_difficulty':
-      return readSuggestion(id, wishFromNumber(params[0]))
+      return readSuggestion(id, readDifficulty(params[0]))
     case 'mining.suggest_target':
       return readSuggestion(id, wishFromTarget(params[0]))
     case 'mining.extranonce.subscribe':
@@ -128,7 +128,9 @@ function readMethod(id: RequestId, method: string, params: readonly unknown[]): 
       return { kind: 'get transactions', id }
     case 'mining.ping':
       return { kind: 'ping', id }
+    // AxeOS answers a ping of ours by calling `pong`.
     case 'mining.pong':
+    case 'pong':
       return { kind: 'response' }
     default:
       return bad(id, 'unknown method')
@@ -177,9 +179,8 @@ function readAuthorize(id: RequestId, params: readonly unknown[]): Request {
   }
   if (typeof username !== 'string') return refuse('a username is a string')
   if (username.length > USERNAME_CHARS_MAX) return refuse('the username is too long')
-  const text = typeof password === 'string' ? password.slice(0, PASSWORD_CHARS_MAX) : ''
-  const wish = /(?:^|[,;\s])d(?:iff)?=(\d{1,20}(?:\.\d{1,20})?)(?:$|[,;\s])/.exec(text)?.[1]
-  return { kind: 'authorize', id, username, wishLog2: wishFromNumber(Number(wish ?? Number.NaN)) }
+  const wishes = readPassword(typeof password === 'string' ? password : '')
+  return { kind: 'authorize', id, username, ...wishes }
 }
 
 function readConfigure(id: RequestId, params: readonly unknown[]): Request {
@@ -191,7 +192,7 @@ function readConfigure(id: RequestId, params: readonly unknown[]): Request {
   const wishes: ConfigureWishes = {
     extensions,
     versionMask: isHex(mask, 1, 8) ? Number.parseInt(mask, 16) : null,
-    minimumLog2: wishFromNumber(ownValue(given, 'minimum-difficulty.value')),
+    minimumLog2: readDifficulty(ownValue(given, 'minimum-difficulty.value')),
   }
   return { kind: 'configure', id, wishes }
 }
@@ -199,10 +200,6 @@ function readConfigure(id: RequestId, params: readonly unknown[]): Request {
 function readSuggestion(id: RequestId, wishLog2: number | null): Request {
   if (wishLog2 === null) return bad(id, 'a suggestion is a positive number or a target in hex')
   return { kind: 'suggest difficulty', id, wishLog2 }
-}
-
-function wishFromNumber(value: unknown): number | null {
-  return typeof value === 'number' ? log2AtLeast(value) : null
 }
 
 function wishFromTarget(value: unknown): number | null {

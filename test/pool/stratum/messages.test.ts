@@ -45,7 +45,19 @@ describe('what is no request gets an error', () => {
     ['a username of a number', '{"id":1,"method":"mining.authorize","params":[5,"x"]}'],
     ['a configure without extensions', '{"id":1,"method":"mining.configure","params":[]}'],
     ['a difficulty of zero', '{"id":1,"method":"mining.suggest_difficulty","params":[0]}'],
-    ['a difficulty of text', '{"id":1,"method":"mining.suggest_difficulty","params":["9"]}'],
+    ['a difficulty of text', '{"id":1,"method":"mining.suggest_difficulty","params":["hard"]}'],
+    [
+      'a difficulty in words of a program',
+      '{"id":1,"method":"mining.suggest_difficulty","params":["1e9"]}',
+    ],
+    [
+      'more values than any client has',
+      `{"id":1,"method":"mining.ping","params":[[${'1,'.repeat(255)}1]]}`,
+    ],
+    [
+      'more keys than any client has',
+      `{"id":1,"method":"mining.ping","params":[{${'"a":1,'.repeat(127)}"a":1}]}`,
+    ],
     ['a target that is no hex', '{"id":1,"method":"mining.suggest_target","params":["0xff"]}'],
   ]
   for (const [name, line] of table)
@@ -64,6 +76,18 @@ describe('what is no request gets an error', () => {
     fc.assert(fc.property(fc.string(), text => void parseRequest(text)))
     fc.assert(fc.property(fc.json(), text => void parseRequest(text)))
   })
+})
+
+describe('an answer to a ping', () => {
+  const answers = [
+    '{"id":1,"result":"pong","error":null}',
+    '{"id":1,"method":"pong","params":[]}',
+    '{"id":1,"method":"mining.pong"}',
+  ]
+  for (const line of answers)
+    test(`${line} is not answered again`, () => {
+      expect(parseRequest(line)).toEqual({ kind: 'response' })
+    })
 })
 
 describe('mining.submit', () => {
@@ -125,20 +149,35 @@ describe('mining.submit', () => {
 })
 
 describe('wishes', () => {
-  const wishes: [string, number | null][] = [
-    ['d=1024', 10],
-    ['x,diff=1000', 10],
-    ['d=0.3;m=solo', -1],
-    ['x', null],
-    ['d=0', null],
-    ['d=1e9', null],
-    ['id=5', null],
+  const wishes: [string, number | null, number | null][] = [
+    ['d=1024', 10, null],
+    ['x,diff=1000', 10, null],
+    ['d=0.3;m=solo', -1, null],
+    ['x,md=16', null, 4],
+    ['d=1024,md=512', 10, 9],
+    ['d=nothing,diff=8', 3, null],
+    ['d=4 d=8', 2, null],
+    ['x', null, null],
+    ['', null, null],
+    ['d=0', null, null],
+    ['d=1e9', null, null],
+    ['d=-4', null, null],
+    ['d=', null, null],
+    ['id=5', null, null],
+    [`${'x,'.repeat(16)}d=8`, null, null],
+    [`${'x'.repeat(256)},d=8`, null, null],
   ]
-  for (const [password, wishLog2] of wishes)
-    test(`password ${password} asks for ${wishLog2 === null ? 'nothing' : `2^${wishLog2}`}`, () => {
+  const asText = (log2: number | null) => (log2 === null ? 'nothing' : `2^${log2}`)
+  for (const [password, wishLog2, minimumLog2] of wishes)
+    test(`password ${password} asks for ${asText(wishLog2)}, at least ${asText(minimumLog2)}`, () => {
       const request = parse({ id: 1, method: 'mining.authorize', params: ['w', password] })
-      expect(request).toEqual({ kind: 'authorize', id: 1, username: 'w', wishLog2 })
+      expect(request).toEqual({ kind: 'authorize', id: 1, username: 'w', wishLog2, minimumLog2 })
     })
+  test('a difficulty that firmware wrote as text is the number', () => {
+    const ask = (value: unknown) =>
+      parse({ id: 1, method: 'mining.suggest_difficulty', params: [value] })
+    expect(ask('1000')).toEqual(ask(1000))
+  })
   test('a suggested target is rounded to the next harder power of two', () => {
     const target = `00000000${'ffff'}${'0'.repeat(52)}`
     const ask = (hex: string) => parse({ id: 1, method: 'mining.suggest_target', params: [hex] })

@@ -14,6 +14,7 @@ import {
   kinds,
   LEASE,
   NOW,
+  RULE,
   sent,
   submitLine,
   talk,
@@ -66,7 +67,7 @@ describe('opening', () => {
       'version-rolling': true,
       'version-rolling.mask': '1fffe000',
       'minimum-difficulty': true,
-      info: false,
+      info: true,
       'unheard-of': false,
     })
     expect(it.say(subscribeLine)).toMatchObject([{ kind: 'open', startLog2: 2 }])
@@ -209,6 +210,20 @@ describe('difficulty', () => {
     expect(methods(it.feed({ kind: 'step saved', step: save.step, ok: true }))).toEqual([])
     expect(methods(it.publish(job(2n, 999)))).toEqual(['mining.notify'])
     expect(sent(it.publish(job(3n, 1000)))[0]).toMatchObject({ params: [1024] })
+  })
+  test('a minimum in the password is asked for with the answer, and vardiff keeps to it', () => {
+    const it = talk({ rule: { ...RULE, startLog2: -10 } })
+    it.say(subscribeLine)
+    it.feed({ kind: 'opened', lease: { ...LEASE, steps: [{ fromMs: unixMs(0), log2: -10 }] } })
+    it.say({ id: 2, method: 'mining.authorize', params: ['w', 'x,md=16'] })
+    const answer = { kind: 'authorized', worker: WORKER } as const
+    const about = { requestId: 2, username: 'w', wishLog2: null, answer }
+    const [, save] = it.feed({ kind: 'authorize answered', ...about })
+    expect(save).toMatchObject({ kind: 'save steps', step: { log2: 4 } })
+    if (save?.kind === 'save steps') it.feed({ kind: 'step saved', step: save.step, ok: true })
+    it.publish(job(2n, 2000))
+    it.wait(100_000)
+    expect(kinds(it.feed({ kind: 'tick' }))).toEqual([])
   })
   test('each job keeps the difficulty that it was sent with', () => {
     const it = talk()
