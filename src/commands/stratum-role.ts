@@ -53,6 +53,8 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   })
   return {
     stop: async () => {
+      // Miners go on while they leave, to another process or to the one that comes after this.
+      await mining.drain()
       await templates.stop()
       await mining.stop()
     },

@@ -16,6 +16,9 @@ import { createSessionServer } from './stratum/session-server.ts'
 import { listenForMiners, type StratumPort } from './stratum/stratum-server.ts'
 import type { Work } from './template.ts'
 
+/** Miners that have not followed the wish to connect anew by then are hung up on. */
+const DRAIN_MS_MAX = 3000
+
 /** A process that serves miners. */
 export type Mining = {
   /** The ports that are really listened on, in the order asked for. */
@@ -29,6 +32,8 @@ export type Mining = {
   /** The node has no work: what is out goes on, newcomers wait. */
   readonly pause: () => void
   readonly connectionCount: () => number
+  /** Takes no more miners, and asks those there are to connect anew, while their shares count. */
+  readonly drain: () => Promise<void>
   /** Takes no more miners, commits what is there, answers it, and ends. */
   readonly stop: () => Promise<void>
 }
@@ -70,6 +75,7 @@ export async function startMining(options: MiningOptions): Promise<Mining> {
     sessions: createSessionStore(db, clock, random),
     authorize: options.authorize,
     nodes: options.nodes,
+    strike: host => log.info({ host }, 'a strike'),
   })
   const miners = await listenForMiners(options.ports, sessions, log)
   return {
@@ -81,6 +87,11 @@ export async function startMining(options: MiningOptions): Promise<Mining> {
     },
     pause: sessions.pause,
     connectionCount: miners.connectionCount,
+    async drain() {
+      miners.stopAccepting()
+      sessions.drain()
+      await miners.untilEmpty(DRAIN_MS_MAX)
+    },
     async stop() {
       miners.stopListening()
       // What has been read is checked at the end of this turn, and recorded.

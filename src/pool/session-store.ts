@@ -36,6 +36,8 @@ export type SessionStore = {
   /** Sets the session's account, once, and finds or adds the worker. */
   readonly bind: (request: BindRequest) => Promise<Binding>
   readonly saveSteps: (id: SessionId, steps: readonly DifficultyStep[]) => Promise<void>
+  /** What a miner calls itself that had said nothing when it subscribed. */
+  readonly nameAgent: (id: SessionId, agent: string) => Promise<void>
   /** Says which sessions live, and since when others do not. */
   readonly markSeen: (seen: {
     readonly live: readonly SessionId[]
@@ -58,6 +60,8 @@ export function createSessionStore(
     open,
     bind: createBinder(db, clock),
     saveSteps: async (id, steps) => void (await save({ id, steps })),
+    nameAgent: async (id, agent) =>
+      void (await db.updateTable('sessions').set({ agent }).where('id', '=', id).execute()),
     markSeen: seen => markSeen(db, clock.now(), seen),
   }
 }

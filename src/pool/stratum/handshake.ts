@@ -2,9 +2,10 @@ import type { UnixMs } from '../../lib/ids.ts'
 import { EXTRANONCE2_BYTES } from '../coinbase.ts'
 import { clampLog2 } from '../vardiff.ts'
 import { openChannel, wishLog2 } from './channel.ts'
+import { fail, isTrue } from './effects.ts'
 import type { Request } from './messages.ts'
 import { offerJob, withChannel } from './offer.ts'
-import { ERROR_CODES, type ErrorCode, maskText, type Reply, type RequestId } from './replies.ts'
+import { ERROR_CODES, maskText, type Reply, type RequestId } from './replies.ts'
 import type { Effect, Lease, Session, SessionEvent, Step } from './session-state.ts'
 import { ROLLABLE_BITS } from './submit.ts'
 
@@ -58,7 +59,7 @@ export function subscribe(session: Session, request: RequestOf<'subscribe'>): St
   const { agent, resumeToken } = request
   const startLog2 = clampLog2(session.rule.startLog2, session.rule)
   return {
-    session: { ...session, phase: { kind: 'opening', requestId: request.id, waiting: [] } },
+    session: { ...session, agent, phase: { kind: 'opening', requestId: request.id, waiting: [] } },
     effects: [{ kind: 'open', agent, resumeToken, startLog2 }],
   }
 }
@@ -158,14 +159,4 @@ function subscribed(id: RequestId, resumeToken: Uint8Array, extranonce1: Uint8Ar
     kind: 'send',
     reply: { kind: 'subscribed', id, resumeToken, extranonce1, extranonce2Bytes },
   }
-}
-
-export function isTrue(id: RequestId): Effect {
-  return { kind: 'send', reply: { kind: 'true', id } }
-}
-
-/** An error as the only effect. */
-export function fail(session: Session, id: RequestId, code: ErrorCode, text: string): Step {
-  const reply = { kind: 'error', id, error: { code, text } } as const
-  return { session, effects: [{ kind: 'send', reply }] }
 }

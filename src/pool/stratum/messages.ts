@@ -74,8 +74,13 @@ export type Request =
   | { readonly kind: 'extranonce subscribe'; readonly id: RequestId }
   | { readonly kind: 'get transactions'; readonly id: RequestId }
   | { readonly kind: 'ping'; readonly id: RequestId }
-  /** A response to something of ours: nothing to do. */
-  | { readonly kind: 'response' }
+  /** A response to something of ours. */
+  | {
+      readonly kind: 'response'
+      readonly id: RequestId
+      /** Where it is text: plain characters, cut. */
+      readonly text: string | null
+    }
   | {
       readonly kind: 'bad request'
       readonly id: RequestId
@@ -100,7 +105,10 @@ export function parseRequest(text: string): Request {
   const id = readId(ownValue(json.value, 'id'))
   if (id === undefined) return gibberish('an id is a short string or a number')
   const method = ownValue(json.value, 'method')
-  if (method === undefined && isResponse(json.value)) return { kind: 'response' }
+  if (method === undefined && isResponse(json.value)) {
+    const result = ownValue(json.value, 'result')
+    return { kind: 'response', id, text: typeof result === 'string' ? plainAgent(result) : null }
+  }
   if (typeof method !== 'string') return gibberish('a method is a string', id)
   const params = ownValue(json.value, 'params') ?? []
   if (!Array.isArray(params)) return bad(id, 'params are an array')
@@ -131,7 +139,7 @@ function readMethod(id: RequestId, method: string, params: readonly unknown[]): 
     // AxeOS answers a ping of ours by calling `pong`.
     case 'mining.pong':
     case 'pong':
-      return { kind: 'response' }
+      return { kind: 'response', id, text: 'pong' }
     default:
       return bad(id, 'unknown method')
   }
@@ -165,10 +173,14 @@ function readSubmit(id: RequestId, params: readonly unknown[]): Request {
 
 function readSubscribe(id: RequestId, params: readonly unknown[]): Request {
   const [agent, token] = params
-  // Names end in logs and on pages, so only plain characters come in.
-  const plain = typeof agent === 'string' ? agent.replace(/[^\x20-\x7e]/g, '?') : ''
   const resumeToken = isHex(token, 16, 16) ? fromHex(token.toLowerCase()) : null
-  return { kind: 'subscribe', id, agent: plain.slice(0, AGENT_CHARS_MAX), resumeToken }
+  return { kind: 'subscribe', id, agent: plainAgent(agent), resumeToken }
+}
+
+/** Names end in logs and on pages, so only plain characters come in. */
+function plainAgent(agent: unknown): string {
+  const text = typeof agent === 'string' ? agent : ''
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, AGENT_CHARS_MAX)
 }
 
 function readAuthorize(id: RequestId, params: readonly unknown[]): Request {

@@ -12,19 +12,27 @@ import type { Effect, Session, Step } from './session-state.ts'
 export function offerJob(session: Session, job: Job, cleanJobs: boolean, now: UnixMs): Step {
   const { phase } = session
   if (phase.kind !== 'open') return { session: { ...session, job }, effects: [] }
-  const taken = takeJob(phase.channel, job, now)
+  const { isToldAgain } = session
+  const told = isToldAgain ? { ...phase.channel, announcedLog2: null } : phase.channel
+  const taken = takeJob(told, job, now)
   const effects: Effect[] = []
   const mask = session.versionMask & job.versionMask
-  if (session.announcedMask !== null && session.announcedMask !== mask)
+  if (session.announcedMask !== null && (session.announcedMask !== mask || isToldAgain))
     effects.push({ kind: 'send', reply: { kind: 'set version mask', mask } })
   if (taken.newDifficultyLog2 !== null) {
     const difficultyLog2 = taken.newDifficultyLog2
     effects.push({ kind: 'send', reply: { kind: 'set difficulty', difficultyLog2 } })
   }
-  effects.push({ kind: 'send', reply: { kind: 'notify', job, cleanJobs } })
+  effects.push({
+    kind: 'send',
+    reply: { kind: 'notify', job, cleanJobs: cleanJobs || isToldAgain },
+  })
   const announcedMask = session.announcedMask === null ? null : mask
-  const next = { ...session, job, announcedMask, phase: { ...phase, channel: taken.channel } }
-  return { session: next, effects }
+  const open = { ...phase, channel: taken.channel }
+  return {
+    session: { ...session, job, announcedMask, isToldAgain: false, phase: open },
+    effects,
+  }
 }
 
 /** Puts a changed channel in place; a difficulty that is newly asked for is to be saved. */

@@ -42,6 +42,16 @@ export type Reply<Job> =
   | { readonly kind: 'set difficulty'; readonly difficultyLog2: number }
   | { readonly kind: 'set version mask'; readonly mask: number }
   | { readonly kind: 'notify'; readonly job: Job; readonly cleanJobs: boolean }
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'ask version' }
+  /** To the host and port that it is connected to. */
+  | { readonly kind: 'reconnect' }
+  /** For whoever sits before the miner. */
+  | { readonly kind: 'show message'; readonly text: string }
+
+/** Ids of the two requests of ours that are answered; a miner's own ids never meet them. */
+export const PING_ID = 1
+export const VERSION_ID = 2
 
 /**
  * One line, newline included. `result` and `error` are both present in every response: some
@@ -88,6 +98,15 @@ export function lineOf<Job>(
       return notification('mining.set_version_mask', [maskText(reply.mask)])
     case 'notify':
       return notifyLine(reply.job, reply.cleanJobs)
+    case 'ping':
+      return line({ id: PING_ID, method: 'mining.ping', params: [] })
+    case 'ask version':
+      return line({ id: VERSION_ID, method: 'client.get_version', params: [] })
+    case 'reconnect':
+      // Without a host: cgminer follows to no other domain, and all would follow a thief's.
+      return notification('client.reconnect', [])
+    case 'show message':
+      return notification('client.show_message', [reply.text])
   }
 }
 

@@ -34,6 +34,8 @@ export type SessionDeps = {
   readonly authorize: Authorize
   /** Every node gets every block. */
   readonly nodes: readonly BlockNode[]
+  /** Somebody at this address did what no miner does. */
+  readonly strike: (host: string) => void
 }
 
 export type SessionServer = {
@@ -47,6 +49,8 @@ export type SessionServer = {
   /** Whoever connects now gets no work until the next job: the current one has become doubtful. */
   readonly pause: () => void
   readonly tick: () => void
+  /** Asks everyone to connect anew, to whoever listens then. */
+  readonly drain: () => void
   /** When every block that has been submitted by then is answered, and handed in for its record. */
   readonly blocksAnswered: () => Promise<void>
   /** Writes which sessions ended; the shares' way to disk has been closed before. */
@@ -115,6 +119,13 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
       }
       case 'save steps':
         void saveSteps(connection, effect)
+        break
+      case 'name agent':
+        // A name for logs and pages: one that is lost is worth no second try.
+        void sessions.nameAgent(effect.sessionId, effect.agent).catch(() => {})
+        break
+      case 'strike':
+        deps.strike(connection.wire.host)
         break
       case 'hang up':
         log.info({ reason: effect.reason, host: connection.wire.host }, 'hung up')
@@ -276,6 +287,9 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
       if (clock.now() - markedAt < MARK_EVERY_MS) return
       markedAt = clock.now()
       void markSeen()
+    },
+    drain() {
+      for (const connection of connections) apply(connection, { kind: 'drain' })
     },
     blocksAnswered: async () => void (await Promise.all(submitting)),
     stop: markSeen,

@@ -5,6 +5,7 @@ import type { JobLookup } from '../live-jobs.ts'
 import type { Candidate, ShareVerdict } from '../share.ts'
 import type { VardiffRule } from '../vardiff.ts'
 import type { Channel, DifficultyStep } from './channel.ts'
+import type { Ladder } from './ladder.ts'
 import type { Request } from './messages.ts'
 import type { Reply, RequestId } from './replies.ts'
 
@@ -33,7 +34,14 @@ export type Session = {
   readonly refusedNames: number
   readonly linesUnauthorized: number
   readonly gibberishLines: number
-  readonly refusedInARow: number
+  readonly ladder: Ladder
+  /** The next job goes out with everything that belongs to it, and drops what the miner has. */
+  readonly isToldAgain: boolean
+  /** As it named itself, or answered when asked; empty when neither. */
+  readonly agent: string
+  readonly pingedAt: UnixMs | null
+  /** It has answered a ping before. */
+  readonly answersPings: boolean
 }
 
 export type Phase =
@@ -115,6 +123,8 @@ export type SessionEvent =
       readonly outcome: CommitOutcome
     }
   | { readonly kind: 'step saved'; readonly step: DifficultyStep; readonly ok: boolean }
+  /** This process is about to end, and others go on. */
+  | { readonly kind: 'drain' }
   | { readonly kind: 'closed' }
 
 /** What the shell does for the session. It does them in the order given. */
@@ -164,6 +174,9 @@ export type Effect =
       /** The one that is new; answered by `step saved`. */
       readonly step: DifficultyStep
     }
+  | { readonly kind: 'name agent'; readonly sessionId: SessionId; readonly agent: string }
+  /** Counts against the address; a hang-up follows. */
+  | { readonly kind: 'strike' }
   | { readonly kind: 'hang up'; readonly reason: string }
 
 export type Step = { readonly session: Session; readonly effects: readonly Effect[] }

@@ -2,29 +2,24 @@ import { unreachable } from '../../lib/assert.ts'
 import type { UnixMs } from '../../lib/ids.ts'
 import type { Job } from '../job.ts'
 import { startVardiff, type VardiffRule } from '../vardiff.ts'
-import { judgeChannel, stepNotSaved, stepSaved } from './channel.ts'
+import { stepNotSaved, stepSaved } from './channel.ts'
+import { fail, hangUp, hangUpOnAbuse, isTrue, send } from './effects.ts'
 import {
   authorize,
   authorized,
   configure,
-  fail,
-  isTrue,
   opened,
   subscribe,
   suggestDifficulty,
 } from './handshake.ts'
+import { GROUND } from './ladder.ts'
 import { LINE_BYTES_MAX, type Request } from './messages.ts'
 import { offerJob, withChannel } from './offer.ts'
-import { ERROR_CODES } from './replies.ts'
-import type { Effect, Phase, Session, SessionEvent, Step, World } from './session-state.ts'
+import { ERROR_CODES, PING_ID, VERSION_ID } from './replies.ts'
+import type { Phase, Session, SessionEvent, Step, World } from './session-state.ts'
 import { badSubmit, recorded, settle, submit, verdictReached } from './submit.ts'
+import { tick } from './tick.ts'
 
-/** A connection without a lease by then is no miner: it ends. */
-const SUBSCRIBE_WITHIN_MS = 15_000
-/** A connection without an authorized worker by then ends. */
-const AUTHORIZE_WITHIN_MS = 60_000
-/** Vardiff brings every live miner to a share a minute at worst, so this one is gone: it ends. */
-const SILENCE_MAX_MS = 3_600_000
 /** Requests that wait for a lease; real clients send three. More end the connection. */
 const WAITING_MAX = 16
 /** Lines of a connection that authorized nobody; more end it. */
@@ -50,7 +45,11 @@ export function newSession(rule: VardiffRule, job: Job | null, now: UnixMs): Ses
     refusedNames: 0,
     linesUnauthorized: 0,
     gibberishLines: 0,
-    refusedInARow: 0,
+    ladder: GROUND,
+    isToldAgain: false,
+    agent: '',
+    pingedAt: null,
+    answersPings: false,
   }
 }
 
@@ -69,7 +68,7 @@ export function step(session: Session, event: SessionEvent, world: World): Step 
     case 'request':
       return heard(session, event.request, world)
     case 'overlong line':
-      return hangUp(
+      return hangUpOnAbuse(
         fail(session, null, ERROR_CODES.other, `a line has at most ${LINE_BYTES_MAX} bytes`),
         'a line too long',
       )
@@ -93,6 +92,11 @@ export function step(session: Session, event: SessionEvent, world: World): Step 
       return changeChannel(session, channel =>
         event.ok ? stepSaved(channel, event.step, now) : stepNotSaved(channel, event.step),
       )
+    case 'drain':
+      return {
+        session,
+        effects: session.phase.kind === 'open' ? [send({ kind: 'reconnect' })] : [],
+      }
     case 'closed':
       return { session: { ...session, phase: { kind: 'closed' } }, effects: [] }
     default:
@@ -104,13 +108,14 @@ function heard(session: Session, request: Request, world: World): Step {
   const unknown = session.workers.size === 0 ? session.linesUnauthorized + 1 : 0
   const next = { ...session, lastLineAt: world.now, linesUnauthorized: unknown }
   if (unknown > LINES_UNAUTHORIZED_MAX)
-    return hangUp({ session: next, effects: [] }, 'too many lines without a worker')
+    return hangUpOnAbuse({ session: next, effects: [] }, 'too many lines without a worker')
   return answer(next, request, world)
 }
 
 function answer(session: Session, request: Request, world: World): Step {
   const { phase } = session
-  if (phase.kind === 'closed' || request.kind === 'response') return { session, effects: [] }
+  if (phase.kind === 'closed') return { session, effects: [] }
+  if (request.kind === 'response') return hearResponse(session, request)
   if (phase.kind === 'opening') return wait(session, phase, request)
   switch (request.kind) {
     case 'configure':
@@ -141,11 +146,26 @@ function answer(session: Session, request: Request, world: World): Step {
   }
 }
 
+/** A pong, or the name that it was asked for; anything else is an answer to nothing. */
+function hearResponse(session: Session, response: Extract<Request, { kind: 'response' }>): Step {
+  const { phase, agent, pingedAt } = session
+  const { id, text } = response
+  if ((id === PING_ID || text === 'pong') && pingedAt !== null)
+    return { session: { ...session, answersPings: true }, effects: [] }
+  const isName = id === VERSION_ID && text !== null && text !== '' && agent === ''
+  if (!isName || phase.kind !== 'open') return { session, effects: [] }
+  const { sessionId } = phase.channel
+  return {
+    session: { ...session, agent: text },
+    effects: [{ kind: 'name agent', sessionId, agent: text }],
+  }
+}
+
 function badRequest(session: Session, request: Extract<Request, { kind: 'bad request' }>): Step {
   const { code, text } = request.error
   const gibberishLines = session.gibberishLines + (request.gibberish ? 1 : 0)
   const failed = fail({ ...session, gibberishLines }, request.id, code, text)
-  return gibberishLines > GIBBERISH_MAX ? hangUp(failed, 'speaks no Stratum') : failed
+  return gibberishLines > GIBBERISH_MAX ? hangUpOnAbuse(failed, 'speaks no Stratum') : failed
 }
 
 function wait(
@@ -154,7 +174,7 @@ function wait(
   request: Request,
 ): Step {
   if (phase.waiting.length >= WAITING_MAX)
-    return hangUp({ session, effects: [] }, 'too many requests before the subscribe result')
+    return hangUpOnAbuse({ session, effects: [] }, 'too many requests before the subscribe result')
   const waiting = [...phase.waiting, request]
   return { session: { ...session, phase: { ...phase, waiting } }, effects: [] }
 }
@@ -193,7 +213,12 @@ function authorizeAnswered(
   if (!isFirst || step.session.phase.kind !== 'open') return step
   // The time without a worker was no sign of a slow miner.
   const channel = { ...step.session.phase.channel, vardiff: startVardiff(now) }
-  return { ...step, session: { ...step.session, phase: { ...step.session.phase, channel } } }
+  // Some name themselves only when asked, and their firmware is what a refused share is told by.
+  const question = session.agent === '' ? [send({ kind: 'ask version' })] : []
+  return {
+    session: { ...step.session, phase: { ...step.session.phase, channel } },
+    effects: [...step.effects, ...question],
+  }
 }
 
 function countRefused(
@@ -203,19 +228,9 @@ function countRefused(
   if (answer.kind !== 'refused') return step
   const refusedNames = step.session.refusedNames + 1
   const counted = { ...step, session: { ...step.session, refusedNames } }
-  return refusedNames > REFUSED_NAMES_MAX ? hangUp(counted, 'too many names refused') : counted
-}
-
-function tick(session: Session, now: UnixMs): Step {
-  const { phase, connectedAt, lastLineAt } = session
-  const stay: Step = { session, effects: [] }
-  if (phase.kind === 'closed') return stay
-  if (phase.kind !== 'open' && now - connectedAt > SUBSCRIBE_WITHIN_MS)
-    return hangUp(stay, 'never subscribed')
-  if (session.workers.size === 0)
-    return now - connectedAt > AUTHORIZE_WITHIN_MS ? hangUp(stay, 'never authorized') : stay
-  if (now - lastLineAt > SILENCE_MAX_MS) return hangUp(stay, 'silent')
-  return changeChannel(session, channel => judgeChannel(channel, session.rule, now))
+  return refusedNames > REFUSED_NAMES_MAX
+    ? hangUpOnAbuse(counted, 'too many names refused')
+    : counted
 }
 
 function changeChannel(
@@ -224,15 +239,4 @@ function changeChannel(
 ): Step {
   if (session.phase.kind !== 'open') return { session, effects: [] }
   return withChannel(session, change(session.phase.channel))
-}
-
-function hangUp(step: Step, reason: string): Step {
-  return {
-    session: { ...step.session, phase: { kind: 'closed' } },
-    effects: [...step.effects, { kind: 'hang up', reason }],
-  }
-}
-
-function send(reply: Extract<Effect, { kind: 'send' }>['reply']): Effect {
-  return { kind: 'send', reply }
 }

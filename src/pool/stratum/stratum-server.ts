@@ -12,6 +12,8 @@ const WRITE_BYTES_MAX = 262_144
 /** A connection that we end is cut after so long, whether the other side reads or not. */
 const END_WITHIN_MS = 2000
 const TICK_MS = 5000
+/** A connection that is silent for so long is probed by the kernel, which finds out who is gone. */
+const KEEP_ALIVE_AFTER_MS = 60_000
 const NEWLINE = 0x0a
 const NOTHING = Buffer.alloc(0)
 
@@ -30,6 +32,10 @@ export type StratumListener = {
   /** The ports that are really listened on, in the order asked for. */
   readonly ports: readonly number[]
   readonly connectionCount: () => number
+  /** Takes no more connections. */
+  readonly stopAccepting: () => void
+  /** Resolves when the last connection has ended, or after so long. */
+  readonly untilEmpty: (withinMs: number) => Promise<void>
   /** Takes no more connections, and reads no more of those there are. */
   readonly stopListening: () => void
   /** Sends what is to be sent, and ends every connection. */
@@ -57,6 +63,7 @@ export async function listenForMiners(
 ): Promise<StratumListener> {
   const lines = new Set<Line>()
   let toFlush = new Set<Line>()
+  let emptied = Promise.withResolvers<void>()
 
   function accept(socket: Socket, { scheme, rule }: StratumPort): void {
     const { remoteAddress: host, remotePort: port } = socket
@@ -74,6 +81,7 @@ export async function listenForMiners(
     socket.on('close', () => {
       lines.delete(line)
       sessions.closed(connection)
+      if (lines.size === 0) emptied.resolve()
     })
   }
 
@@ -127,15 +135,27 @@ export async function listenForMiners(
     setTimeout(() => line.socket.destroy(), END_WITHIN_MS).unref()
   }
 
+  function stopAccepting(): void {
+    // Closing waits for the connections, which leave by themselves or are ended by `endAll`.
+    for (const server of servers) if (server.listening) server.close()
+  }
+
   const servers = await Promise.all(ports.map(port => listen(port, socket => accept(socket, port))))
   const timer = setInterval(sessions.tick, TICK_MS)
   return {
     ports: servers.map(portOf),
     connectionCount: () => lines.size,
+    stopAccepting,
+    untilEmpty: async withinMs => {
+      if (lines.size === 0) return
+      emptied = Promise.withResolvers()
+      const late = setTimeout(emptied.resolve, withinMs)
+      await emptied.promise
+      clearTimeout(late)
+    },
     stopListening: () => {
       clearInterval(timer)
-      // Closing waits for the connections, which `endAll` ends.
-      for (const server of servers) server.close()
+      stopAccepting()
       for (const { socket } of lines) socket.pause()
     },
     endAll: () => {
@@ -149,7 +169,8 @@ async function listen(
   { host, port, isShared }: StratumPort,
   accept: (socket: Socket) => void,
 ): Promise<Server> {
-  const server = createServer({ noDelay: true, keepAlive: true }, accept)
+  const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS }
+  const server = createServer({ noDelay: true, ...keepAlive }, accept)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen({ port, host, reusePort: isShared }, () => resolve())

@@ -2,6 +2,8 @@ import { assert, unreachable } from '../../lib/assert.ts'
 import { type Job, jobTime, versionMask } from '../job.ts'
 import type { Candidate, Refusal, ShareVerdict } from '../share.ts'
 import { countAccepted, jobDifficulty } from './channel.ts'
+import { hangUpOnAbuse } from './effects.ts'
+import { countRefused, forgive, GROUND, isFlood } from './ladder.ts'
 import type { Request, Submission } from './messages.ts'
 import { ERROR_CODES, type ErrorCode, type RequestId, type StratumError } from './replies.ts'
 import type {
@@ -18,8 +20,6 @@ import type {
 export const ROLLABLE_BITS = versionMask(0)
 /** How far ahead of its job a share's time may be. Source: Bitcoin Core, MAX_FUTURE_BLOCK_TIME. */
 const TIME_AHEAD_MAX_S = 7200
-/** Nothing but refusals for so long is a broken miner: the connection ends. */
-const REFUSED_IN_A_ROW_MAX = 1000
 
 type SubmitRequest = Extract<Request, { kind: 'submit' }>
 type BadSubmitRequest = Extract<Request, { kind: 'bad submit' }>
@@ -109,10 +109,8 @@ export function recorded(
       const { phase } = session
       if (phase.kind !== 'open') return { session, effects }
       const channel = countAccepted(phase.channel, verdict.difficultyLog2)
-      return {
-        session: { ...session, phase: { ...phase, channel }, refusedInARow: 0 },
-        effects,
-      }
+      const ladder = session.ladder === GROUND ? GROUND : forgive(session.ladder)
+      return { session: { ...session, phase: { ...phase, channel }, ladder }, effects }
     }
     case 'duplicate':
       return refuse(session, { sessionId, id, worker, refusal: 'duplicate' })
@@ -157,13 +155,13 @@ type Refused = Pick<PendingShare, 'sessionId' | 'worker'> & {
 
 function refuse(session: Session, { sessionId, id, worker, refusal, error }: Refused): Step {
   const reply = { kind: 'error', id, error: error ?? ERRORS[refusal] } as const
-  const refusedInARow = session.refusedInARow + 1
+  const ladder = countRefused(session.ladder, session.lastLineAt)
   const effects: Effect[] = [{ kind: 'send', reply }]
   if (worker !== null && refusal !== 'unauthorized')
     effects.push({ kind: 'count reject', sessionId, worker, reason: refusal })
-  if (refusedInARow >= REFUSED_IN_A_ROW_MAX)
-    effects.push({ kind: 'hang up', reason: 'nothing but refused shares' })
-  return { session: { ...session, refusedInARow }, effects }
+  const refused = { session: { ...session, ladder }, effects }
+  const isOver = isFlood(ladder) && session.phase.kind !== 'closed'
+  return isOver ? hangUpOnAbuse(refused, 'nothing but refused shares') : refused
 }
 
 /** What a miner reads. The first word is the reason as statements count it. */

@@ -86,7 +86,7 @@ describe('an answer to a ping', () => {
   ]
   for (const line of answers)
     test(`${line} is not answered again`, () => {
-      expect(parseRequest(line)).toEqual({ kind: 'response' })
+      expect(parseRequest(line)).toMatchObject({ kind: 'response', text: 'pong' })
     })
 })
 

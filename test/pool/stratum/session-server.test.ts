@@ -29,6 +29,7 @@ test('what breaks the check ends the session that sent it, and no other', async 
     },
     authorize: async () => ({ kind: 'authorized', accountId, worker: 'w' }),
     nodes: [],
+    strike: () => {},
   })
   server.publish(jobOf(1n))
 

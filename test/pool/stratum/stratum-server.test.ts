@@ -1,4 +1,5 @@
-import { connect, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { blockHash } from '../../../src/lib/ids.ts'
 import { systemRandom } from '../../../src/lib/random.ts'
@@ -52,9 +53,8 @@ type Message = { readonly [key: string]: unknown }
 
 /** A miner with a real socket. */
 async function miner() {
-  const socket = await new Promise<Socket>(resolve => {
-    const opening = connect(mining.ports[0] ?? 0, '127.0.0.1', () => resolve(opening))
-  })
+  const socket = connect(mining.ports[0] ?? 0, '127.0.0.1')
+  await once(socket, 'connect')
   const messages: Message[] = []
   const waiting = new Set<() => void>()
   let text = ''
@@ -220,6 +220,20 @@ describe('a session', () => {
     expect(await again.reply('same')).toMatchObject({ error: [22, expect.any(String), null] })
     expect(await again.reply('new')).toMatchObject({ result: true })
   })
+})
+
+test('a process that ends lets its miners leave with all their answers', async () => {
+  const it = await working()
+  const gone = mining.drain()
+  await it.notified()
+  const asked = () => it.messages.some(each => each['method'] === 'client.reconnect')
+  it.send(submitOf(jobOf(await it.notified()), '00000006'))
+  expect(await it.reply('00000006')).toMatchObject({ result: true })
+  expect(asked()).toBe(true)
+  await expect(miner()).rejects.toThrow()
+  it.socket.end()
+  await gone
+  expect(mining.connectionCount()).toBe(0)
 })
 
 test('a block goes to every node, and is booked with what each said', async () => {
