@@ -12,7 +12,13 @@ import {
   railDestinations,
   thunderRailSchema,
 } from './payouts/index.ts'
-import { coinbaseLimitsSchema } from './pool/index.ts'
+import {
+  coinbaseLimitsSchema,
+  difficultiesSchema,
+  portSchema,
+  stratumPortSchema,
+  stratumSchema,
+} from './pool/index.ts'
 import { isSecretKey, rulesSchema } from './treasury/index.ts'
 
 /** Something wrong in a configuration, with the place where it stands, for example `schemes[1].ports`. */
@@ -30,7 +36,6 @@ export type SecretSources = {
 const SCHEMES_MAX = 50
 const PROXIES_MAX = 20
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes')
-const port = z.int().min(1).max(65535)
 const satoshis = z
   .string()
   .regex(/^\d{1,16}$/, 'whole satoshis as a decimal string')
@@ -42,13 +47,6 @@ const secretKey = z
   .regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits')
   .transform(fromHex)
   .refine(isSecretKey, 'not a key: a number below the order of secp256k1')
-/** Difficulties are powers of two, so that what is announced is exactly what is enforced. */
-const difficulty = z
-  .number()
-  .positive()
-  .refine(value => Number.isInteger(Math.log2(value)), 'a power of two, for example 1024 or 0.5')
-  .transform(value => Math.log2(value))
-
 /** A secret is never in the file itself: it names an environment variable or a file. */
 function secretSchema(sources: SecretSources) {
   return z
@@ -88,6 +86,16 @@ function tryRead(sources: SecretSources, path: string): string | undefined {
   }
 }
 
+/** A file that another part of the system wants as it is. */
+function readable(sources: SecretSources) {
+  return z.string().transform((path, context) => {
+    const text = tryRead(sources, path)
+    if (text) return text
+    context.addIssue({ code: 'custom', message: `file ${path} is empty or missing` })
+    return z.NEVER
+  })
+}
+
 function configSchema(sources: SecretSources) {
   const secret = secretSchema(sources)
   const node = z.strictObject({
@@ -99,7 +107,7 @@ function configSchema(sources: SecretSources) {
   })
   const scheme = z.strictObject({
     name,
-    ports: z.array(port).min(1).max(20),
+    ports: z.array(stratumPortSchema).min(1).max(20),
     rewardPool: name,
     interval: z.union([
       z
@@ -113,12 +121,7 @@ function configSchema(sources: SecretSources) {
     minimumSats: satoshis.refine(amount => amount >= 1000n, 'at least 1000 satoshis'),
     feeBasisPoints: z.int().min(0).max(10_000),
     feePaidBy: z.enum(['pool', 'payees']).default('pool'),
-    difficulty: z.strictObject({
-      start: difficulty,
-      minimum: difficulty,
-      maximum: difficulty,
-      secondsPerShare: z.number().min(0.1).max(600),
-    }),
+    difficulty: difficultiesSchema,
     coinbase: coinbaseLimitsSchema,
   })
   const rewardPool = z.discriminatedUnion('method', [
@@ -157,12 +160,12 @@ function configSchema(sources: SecretSources) {
       approvalExpiryHours: z.int().min(1).max(720),
     }),
     signer: z
-      .strictObject({ host: z.string().min(1), port, keyFile: z.string().min(1) })
+      .strictObject({ host: z.string().min(1), port: portSchema, keyFile: z.string().min(1) })
       .optional(),
-    stratum: z.strictObject({ host: z.string(), processes: z.int().min(1).max(256) }),
+    stratum: stratumSchema(readable(sources)),
     api: z.strictObject({
       host: z.string(),
-      port,
+      port: portSchema,
       trustedProxies: z
         .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
         .max(PROXIES_MAX)
@@ -220,13 +223,12 @@ function contradictions(config: Config): ConfigError[] {
       complain(at, 'unknown is what statements call a block whose finder nobody knows')
     if (!Object.hasOwn(config.rewardPools, scheme.rewardPool))
       complain(`${at}.rewardPool`, `no reward pool is called ${scheme.rewardPool}`)
-    scheme.ports.forEach((number, portIndex) => {
-      if (ports.has(number)) complain(`${at}.ports[${portIndex}]`, `${number} is taken already`)
+    scheme.ports.forEach(({ port: number, tls }, portIndex) => {
+      const atPort = `${at}.ports[${portIndex}]`
+      if (ports.has(number)) complain(atPort, `${number} is taken already`)
       ports.add(number)
+      if (tls && config.stratum.tls === undefined) complain(atPort, 'stratum.tls is missing')
     })
-    const { minimum, start, maximum } = scheme.difficulty
-    if (minimum > start || start > maximum)
-      complain(`${at}.difficulty`, 'minimum, start and maximum are not in this order')
   })
   if (parseAddress(config.pool.coinbaseAddress, config.network).kind !== 'address')
     complain('pool.coinbaseAddress', `not a Bitcoin address of ${config.network}`)

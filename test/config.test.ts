@@ -105,6 +105,34 @@ describe('what is wrong is named by its path', () => {
       ['schemes[0].difficulty'],
     ],
     ['a port twice', c => set(c, 'schemes.1.ports', [3333]), ['schemes[1].ports[0]']],
+    [
+      'a port with TLS and no certificate',
+      c => set(c, 'schemes.0.ports', [{ port: 3, tls: true }]),
+      ['schemes[0].ports[0]'],
+    ],
+    [
+      'a certificate that is not there',
+      c => set(c, 'stratum.tls', { certificateFile: '/c', keyFile: '/k' }),
+      ['stratum.tls.certificateFile', 'stratum.tls.keyFile'],
+    ],
+    [
+      'a port whose own difficulties are out of order',
+      c =>
+        set(c, 'schemes.0.ports', [
+          { port: 3, difficulty: { start: 1, minimum: 2, maximum: 4, secondsPerShare: 5 } },
+        ]),
+      ['schemes[0].ports[0].difficulty'],
+    ],
+    [
+      'a proxy that is no address',
+      c => set(c, 'stratum.trustedProxies', ['proxy.example']),
+      ['stratum.trustedProxies[0]'],
+    ],
+    [
+      'an exempt network too long',
+      c => set(c, 'stratum.exemptAddresses', ['10.0.0.0/40']),
+      ['stratum.exemptAddresses[0]'],
+    ],
     ['a port of the API', c => set(c, 'api.port', 3333), ['schemes[0].ports[0]']],
     ['a name twice', c => set(c, 'schemes.1.name', 'pplns'), ['schemes[1].name']],
     [
@@ -194,6 +222,18 @@ describe('what is wrong is named by its path', () => {
     const outcome = changed(config => set(config, 'node.password', 'hunter2'))
     expect(JSON.stringify(outcome)).not.toContain('hunter2')
   })
+})
+
+test('a port alone is one without TLS and with the difficulty of its scheme', () => {
+  const difficulty = { start: 1024, minimum: 512, maximum: 2048, secondsPerShare: 5 }
+  const outcome = changed(c => set(c, 'schemes.0.ports', [3333, { port: 3343, difficulty }]))
+  if (outcome.kind !== 'config') throw new Error('not read')
+  const inLog2 = { start: 10, minimum: 9, maximum: 11, secondsPerShare: 5 }
+  expect(outcome.config.schemes[0]?.ports).toEqual([
+    { port: 3333, tls: false },
+    { port: 3343, tls: false, difficulty: inLog2 },
+  ])
+  expect(outcome.config.stratum).toMatchObject({ trustedProxies: [], exemptAddresses: [] })
 })
 
 test('docs/config.md names every key of the shipped configurations', () => {

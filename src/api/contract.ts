@@ -102,6 +102,7 @@ export const schemesReply = z.object({
     z.object({
       name: z.string(),
       ports: z.array(z.int()),
+      tlsPorts: z.array(z.int()).describe('Stratum over TLS'),
       rewardPool: z.string(),
       method: z.string(),
       interval: intervalOfScheme,

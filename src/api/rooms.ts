@@ -11,6 +11,8 @@ import type { SpendRules } from '../treasury/index.ts'
 export type SchemeInfo = {
   readonly name: string
   readonly ports: readonly number[]
+  /** Those that speak TLS. */
+  readonly tlsPorts: readonly number[]
   readonly rewardPool: string
   readonly method: string
   readonly interval:

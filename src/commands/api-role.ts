@@ -34,10 +34,13 @@ export async function startApiRole(setting: Setting, isMining: () => boolean): P
       stratumHost: config.stratum.host,
     },
     schemes: schemesOf(config).map(scheme => {
-      const { ports, difficulty } = schemeNamed(config, scheme.name)
+      const { ports: all, difficulty } = schemeNamed(config, scheme.name)
+      const portsWhere = (isSafe: boolean) =>
+        all.flatMap(({ port, tls }) => (tls === isSafe ? [port] : []))
+      const [ports, tlsPorts] = [portsWhere(false), portsWhere(true)]
       const { start, minimum, maximum } = difficulty
       const method = config.rewardPools[scheme.rewardPool]?.method ?? ''
-      return { ...scheme, ports, method, difficultyLog2: { start, minimum, maximum } }
+      return { ...scheme, ports, tlsPorts, method, difficultyLog2: { start, minimum, maximum } }
     }),
     ...moneyParts(setting, await enforcedRules(setting)),
     health: healthParts(setting, isMining),

@@ -14,7 +14,8 @@ export const checkConfigCommand: Command = {
         const every =
           interval.kind === 'blocks' ? `${interval.blocks} blocks` : `${interval.minutes} minutes`
         const fee = `${scheme.feeBasisPoints / 100} %`
-        say(`  port ${scheme.ports.join(', ')}: ${scheme.name}, paid every ${every}, fee ${fee}`)
+        const ports = scheme.ports.map(({ port, tls }) => (tls ? `${port} (TLS)` : port))
+        say(`  port ${ports.join(', ')}: ${scheme.name}, paid every ${every}, fee ${fee}`)
       }
       return 0
     }),

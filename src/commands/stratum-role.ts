@@ -5,7 +5,13 @@ import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { type BitcoindClient, bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import { enforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts'
 import { createPayees } from '../payouts/index.ts'
-import { type StratumPort, startMining, strictest, wantsSignature } from '../pool/index.ts'
+import {
+  type DoorRules,
+  type StratumPort,
+  startMining,
+  strictest,
+  wantsSignature,
+} from '../pool/index.ts'
 import { lengthAlarm } from './bmm-wiring.ts'
 import { payScriptOf, type Role, type Setting } from './role.ts'
 import { startTemplates } from './stratum-templates.ts'
@@ -25,7 +31,10 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   const isPaidAsWorkOnly = network === 'signet' && (await blocksWantSignature(client, log))
   const schemes = servedSchemes(config, isPaidAsWorkOnly)
   const ports = portsOf(config, schemes)
-  const offers = schemes.map(({ name, ports, rails }) => ({ scheme: name, ports, rails }))
+  const offers = schemes.map(({ name, ports: offered, rails }) => ({
+    ...{ scheme: name, rails },
+    ports: offered.map(({ port }) => port),
+  }))
   const enforcer = bmm?.templateUrl ? enforcerTemplateClient(bmm.templateUrl) : null
   const toEnforcer = enforcer && bmm?.templateUrl ? [named(bmm.templateUrl, enforcer)] : []
   const limits = strictest(config.schemes.map(({ coinbase }) => coinbase))
@@ -36,6 +45,7 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
     nodes: [named(node.url, client), ...others, ...toEnforcer],
     ...coinbase,
     shareWaitMaxMs: SHARE_WAIT_MS_MAX,
+    door: doorOf(config),
   })
   assert(mining.ports.length === ports.length, 'every port is listened on')
   log.info({ ports: mining.ports }, 'miners may connect')
@@ -85,10 +95,11 @@ function servedSchemes({ schemes, rewardPools }: Config, isPaidAsWorkOnly: boole
 }
 
 function portsOf({ stratum }: Config, schemes: readonly SchemeConfig[]): StratumPort[] {
-  const { host, processes } = stratum
-  return schemes.flatMap(({ name, ports, difficulty }) =>
-    ports.map(port => ({
-      ...{ host, port, scheme: name, isShared: processes > 1 },
+  const { host, processes, tls } = stratum
+  return schemes.flatMap(scheme =>
+    scheme.ports.map(({ port, tls: isSafe, difficulty = scheme.difficulty }) => ({
+      ...{ host, port, scheme: scheme.name, isShared: processes > 1 },
+      ...(isSafe && tls ? { tls } : {}),
       rule: {
         startLog2: difficulty.start,
         minLog2: difficulty.minimum,
@@ -97,4 +108,13 @@ function portsOf({ stratum }: Config, schemes: readonly SchemeConfig[]): Stratum
       },
     })),
   )
+}
+
+function doorOf({ stratum }: Config): DoorRules {
+  const { connectionsPerAddress, exemptAddresses, trustedProxies } = stratum
+  return {
+    connectionsPerSubscriber: connectionsPerAddress,
+    exempt: exemptAddresses,
+    proxies: trustedProxies,
+  }
 }

@@ -4,7 +4,7 @@ export { type CoinbaseLimits, coinbaseLimitsSchema, strictest } from './coinbase
 export { type FateOfBlock, fatesAfter, workBack } from './earning-store.ts'
 export { withEnforcer } from './enforced-source.ts'
 export { type AccountingDeps, accountingJobs, CLOSE_EPOCHS, FOLLOW_CHAIN } from './jobs.ts'
-export { type Mining, type MiningOptions, startMining } from './mining-server.ts'
+export { type DoorRules, type Mining, type MiningOptions, startMining } from './mining-server.ts'
 export { auditReferences } from './reference-audit-store.ts'
 export {
   type BlockReport,
@@ -24,6 +24,12 @@ export {
 export { recountEpoch, type StatementContext } from './statement-store.ts'
 export type { Authorize } from './stratum/connection.ts'
 export type { BlockNode } from './stratum/found-block.ts'
+export {
+  difficultiesSchema,
+  portSchema,
+  stratumPortSchema,
+  stratumSchema,
+} from './stratum/stratum-schema.ts'
 export type { StratumPort } from './stratum/stratum-server.ts'
 export { wantsSignature } from './template.ts'
 export {

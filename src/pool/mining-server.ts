@@ -1,8 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
+import type { IpNetwork } from '../lib/ip-address.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
 import type { Clock } from '../lib/time.ts'
+import { watchBans } from './ban-source.ts'
 import { coinbaseBytes } from './coinbase.ts'
 import { createDuplicates } from './duplicates.ts'
 import { leaseRun, restoreHashes, restoreJobs } from './job-store.ts'
@@ -12,6 +14,7 @@ import { createShareCheck } from './share.ts'
 import { createShareStore } from './share-store.ts'
 import type { Authorize } from './stratum/connection.ts'
 import type { BlockNode } from './stratum/found-block.ts'
+import { createGuard, type GuardRules } from './stratum/guard.ts'
 import { createSessionServer } from './stratum/session-server.ts'
 import { listenForMiners, type StratumPort } from './stratum/stratum-server.ts'
 import type { Work } from './template.ts'
@@ -52,7 +55,17 @@ export type MiningOptions = {
   readonly payScript: Uint8Array
   /** How long an accepted share may wait for PostgreSQL before its miner gets an error. */
   readonly shareWaitMaxMs: number
+  /** Who may connect; without it everybody may, any number of times. */
+  readonly door?: DoorRules
 }
+
+/** Who may connect, how often, and through which proxies. */
+export type DoorRules = GuardRules & {
+  /** They say for whom they connect, and must (the PROXY protocol). */
+  readonly proxies: readonly IpNetwork[]
+}
+
+const OPEN_DOOR: DoorRules = { connectionsPerSubscriber: null, exempt: [], proxies: [] }
 
 /**
  * Starts the stratum role. First it restores what the last process knew: jobs that miners still
@@ -69,15 +82,25 @@ export async function startMining(options: MiningOptions): Promise<Mining> {
   const makeJob = createJobMaker({ run: await leaseRun(db), tag, payScript })
 
   const shares = createShareStore({ db, clock, log, waitMaxMs: options.shareWaitMaxMs })
+  const { connectionsPerSubscriber, exempt, proxies } = options.door ?? OPEN_DOOR
+  // A proxy is asked for whom it connects; it is nobody to be counted or banned itself.
+  const guard = createGuard({ connectionsPerSubscriber, exempt: [...exempt, ...proxies] })
+  const bans = await watchBans({ db, clock, log, guard })
   const sessions = createSessionServer({
     ...{ clock, log, jobs, duplicates, shares },
     check: createShareCheck(duplicates),
     sessions: createSessionStore(db, clock, random),
     authorize: options.authorize,
     nodes: options.nodes,
-    strike: host => log.info({ host }, 'a strike'),
+    strike: host => {
+      const ban = guard.strike(host, clock.now())
+      if (ban === null) return
+      log.warn(ban, 'banned for what it did on its connections')
+      bans.keep(ban)
+    },
   })
-  const miners = await listenForMiners(options.ports, sessions, log)
+  const door = { guard, proxies, clock }
+  const miners = await listenForMiners(options.ports, sessions, log, door)
   return {
     ports: miners.ports,
     work: template => {
@@ -101,6 +124,7 @@ export async function startMining(options: MiningOptions): Promise<Mining> {
       await shares.stop()
       miners.endAll()
       await sessions.stop()
+      await bans.stop()
     },
   }
 }

@@ -19,6 +19,7 @@ export function partsOn(db: Kysely<Database>, changed: Partial<ApiParts> = {}): 
       {
         name: 'pplns',
         ports: [3333, 3334],
+        tlsPorts: [4333],
         rewardPool: 'pplns',
         method: 'pplns',
         interval: { kind: 'blocks', blocks: 144 },

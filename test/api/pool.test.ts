@@ -51,6 +51,7 @@ test('schemes are what the configuration promises', async () => {
     {
       name: 'pplns',
       ports: [3333, 3334],
+      tlsPorts: [4333],
       rewardPool: 'pplns',
       method: 'pplns',
       interval: { kind: 'blocks', blocks: 144 },

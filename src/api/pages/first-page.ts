@@ -60,7 +60,10 @@ function tiles(now: Awaited<ReturnType<typeof stats>>): Html {
 function connect(host: string, schemes: readonly SchemeInfo[]): Html {
   const rows = schemes.map(scheme => [
     html`<strong>${scheme.name}</strong>`,
-    scheme.ports.map(port => html`<code class="url">stratum+tcp://${host}:${port}</code> `),
+    [
+      ...scheme.ports.map(port => `stratum+tcp://${host}:${port}`),
+      ...scheme.tlsPorts.map(port => `stratum+ssl://${host}:${port}`),
+    ].map(url => html`<code class="url">${url}</code> `),
     scheme.method,
     percent(scheme.feeBasisPoints),
     intervalText(scheme.interval),

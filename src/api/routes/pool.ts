@@ -145,6 +145,12 @@ export function intervalJson({ height, shares, work, durationMs }: IntervalRepor
 }
 
 function schemeJson(scheme: SchemeInfo) {
-  const { minimum, ports, rails, ...rest } = scheme
-  return { ...rest, ports: [...ports], rails: [...rails], minimumSats: minimum.toString() }
+  const { minimum, ports, tlsPorts, rails, ...rest } = scheme
+  return {
+    ...rest,
+    ports: [...ports],
+    tlsPorts: [...tlsPorts],
+    rails: [...rails],
+    minimumSats: minimum.toString(),
+  }
 }

@@ -1,7 +1,7 @@
 import type { ColumnType } from 'kysely'
 import type { Bytes, Id } from './columns.ts'
 
-/** What pool writes: migrations/0001_mining.sql. */
+/** What pool writes: migrations/0001_mining.sql and 0008_stratum.sql. */
 export type MiningTables = {
   payees: {
     id: Id
@@ -130,4 +130,5 @@ export type MiningTables = {
     shares: bigint
     work: bigint
   }
+  stratum_bans: { subscriber: string; times: number; until_ms: bigint }
 }

@@ -1,4 +1,5 @@
 import type { AccountId, SessionId } from '../../lib/ids.ts'
+import { GROUND } from './ladder.ts'
 import type { Session } from './session-state.ts'
 
 /** Who a username is: asked of the room that knows payees. */
@@ -28,4 +29,17 @@ export type Connection = {
   lease: { readonly sessionId: SessionId; readonly token: string } | null
   /** Another connection has its lease now, so its end is not the session's. */
   isSuperseded: boolean
+}
+
+/**
+ * Whether another connection of the same host mines well: a farm behind one address is not banned
+ * for one broken rig of it. Nobody hides behind an idle connection, since it takes accepted shares.
+ */
+export function hasGoodNeighbour(connection: Connection, all: Iterable<Connection>): boolean {
+  for (const other of all) {
+    const { session, wire } = other
+    const isGood = session.isProven && session.ladder === GROUND && session.phase.kind === 'open'
+    if (isGood && other !== connection && wire.host === connection.wire.host) return true
+  }
+  return false
 }

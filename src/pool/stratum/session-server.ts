@@ -10,7 +10,7 @@ import type { SessionStore } from '../session-store.ts'
 import type { CheckShares } from '../share.ts'
 import type { ShareStore } from '../share-store.ts'
 import type { VardiffRule } from '../vardiff.ts'
-import type { Authorize, Connection, Wire } from './connection.ts'
+import { type Authorize, type Connection, hasGoodNeighbour, type Wire } from './connection.ts'
 import { type BlockNode, recordingOf, submitToAll } from './found-block.ts'
 import { ANOTHER_PAYEE } from './handshake.ts'
 import { parseRequest, type Request } from './messages.ts'
@@ -125,7 +125,7 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
         void sessions.nameAgent(effect.sessionId, effect.agent).catch(() => {})
         break
       case 'strike':
-        deps.strike(connection.wire.host)
+        if (!hasGoodNeighbour(connection, connections)) deps.strike(connection.wire.host)
         break
       case 'hang up':
         log.info({ reason: effect.reason, host: connection.wire.host }, 'hung up')

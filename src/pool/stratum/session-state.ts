@@ -34,6 +34,8 @@ export type Session = {
   readonly refusedNames: number
   readonly linesUnauthorized: number
   readonly gibberishLines: number
+  /** A share of it was accepted. */
+  readonly isProven: boolean
   readonly ladder: Ladder
   /** The next job goes out with everything that belongs to it, and drops what the miner has. */
   readonly isToldAgain: boolean

@@ -45,6 +45,7 @@ export function newSession(rule: VardiffRule, job: Job | null, now: UnixMs): Ses
     refusedNames: 0,
     linesUnauthorized: 0,
     gibberishLines: 0,
+    isProven: false,
     ladder: GROUND,
     isToldAgain: false,
     agent: '',

@@ -1,19 +1,23 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
+import type { IpNetwork } from '../../lib/ip-address.ts'
 import type { Log } from '../../lib/log.ts'
+import type { Clock } from '../../lib/time.ts'
 import type { VardiffRule } from '../vardiff.ts'
 import type { Connection } from './connection.ts'
+import { createDoor } from './door-server.ts'
+import type { Guard } from './guard.ts'
 import { LINE_BYTES_MAX } from './messages.ts'
+import type { ProxySource } from './proxy-header.ts'
 import type { SessionServer } from './session-server.ts'
 
-/** Connections of one process; one more is closed at once. */
-const CONNECTIONS_MAX = 20_000
 /** What may wait to be read by a miner; a slower reader is dropped. */
 const WRITE_BYTES_MAX = 262_144
 /** A connection that we end is cut after so long, whether the other side reads or not. */
 const END_WITHIN_MS = 2000
 const TICK_MS = 5000
-/** A connection that is silent for so long is probed by the kernel, which finds out who is gone. */
-const KEEP_ALIVE_AFTER_MS = 60_000
+/** Connections that were refused are counted, and told in the log this often. */
+const TELL_REFUSED_EVERY_MS = 60_000
 const NEWLINE = 0x0a
 const NOTHING = Buffer.alloc(0)
 
@@ -26,6 +30,16 @@ export type StratumPort = {
   readonly rule: VardiffRule
   /** Several processes of this machine listen on it, and the kernel shares out the miners. */
   readonly isShared: boolean
+  /** The certificate with its chain, and its key, as PEM; without them the port speaks plainly. */
+  readonly tls?: { readonly certificate: string; readonly key: string }
+}
+
+/** Who may connect, and what is put before them. */
+export type StratumDoor = {
+  readonly guard: Guard
+  /** Addresses of proxies that say for whom they connect (the PROXY protocol, either version). */
+  readonly proxies: readonly IpNetwork[]
+  readonly clock: Clock
 }
 
 export type StratumListener = {
@@ -60,29 +74,26 @@ export async function listenForMiners(
   ports: readonly StratumPort[],
   sessions: SessionServer,
   log: Log,
+  { guard, proxies, clock }: StratumDoor,
 ): Promise<StratumListener> {
   const lines = new Set<Line>()
   let toFlush = new Set<Line>()
   let emptied = Promise.withResolvers<void>()
 
-  function accept(socket: Socket, { scheme, rule }: StratumPort): void {
-    const { remoteAddress: host, remotePort: port } = socket
-    if (lines.size >= CONNECTIONS_MAX || host === undefined || port === undefined) {
-      socket.destroy()
-      return
-    }
+  function accept(socket: Socket, source: ProxySource, { scheme, rule }: StratumPort): void {
+    const { host, port } = source
     const wire = { host, port, send: (text: string) => write(line, text), end: () => end(line) }
     const connection = sessions.connect(wire, scheme, rule)
     const line: Line = { socket, connection, rest: NOTHING, out: '', isEnding: false }
     lines.add(line)
     socket.on('data', chunk => hear(line, chunk))
-    // A broken connection is an ended one; `close` follows.
-    socket.on('error', () => socket.destroy())
     socket.on('close', () => {
       lines.delete(line)
       sessions.closed(connection)
       if (lines.size === 0) emptied.resolve()
     })
+    // It waits where a header or a handshake came before its lines.
+    socket.resume()
   }
 
   function hear(line: Line, chunk: Buffer): void {
@@ -121,7 +132,7 @@ export async function listenForMiners(
     if (socket.destroyed) return
     if (out !== '') socket.write(out)
     if (socket.writableLength > WRITE_BYTES_MAX) {
-      log.info({ host: socket.remoteAddress }, 'dropped a miner that reads too slowly')
+      log.info({ host: line.connection.wire.host }, 'dropped a miner that reads too slowly')
       socket.destroy()
     } else if (line.isEnding) {
       socket.end()
@@ -140,7 +151,20 @@ export async function listenForMiners(
     for (const server of servers) if (server.listening) server.close()
   }
 
-  const servers = await Promise.all(ports.map(port => listen(port, socket => accept(socket, port))))
+  function tellRefused(): void {
+    const refused = door.takeRefused()
+    if (Object.values(refused).some(count => count > 0)) log.info(refused, 'connections refused')
+  }
+
+  const door = createDoor({ guard, proxies, clock, onEntered: accept })
+  const servers = await Promise.all(
+    ports.map(port => {
+      const { tls } = port
+      const secure = tls && { cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const }
+      return door.open(port, secure ? createSecureContext(secure) : null)
+    }),
+  )
+  const teller = setInterval(tellRefused, TELL_REFUSED_EVERY_MS)
   const timer = setInterval(sessions.tick, TICK_MS)
   return {
     ports: servers.map(portOf),
@@ -155,6 +179,7 @@ export async function listenForMiners(
     },
     stopListening: () => {
       clearInterval(timer)
+      clearInterval(teller)
       stopAccepting()
       for (const { socket } of lines) socket.pause()
     },
@@ -163,19 +188,6 @@ export async function listenForMiners(
       flushAll()
     },
   }
-}
-
-async function listen(
-  { host, port, isShared }: StratumPort,
-  accept: (socket: Socket) => void,
-): Promise<Server> {
-  const keepAlive = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS }
-  const server = createServer({ noDelay: true, ...keepAlive }, accept)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ port, host, reusePort: isShared }, () => resolve())
-  })
-  return server
 }
 
 function portOf(server: Server): number {

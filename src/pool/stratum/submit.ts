@@ -110,7 +110,8 @@ export function recorded(
       if (phase.kind !== 'open') return { session, effects }
       const channel = countAccepted(phase.channel, verdict.difficultyLog2)
       const ladder = session.ladder === GROUND ? GROUND : forgive(session.ladder)
-      return { session: { ...session, phase: { ...phase, channel }, ladder }, effects }
+      const proven = { ...session, phase: { ...phase, channel }, isProven: true, ladder }
+      return { session: proven, effects }
     }
     case 'duplicate':
       return refuse(session, { sessionId, id, worker, refusal: 'duplicate' })

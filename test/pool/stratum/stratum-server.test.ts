@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { blockHash } from '../../../src/lib/ids.ts'
 import { systemRandom } from '../../../src/lib/random.ts'
@@ -7,6 +5,7 @@ import { type Mining, startMining } from '../../../src/pool/mining-server.ts'
 import { type TestDatabase, testDatabase } from '../../support/database.ts'
 import { FIXED_CLOCK, prepare, SILENT, storedHashes } from '../mining-fixtures.ts'
 import { ALL_BLOCKS, RULE, templateOf } from './fixtures.ts'
+import { connectMiner, type Message, type WireMiner } from './wire-miner.ts'
 
 let database: TestDatabase
 let account: Awaited<ReturnType<typeof prepare>>
@@ -49,60 +48,9 @@ const start = () =>
     shareWaitMaxMs: 10_000,
   })
 
-type Message = { readonly [key: string]: unknown }
+const miner = () => connectMiner({ port: mining.ports[0] ?? 0 })
 
-/** A miner with a real socket. */
-async function miner() {
-  const socket = connect(mining.ports[0] ?? 0, '127.0.0.1')
-  await once(socket, 'connect')
-  const messages: Message[] = []
-  const waiting = new Set<() => void>()
-  let text = ''
-  let isClosed = false
-  const look = () => {
-    for (const each of waiting) each()
-  }
-  socket.on('data', chunk => {
-    const lines = (text + chunk.toString()).split('\n')
-    text = lines.pop() ?? ''
-    for (const line of lines) messages.push(JSON.parse(line))
-    look()
-  })
-  socket.on('error', () => {})
-  socket.on('close', () => {
-    isClosed = true
-    look()
-  })
-  const until = <T>(found: () => T | undefined | false) =>
-    new Promise<T>((resolve, reject) => {
-      const check = () => {
-        const value = found()
-        if (value === undefined || value === false) {
-          if (isClosed) reject(new Error('closed'))
-          return
-        }
-        waiting.delete(check)
-        resolve(value)
-      }
-      waiting.add(check)
-      check()
-    })
-  return {
-    socket,
-    messages,
-    send: (message: object | string) =>
-      socket.write(`${typeof message === 'string' ? message : JSON.stringify(message)}\n`),
-    reply: (id: unknown) =>
-      until(() => messages.find(each => each['id'] === id && !each['method'])),
-    notified: (count = 1) =>
-      until(() => messages.filter(each => each['method'] === 'mining.notify')[count - 1]),
-    closed: () => until(() => isClosed),
-  }
-}
-
-type Miner = Awaited<ReturnType<typeof miner>>
-
-async function working(params: unknown[] = []): Promise<Miner> {
+async function working(params: unknown[] = []): Promise<WireMiner> {
   const it = await miner()
   it.send({ id: 1, method: 'mining.subscribe', params })
   it.send({ id: 2, method: 'mining.authorize', params: ['w', 'x'] })
@@ -186,11 +134,11 @@ describe('a miner', () => {
 })
 
 describe('a session', () => {
-  const tokenOf = (it: Miner) => {
+  const tokenOf = (it: WireMiner) => {
     const result = it.messages.find(each => each['id'] === 1)?.['result']
     return JSON.parse(JSON.stringify(result))[0][1][1]
   }
-  const extranonceOf = (it: Miner) => {
+  const extranonceOf = (it: WireMiner) => {
     const result = it.messages.find(each => each['id'] === 1)?.['result']
     return JSON.parse(JSON.stringify(result))[1]
   }
