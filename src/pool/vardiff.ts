@@ -67,8 +67,23 @@ export function clampLog2(log2: number, rule: VardiffRule): number {
   return Math.min(Math.max(log2, rule.minLog2), rule.maxLog2)
 }
 
+/** A wish is met by up to so much more; markets take a difficulty for theirs within a half of it. */
+const WISH_EXCEEDED_MAX = 1.5
+
 /**
- * A wish rounded up to a power of two, so that what we enforce is never easier than asked.
+ * A wish for a difficulty, rounded up to a power of two, or down where that would be more than half
+ * again as hard.
+ *
+ * @returns its exponent, within the range above; null for what is no positive number
+ */
+export function log2Near(difficulty: number): number | null {
+  const log2 = log2AtLeast(difficulty)
+  if (log2 === null || log2 === DIFFICULTY_LOG2_MIN) return log2
+  return 2 ** log2 > difficulty * WISH_EXCEEDED_MAX ? log2 - 1 : log2
+}
+
+/**
+ * A least difficulty rounded up to a power of two, so that what we enforce is never easier than asked.
  *
  * @param difficulty as miners write it: 1 is a target of 0xffff · 2^208
  * @returns the smallest k with 2^k ≥ difficulty, within the range above; null for what is no

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { unixMs } from '../../src/lib/ids.ts'
-import { judgePace, log2AtLeast, startVardiff, type VardiffRule } from '../../src/pool/vardiff.ts'
+import {
+  judgePace,
+  log2AtLeast,
+  log2Near,
+  startVardiff,
+  type VardiffRule,
+} from '../../src/pool/vardiff.ts'
 
 const RULE: VardiffRule = { minLog2: -10, maxLog2: 40, startLog2: 0, secondsPerShare: 5 }
 const T0 = unixMs(1_000_000)
@@ -87,4 +93,18 @@ describe('a wish is rounded up to a power of two', () => {
     [Number.NaN, null],
   ]
   for (const [wish, log2] of table) test(`${wish}`, () => expect(log2AtLeast(wish)).toBe(log2))
+})
+
+test('a wish is met within half of it, and from above where that is possible', () => {
+  const wishes = fc.double({ min: 2 ** -32, max: 2 ** 64, noNaN: true })
+  fc.assert(
+    fc.property(wishes, wish => {
+      const met = 2 ** (log2Near(wish) ?? Number.NaN)
+      expect(Math.abs(met - wish)).toBeLessThanOrEqual(wish / 2)
+      const above = 2 ** (log2AtLeast(wish) ?? Number.NaN)
+      if (above <= wish * 1.5) expect(met).toBe(above)
+    }),
+  )
+  expect([0, -1, Number.NaN].map(log2Near)).toEqual([null, null, null])
+  expect(log2Near(2 ** -40)).toBe(-32)
 })

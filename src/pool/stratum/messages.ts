@@ -3,7 +3,7 @@ import type { RejectReason } from '../../statement/index.ts'
 import { EXTRANONCE2_BYTES } from '../coinbase.ts'
 import { log2AtLeastAsHard } from '../share-target.ts'
 import { isObject, type JsonObject, ownValue, parseJson } from './json.ts'
-import { readDifficulty, readPassword } from './password.ts'
+import { readMinimum, readPassword, readWish } from './password.ts'
 import { ERROR_CODES, type RequestId, type StratumError } from './replies.ts'
 
 /** A longer line is answered with an error, and the connection ends: nobody needs a tenth of it. */
@@ -127,7 +127,7 @@ function readMethod(id: RequestId, method: string, params: readonly unknown[]): 
     case 'mining.configure':
       return readConfigure(id, params)
     case 'mining.suggest_difficulty':
-      return readSuggestion(id, readDifficulty(params[0]))
+      return readSuggestion(id, readWish(params[0]))
     case 'mining.suggest_target':
       return readSuggestion(id, wishFromTarget(params[0]))
     case 'mining.extranonce.subscribe':
@@ -204,7 +204,7 @@ function readConfigure(id: RequestId, params: readonly unknown[]): Request {
   const wishes: ConfigureWishes = {
     extensions,
     versionMask: isHex(mask, 1, 8) ? Number.parseInt(mask, 16) : null,
-    minimumLog2: readDifficulty(ownValue(given, 'minimum-difficulty.value')),
+    minimumLog2: readMinimum(ownValue(given, 'minimum-difficulty.value')),
   }
   return { kind: 'configure', id, wishes }
 }

@@ -152,7 +152,9 @@ describe('wishes', () => {
   const wishes: [string, number | null, number | null][] = [
     ['d=1024', 10, null],
     ['x,diff=1000', 10, null],
-    ['d=0.3;m=solo', -1, null],
+    ['d=0.3;m=solo', -2, null],
+    ['d=0.4;m=solo', -1, null],
+    ['d=600,md=600', 9, 10],
     ['x,md=16', null, 4],
     ['d=1024,md=512', 10, 9],
     ['d=nothing,diff=8', 3, null],
