@@ -1,6 +1,9 @@
 import type { AccountId, SessionId } from '../../lib/ids.ts'
+import type { Log } from '../../lib/log.ts'
+import type { SessionStore } from '../session-store.ts'
+import { ANOTHER_PAYEE } from './handshake.ts'
 import { GROUND } from './ladder.ts'
-import type { Session } from './session-state.ts'
+import type { AuthorizeAnswer, Session } from './session-state.ts'
 
 /** Who a username is: asked of the room that knows payees. */
 export type Authorize = (
@@ -10,6 +13,29 @@ export type Authorize = (
   | { readonly kind: 'authorized'; readonly accountId: AccountId; readonly worker: string }
   | { readonly kind: 'refused'; readonly reason: string }
 >
+
+/** Asks who a name is, and binds the session to its account; what does not answer is no refusal. */
+export async function answerAuthorize(
+  deps: {
+    readonly authorize: Authorize
+    readonly sessions: Pick<SessionStore, 'bind'>
+    readonly log: Log
+  },
+  scheme: string,
+  { username, sessionId }: { readonly username: string; readonly sessionId: SessionId },
+): Promise<AuthorizeAnswer> {
+  try {
+    const who = await deps.authorize(username, scheme)
+    if (who.kind === 'refused') return who
+    const { accountId, worker: workerName } = who
+    const binding = await deps.sessions.bind({ sessionId, accountId, workerName })
+    if (binding.kind === 'another payee') return { kind: 'refused', reason: ANOTHER_PAYEE }
+    return { kind: 'authorized', worker: binding.worker }
+  } catch (error) {
+    deps.log.warn({ error: String(error) }, 'a worker could not be authorized')
+    return { kind: 'unavailable' }
+  }
+}
 
 /** One end of a connection, as sessions see it. */
 export type Wire = {

@@ -85,10 +85,10 @@ export function authorize(session: Session, request: RequestOf<'authorize'>): St
   const { id, username, wishLog2: wish } = request
   if (phase.kind !== 'open') return fail(session, id, ERROR_CODES.notSubscribed, 'subscribe first')
   if (session.workers.has(username)) return { session, effects: [isTrue(id)] }
-  if (session.workers.size + session.authorizing >= WORKERS_MAX)
+  if (session.workers.size + session.authorizing.length >= WORKERS_MAX)
     return fail(session, id, ERROR_CODES.unauthorized, 'too many workers on one connection')
   const { sessionId } = phase.channel
-  const asking = { ...session, authorizing: session.authorizing + 1 }
+  const asking = { ...session, authorizing: [...session.authorizing, username] }
   return {
     session: raiseMinimum(asking, request.minimumLog2),
     effects: [{ kind: 'authorize', sessionId, requestId: id, username, wishLog2: wish }],
@@ -98,7 +98,8 @@ export function authorize(session: Session, request: RequestOf<'authorize'>): St
 /** Who the name is, or why nobody. A second payee on a connection is refused. */
 export function authorized(session: Session, event: Answered, now: UnixMs): Step {
   const { requestId: id, username, answer } = event
-  const next = { ...session, authorizing: session.authorizing - 1 }
+  const { authorizing } = session
+  const next = { ...session, authorizing: authorizing.toSpliced(authorizing.indexOf(username), 1) }
   switch (answer.kind) {
     case 'refused':
       return fail(next, id, ERROR_CODES.unauthorized, answer.reason)

@@ -10,14 +10,19 @@ import type { SessionStore } from '../session-store.ts'
 import type { CheckShares } from '../share.ts'
 import type { ShareStore } from '../share-store.ts'
 import type { VardiffRule } from '../vardiff.ts'
-import { type Authorize, type Connection, hasGoodNeighbour, type Wire } from './connection.ts'
+import {
+  type Authorize,
+  answerAuthorize,
+  type Connection,
+  hasGoodNeighbour,
+  type Wire,
+} from './connection.ts'
 import { type BlockNode, recordingOf, submitToAll } from './found-block.ts'
-import { ANOTHER_PAYEE } from './handshake.ts'
 import { parseRequest, type Request } from './messages.ts'
 import { createNotifyLines } from './notify-lines.ts'
 import { lineOf } from './replies.ts'
 import { newSession, step } from './session.ts'
-import type { AuthorizeAnswer, Effect, PendingShare, SessionEvent } from './session-state.ts'
+import type { Effect, PendingShare, SessionEvent } from './session-state.ts'
 import { readSubmitLine } from './submit-line.ts'
 
 /** Closed sessions are written, and live ones marked, this often. */
@@ -112,6 +117,9 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
       case 'record':
         record(connection, effect)
         break
+      case 'forget':
+        forget(effect)
+        break
       case 'count reject': {
         const { sessionId, worker, reason } = effect
         shares.countReject({ sessionId, ...worker, reason })
@@ -121,7 +129,7 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
         void saveSteps(connection, effect)
         break
       case 'name agent':
-        // A name for logs and pages: one that is lost is worth no second try.
+        // One that is lost is worth no second try.
         void sessions.nameAgent(effect.sessionId, effect.agent).catch(() => {})
         break
       case 'strike':
@@ -165,25 +173,8 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
 
   async function authorize(connection: Connection, effect: EffectOf<'authorize'>): Promise<void> {
     const { requestId, username, wishLog2 } = effect
-    const answer = await answerAuthorize(connection.scheme, effect)
+    const answer = await answerAuthorize(deps, connection.scheme, effect)
     apply(connection, { kind: 'authorize answered', requestId, username, wishLog2, answer })
-  }
-
-  async function answerAuthorize(
-    scheme: string,
-    { username, sessionId }: EffectOf<'authorize'>,
-  ): Promise<AuthorizeAnswer> {
-    try {
-      const who = await deps.authorize(username, scheme)
-      if (who.kind === 'refused') return who
-      const { accountId, worker: workerName } = who
-      const binding = await sessions.bind({ sessionId, accountId, workerName })
-      if (binding.kind === 'another payee') return { kind: 'refused', reason: ANOTHER_PAYEE }
-      return { kind: 'authorized', worker: binding.worker }
-    } catch (error) {
-      log.warn({ error: String(error) }, 'a worker could not be authorized')
-      return { kind: 'unavailable' }
-    }
   }
 
   function checkAll(): void {
@@ -221,11 +212,14 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     apply(connection, { kind: 'block answered', pending, verdict, answers })
   }
 
+  function forget({ pending, verdict }: EffectOf<'forget'>): void {
+    deps.duplicates.remove(pending.candidate.job.template.height, verdict.proof.hash)
+  }
+
   function record(connection: Connection, effect: EffectOf<'record'>): void {
     const { pending, verdict } = effect
-    const { height } = pending.candidate.job.template
     shares.record(recordingOf(effect, connection.scheme, clock), outcome => {
-      if (outcome === 'unavailable') deps.duplicates.remove(height, verdict.proof.hash)
+      if (outcome === 'unavailable') forget({ kind: 'forget', pending, verdict })
       apply(connection, { kind: 'recorded', pending, verdict, outcome })
     })
   }

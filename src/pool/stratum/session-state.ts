@@ -29,7 +29,9 @@ export type Session = {
   readonly accountId: AccountId | null
   readonly workers: ReadonlyMap<string, Worker>
   /** Names sent to be authorized and not answered yet. */
-  readonly authorizing: number
+  readonly authorizing: readonly string[]
+  /** Accepted shares of theirs, which are recorded once it is known for whom. */
+  readonly early: readonly EarlyShare[]
   /** Names that were refused, of the whole connection. */
   readonly refusedNames: number
   readonly linesUnauthorized: number
@@ -73,8 +75,17 @@ export type PendingShare = {
   readonly requestId: RequestId
   /** Null where the name is not authorized: then it is only looked at as a possible block. */
   readonly worker: Worker | null
+  /** The name, where it was asked for and not answered yet. */
+  readonly awaits: string | null
   readonly candidate: Candidate
   readonly receivedAt: UnixMs
+}
+
+/** A share that was submitted, and is accepted, before its worker is known. */
+export type EarlyShare = {
+  readonly pending: PendingShare
+  readonly verdict: Extract<ShareVerdict, { kind: 'accepted' }>
+  readonly answers: readonly NodeAnswer[]
 }
 
 /** What one node said of a block. */
@@ -162,6 +173,12 @@ export type Effect =
       readonly pending: PendingShare
       readonly verdict: ShareVerdict
       readonly answers: readonly NodeAnswer[]
+    }
+  /** It was accepted and never recorded: sent again, it is no duplicate. */
+  | {
+      readonly kind: 'forget'
+      readonly pending: PendingShare
+      readonly verdict: ShareVerdict
     }
   | {
       readonly kind: 'count reject'

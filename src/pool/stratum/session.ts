@@ -17,7 +17,7 @@ import { LINE_BYTES_MAX, type Request } from './messages.ts'
 import { offerJob, withChannel } from './offer.ts'
 import { ERROR_CODES, PING_ID, VERSION_ID } from './replies.ts'
 import type { Phase, Session, SessionEvent, Step, World } from './session-state.ts'
-import { badSubmit, recorded, settle, submit, verdictReached } from './submit.ts'
+import { badSubmit, recorded, settle, settleEarly, submit, verdictReached } from './submit.ts'
 import { tick } from './tick.ts'
 
 /** Requests that wait for a lease; real clients send three. More end the connection. */
@@ -41,7 +41,8 @@ export function newSession(rule: VardiffRule, job: Job | null, now: UnixMs): Ses
     job,
     accountId: null,
     workers: new Map(),
-    authorizing: 0,
+    authorizing: [],
+    early: [],
     refusedNames: 0,
     linesUnauthorized: 0,
     gibberishLines: 0,
@@ -209,7 +210,8 @@ function authorizeAnswered(
   event: Extract<SessionEvent, { kind: 'authorize answered' }>,
   now: UnixMs,
 ): Step {
-  const step = countRefused(authorized(session, event, now), event)
+  const answered = countRefused(authorized(session, event, now), event)
+  const step = settleEarly(answered, event.username)
   const isFirst = session.workers.size === 0 && step.session.workers.size > 0
   if (!isFirst || step.session.phase.kind !== 'open') return step
   // The time without a worker was no sign of a slow miner.

@@ -8,6 +8,7 @@ import type { Request, Submission } from './messages.ts'
 import { ERROR_CODES, type ErrorCode, type RequestId, type StratumError } from './replies.ts'
 import type {
   CommitOutcome,
+  EarlyShare,
   Effect,
   NodeAnswer,
   PendingShare,
@@ -21,6 +22,9 @@ export const ROLLABLE_BITS = versionMask(0)
 /** How far ahead of its job a share's time may be. Source: Bitcoin Core, MAX_FUTURE_BLOCK_TIME. */
 const TIME_AHEAD_MAX_S = 7200
 
+/** Shares of one connection that wait for their worker's name; one more is refused. */
+const EARLY_MAX = 64
+
 type SubmitRequest = Extract<Request, { kind: 'submit' }>
 type BadSubmitRequest = Extract<Request, { kind: 'bad submit' }>
 
@@ -29,10 +33,14 @@ export function submit(session: Session, request: SubmitRequest, world: World): 
   assert(session.phase.kind === 'open', 'a submission is judged in an open session')
   const { channel } = session.phase
   const { id, submission } = request
-  const worker = session.workers.get(request.username) ?? null
+  const { username } = request
+  const worker = session.workers.get(username) ?? null
+  // Some firmware mines on without waiting for the answer to its authorize.
+  const awaits = worker === null && session.authorizing.includes(username) ? username : null
+  const isUnknown = worker === null && awaits === null
   const found = world.findJob(submission.jobName, world.now)
   if (found.kind === 'unknown') {
-    const refusal = worker === null ? 'unauthorized' : 'unknown-job'
+    const refusal = isUnknown ? 'unauthorized' : 'unknown-job'
     return refuse(session, { sessionId: channel.sessionId, id, worker, refusal })
   }
   const { job } = found
@@ -46,14 +54,14 @@ export function submit(session: Session, request: SubmitRequest, world: World): 
     version,
     difficultyLog2: jobDifficulty(channel, job),
     refusal: firstOf(
-      worker === null && 'unauthorized',
+      isUnknown && 'unauthorized',
       found.kind === 'stale' && 'stale',
       !isAllowed && 'bad-version',
       !isTimely(submission.ntime, job, world) && 'bad-time',
     ),
   }
   const { sessionId } = channel
-  const pending = { sessionId, requestId: id, worker, candidate, receivedAt: world.now }
+  const pending = { sessionId, requestId: id, worker, awaits, candidate, receivedAt: world.now }
   return { session, effects: [{ kind: 'check', pending }] }
 }
 
@@ -85,12 +93,42 @@ export function settle(
   verdict: ShareVerdict,
   answers: readonly NodeAnswer[],
 ): Step {
+  if (verdict.kind === 'accepted' && pending.awaits !== null)
+    return settleAwaiting(session, { pending, verdict, answers }, pending.awaits)
   const { accountId } = session
   const record: Effect = { kind: 'record', accountId, pending, verdict, answers }
   if (verdict.kind === 'accepted') return { session, effects: [record] }
   const { sessionId, requestId: id, worker } = pending
   const refused = refuse(session, { sessionId, id, worker, refusal: verdict.refusal })
   return verdict.proof.isBlock ? { ...refused, effects: [record, ...refused.effects] } : refused
+}
+
+/** A share whose worker was not known when it came: it waits, is recorded, or is refused. */
+function settleAwaiting(session: Session, early: EarlyShare, name: string): Step {
+  const { verdict, answers } = early
+  const worker = session.workers.get(name) ?? null
+  const pending = { ...early.pending, worker, awaits: null }
+  if (worker !== null) return settle(session, pending, verdict, answers)
+  const mayWait = session.authorizing.includes(name) && session.early.length < EARLY_MAX
+  if (mayWait) return { session: { ...session, early: [...session.early, early] }, effects: [] }
+  const { proof } = verdict
+  const refused = { kind: 'rejected', proof, refusal: 'unauthorized' } as const
+  const settled = settle(session, pending, refused, answers)
+  return { ...settled, effects: [{ kind: 'forget', pending, verdict }, ...settled.effects] }
+}
+
+/** A name is answered: what waited for it goes on, in its order. */
+export function settleEarly(step: Step, name: string): Step {
+  const due = step.session.early.filter(({ pending }) => pending.awaits === name)
+  if (due.length === 0) return step
+  const early = step.session.early.filter(share => !due.includes(share))
+  let { session, effects }: Step = { ...step, session: { ...step.session, early } }
+  for (const { pending, verdict, answers } of due) {
+    const settled = settle(session, pending, verdict, answers)
+    session = settled.session
+    effects = [...effects, ...settled.effects]
+  }
+  return { session, effects }
 }
 
 /** The share is on disk, or will not be: only now is it answered. */

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { blockHash, unixMs } from '../../../src/lib/ids.ts'
 import { createDuplicates } from '../../../src/pool/duplicates.ts'
 import { type CheckShares, createShareCheck } from '../../../src/pool/share.ts'
+import type { AuthorizeAnswer } from '../../../src/pool/stratum/session-state.ts'
 import {
   ALL_BLOCKS,
   codeOf,
@@ -16,6 +17,7 @@ import {
   talk,
   templateOf,
   through,
+  WORKER,
 } from './fixtures.ts'
 
 let check: CheckShares
@@ -89,6 +91,86 @@ describe('a share', () => {
     const effects = it.say(submitLine({ nonce: '00000077' }))
     it.feed({ kind: 'closed' })
     expect(kinds(through(it, check, effects))).toContain('record')
+  })
+})
+
+describe('a share that comes before its worker is known', () => {
+  const early = (template = templateOf()) => {
+    const it = talk({ job: jobOf(1n, template) })
+    it.say({ id: 1, method: 'mining.subscribe', params: ['test/1'] })
+    it.feed({ kind: 'opened', lease: LEASE })
+    it.say({ id: 2, method: 'mining.authorize', params: ['w', 'x'] })
+    const answer = (given: AuthorizeAnswer) =>
+      it.feed({
+        ...{ kind: 'authorize answered', requestId: 2, username: 'w', wishLog2: null },
+        answer: given,
+      })
+    return {
+      it,
+      submit: (nonce = '1') => through(it, check, it.say(submitLine({ nonce }))),
+      welcome: () => through(it, check, answer({ kind: 'authorized', worker: WORKER })),
+      refuse: () => answer({ kind: 'refused', reason: 'no such address' }),
+    }
+  }
+  test('waits for it, and is answered after it', async () => {
+    await fresh()
+    const { submit, welcome } = early()
+    expect(submit('1')).toEqual([])
+    expect(submit('2')).toEqual([])
+    const effects = welcome()
+    expect(effects.filter(({ kind }) => kind === 'record')).toMatchObject([
+      { pending: { worker: WORKER, candidate: { nonce: 1 } } },
+      { pending: { worker: WORKER, candidate: { nonce: 2 } } },
+    ])
+    expect(sent(effects)).toMatchObject([
+      { id: 2, result: true },
+      { id: 4, result: true },
+      { id: 4, result: true },
+    ])
+  })
+  test('is refused with it, and may be sent again', async () => {
+    await fresh()
+    const { submit, refuse } = early()
+    submit()
+    const effects = refuse()
+    expect(sent(effects).map(({ id }) => id)).toEqual([2, 4])
+    expect(codeOf(effects)).toBe(24)
+    expect(kinds(effects)).toEqual(['send', 'forget', 'send'])
+  })
+  test('is submitted at once where it is a block, and recorded with its worker', async () => {
+    await fresh()
+    const { it, submit, welcome } = early(templateOf({ target: ALL_BLOCKS }))
+    const [effect] = submit()
+    if (effect?.kind !== 'submit block') throw new Error('not submitted')
+    const answers = [{ node: 'a', accepted: true, text: 'accepted' }]
+    expect(it.feed({ ...effect, kind: 'block answered', answers })).toEqual([])
+    expect(welcome().find(({ kind }) => kind === 'record')).toMatchObject({
+      answers,
+      pending: { worker: WORKER },
+    })
+  })
+  test('is recorded as a block alone where the worker is refused', async () => {
+    await fresh()
+    const { it, submit, refuse } = early(templateOf({ target: ALL_BLOCKS }))
+    const [effect] = submit()
+    if (effect?.kind !== 'submit block') throw new Error('not submitted')
+    it.feed({ ...effect, kind: 'block answered', answers: [] })
+    expect(refuse().find(({ kind }) => kind === 'record')).toMatchObject({
+      verdict: { kind: 'rejected', refusal: 'unauthorized' },
+    })
+  })
+  test('waits among sixty-four others at most', async () => {
+    await fresh()
+    const { submit } = early()
+    for (let i = 1; i <= 64; i++) expect(submit(i.toString(16))).toEqual([])
+    expect(codeOf(submit('ffff'))).toBe(24)
+  })
+  test('is answered where the worker is known before the hash', async () => {
+    await fresh()
+    const { it, welcome } = early()
+    const effects = it.say(submitLine({ nonce: '1' }))
+    welcome()
+    expect(sent(through(it, check, effects))).toMatchObject([{ id: 4, result: true }])
   })
 })
 
