@@ -3,6 +3,7 @@ import { benchCommand } from './commands/bench.ts'
 import { checkConfigCommand } from './commands/check-config.ts'
 import type { Command } from './commands/command.ts'
 import { demoCommand } from './commands/demo.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { signerCommand } from './commands/signer.ts'
 import { startCommand } from './commands/start.ts'
@@ -22,6 +23,7 @@ const COMMANDS: readonly Command[] = [
   treasuryCommand,
   signerCommand,
   thunderCommand,
+  doctorCommand,
   benchCommand,
 ]
 

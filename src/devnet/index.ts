@@ -9,6 +9,15 @@ export { type DemoOperators, joinOperators } from './demo-operators.ts'
 export { type DemoPool, startDemoPool } from './demo-pool.ts'
 export { type Devnet, startDevnet } from './devnet.ts'
 export { type DevnetSidechain, startDevnetSidechain } from './devnet-sidechain.ts'
+export { FIRMWARES } from './firmware/all.ts'
+export {
+  type Firmware,
+  type FirmwareReport,
+  isGreen,
+  playFirmware,
+  type StepOutcome,
+} from './firmware/firmware.ts'
+export type { RigTarget } from './firmware/rig.ts'
 export { type HardeningProxy, startHardeningProxy } from './hardening-proxy.ts'
 export { type Miner, type MinerEvent, type MinerOptions, startMiner } from './miner.ts'
 export {
