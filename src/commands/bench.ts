@@ -18,6 +18,8 @@ const MEASUREMENTS = [
   'audit',
   'planning',
   'faults',
+  'fuzz',
+  'churn',
 ] as const
 
 /** What miners feel: these by one name. */
