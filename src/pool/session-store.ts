@@ -2,7 +2,14 @@ import { type Kysely, sql } from 'kysely'
 import { z } from 'zod'
 import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
-import { accountId, type SessionId, sessionId, type UnixMs, unixMs } from '../lib/ids.ts'
+import {
+  type AccountId,
+  accountId,
+  type SessionId,
+  sessionId,
+  type UnixMs,
+  unixMs,
+} from '../lib/ids.ts'
 import { inBatches } from '../lib/in-batches.ts'
 import type { Random } from '../lib/random.ts'
 import type { Clock } from '../lib/time.ts'
@@ -27,6 +34,8 @@ export type OpenRequest = {
   readonly agent: string
   readonly resumeToken: Uint8Array | null
   readonly startLog2: number
+  /** Whose the session is, where that is known already. */
+  readonly accountId: AccountId | null
 }
 
 /** Sessions on disk. Each function rejects when the database does not answer. */
@@ -119,7 +128,7 @@ async function insertLeases(opening: Opening, requests: readonly OpenRequest[]):
   }
   const { rows } = await sql<{ id: bigint; resume_token: Buffer }>`
     insert into sessions (resume_token, extranonce1, scheme, host, port, agent, difficulties,
-                          opened_ms, last_seen_ms)
+                          account_id, opened_ms, last_seen_ms)
     select *, ${now}::bigint, ${now}::bigint
       from unnest(${leases.map(({ resumeToken }) => Buffer.from(resumeToken))}::bytea[],
                   ${leases.map(({ extranonce1 }) => Buffer.from(extranonce1))}::bytea[],
@@ -127,14 +136,15 @@ async function insertLeases(opening: Opening, requests: readonly OpenRequest[]):
                   ${leases.map(({ host }) => host)}::text[],
                   ${leases.map(({ port }) => port)}::integer[],
                   ${leases.map(({ agent }) => agent)}::text[],
-                  ${leases.map(({ startLog2 }) => stepsText(firstStep(startLog2)))}::jsonb[])
+                  ${leases.map(({ startLog2 }) => stepsText(firstStep(startLog2)))}::jsonb[],
+                  ${leases.map(lease => lease.accountId)}::bigint[])
     returning id, resume_token`.execute(db)
   const ids = new Map(rows.map(row => [row.resume_token.toString('hex'), row.id]))
-  return leases.map(({ resumeToken, extranonce1, startLog2 }) => {
+  return leases.map(({ resumeToken, extranonce1, startLog2, accountId: account }) => {
     const id = ids.get(Buffer.from(resumeToken).toString('hex'))
     assert(id !== undefined, 'each lease inserted comes back')
     const steps = firstStep(startLog2)
-    return { sessionId: sessionId(id), resumeToken, extranonce1, steps, accountId: null }
+    return { sessionId: sessionId(id), resumeToken, extranonce1, steps, accountId: account }
   })
 }
 

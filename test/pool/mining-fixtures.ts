@@ -38,6 +38,7 @@ export async function prepare({ db, ownerDb }: Pick<TestDatabase, 'db' | 'ownerD
 
 export const openRequest = (resumeToken: Uint8Array | null = null, scheme = 'pplns') => ({
   ...{ scheme, host: '127.0.0.1', port: 4000, agent: 'test/1', resumeToken, startLog2: -8 },
+  accountId: null,
 })
 
 export async function openEpoch(db: TestDatabase['ownerDb'], id: bigint): Promise<void> {

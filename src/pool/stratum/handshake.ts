@@ -2,7 +2,7 @@ import type { UnixMs } from '../../lib/ids.ts'
 import { EXTRANONCE2_BYTES } from '../coinbase.ts'
 import { clampLog2 } from '../vardiff.ts'
 import { openChannel, wishLog2 } from './channel.ts'
-import { fail, isTrue } from './effects.ts'
+import { fail, hangUp, isTrue } from './effects.ts'
 import type { Request } from './messages.ts'
 import { offerJob, withChannel } from './offer.ts'
 import { ERROR_CODES, maskText, type Reply, type RequestId } from './replies.ts'
@@ -34,7 +34,9 @@ export function configure(
       next = raiseMinimum(next, wishes.minimumLog2)
       results.push([name, true])
     } else {
-      results.push([name, name === 'subscribe-extranonce' || name === 'info'])
+      const isExtranonce = name === 'subscribe-extranonce'
+      next = { ...next, takesExtranonce: next.takesExtranonce || isExtranonce }
+      results.push([name, isExtranonce || name === 'info'])
     }
   }
   const raised = wishDifficulty(next, next.rule.startLog2, now, 'at least')
@@ -60,7 +62,7 @@ export function subscribe(session: Session, request: RequestOf<'subscribe'>): St
   const startLog2 = clampLog2(session.rule.startLog2, session.rule)
   return {
     session: { ...session, agent, phase: { kind: 'opening', requestId: request.id, waiting: [] } },
-    effects: [{ kind: 'open', agent, resumeToken, startLog2 }],
+    effects: [{ kind: 'open', agent, resumeToken, startLog2, accountId: null }],
   }
 }
 
@@ -71,12 +73,25 @@ export function subscribe(session: Session, request: RequestOf<'subscribe'>): St
 export function opened(session: Session, id: RequestId, lease: Lease, now: UnixMs): Step {
   const channel = openChannel(lease, now)
   const { resumeToken, accountId } = lease
-  const phase = { kind: 'open', channel, resumeToken } as const
+  const phase = { kind: 'open', channel, resumeToken, next: null, former: null } as const
   const open: Session = { ...session, phase, accountId }
   const first = subscribed(id, resumeToken, lease.extranonce1)
   if (open.job === null) return { session: open, effects: [first] }
   const offered = offerJob(open, open.job, true, now)
   return { ...offered, effects: [first, ...offered.effects] }
+}
+
+/**
+ * Two connections must not work in one extranonce1. The one before gets another, where its client
+ * can be told, and else it ends: most likely nobody is there any more.
+ */
+export function leaseTaken(session: Session): Step {
+  const { phase, agent, accountId } = session
+  const stay: Step = { session, effects: [] }
+  if (phase.kind !== 'open' || !session.takesExtranonce)
+    return hangUp(stay, 'its session goes on elsewhere')
+  const startLog2 = phase.channel.steps.at(-1)?.log2 ?? session.rule.startLog2
+  return { session, effects: [{ kind: 'open', agent, resumeToken: null, startLog2, accountId }] }
 }
 
 /** Asks who the name is. The answer may take a while; others may be asked for meanwhile. */

@@ -1,7 +1,11 @@
 import type { UnixMs } from '../../lib/ids.ts'
+import { EXTRANONCE2_BYTES } from '../coinbase.ts'
 import type { Job } from '../job.ts'
-import { type Channel, stepsToSave, takeJob } from './channel.ts'
-import type { Effect, Session, Step } from './session-state.ts'
+import { type Channel, openChannel, stepsToSave, takeJob } from './channel.ts'
+import { send } from './effects.ts'
+import type { Effect, Phase, Session, Step } from './session-state.ts'
+
+type OpenPhase = Extract<Phase, { kind: 'open' }>
 
 /**
  * Hands a job to an open session, and before it what the miner must know to work on it: firmware
@@ -10,12 +14,12 @@ import type { Effect, Session, Step } from './session-state.ts'
  * @param cleanJobs true drops what the miner has
  */
 export function offerJob(session: Session, job: Job, cleanJobs: boolean, now: UnixMs): Step {
-  const { phase } = session
-  if (phase.kind !== 'open') return { session: { ...session, job }, effects: [] }
+  if (session.phase.kind !== 'open') return { session: { ...session, job }, effects: [] }
   const { isToldAgain } = session
+  const { phase, extranonce } = withNextLease(session.phase, job, now)
   const told = isToldAgain ? { ...phase.channel, announcedLog2: null } : phase.channel
   const taken = takeJob(told, job, now)
-  const effects: Effect[] = []
+  const effects: Effect[] = [...extranonce]
   const mask = session.versionMask & job.versionMask
   if (session.announcedMask !== null && (session.announcedMask !== mask || isToldAgain))
     effects.push({ kind: 'send', reply: { kind: 'set version mask', mask } })
@@ -33,6 +37,31 @@ export function offerJob(session: Session, job: Job, cleanJobs: boolean, now: Un
     session: { ...session, job, announcedMask, isToldAgain: false, phase: open },
     effects,
   }
+}
+
+/** A new lease begins with a job; shares on jobs before it stay with the lease before. */
+function withNextLease(
+  phase: OpenPhase,
+  job: Job,
+  now: UnixMs,
+): { readonly phase: OpenPhase; readonly extranonce: readonly Effect[] } {
+  const { next, channel } = phase
+  if (next === null) return { phase, extranonce: [] }
+  const { extranonce1, resumeToken } = next
+  return {
+    phase: {
+      ...{ kind: 'open', channel: openChannel(next, now), resumeToken, next: null },
+      former: { channel, untilMs: job.createdAt },
+    },
+    extranonce: [
+      send({ kind: 'set extranonce', extranonce1, extranonce2Bytes: EXTRANONCE2_BYTES }),
+    ],
+  }
+}
+
+/** The channel that a job was handed out on. */
+export function channelOf({ channel, former }: OpenPhase, job: Job): Channel {
+  return former !== null && job.createdAt < former.untilMs ? former.channel : channel
 }
 
 /** Puts a changed channel in place; a difficulty that is newly asked for is to be saved. */

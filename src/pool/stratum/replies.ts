@@ -42,6 +42,12 @@ export type Reply<Job> =
   | { readonly kind: 'set difficulty'; readonly difficultyLog2: number }
   | { readonly kind: 'set version mask'; readonly mask: number }
   | { readonly kind: 'notify'; readonly job: Job; readonly cleanJobs: boolean }
+  | {
+      /** In force with the next job. */
+      readonly kind: 'set extranonce'
+      readonly extranonce1: Uint8Array
+      readonly extranonce2Bytes: number
+    }
   | { readonly kind: 'ping' }
   | { readonly kind: 'ask version' }
   /** To the host and port that it is connected to. */
@@ -98,6 +104,10 @@ export function lineOf<Job>(
       return notification('mining.set_version_mask', [maskText(reply.mask)])
     case 'notify':
       return notifyLine(reply.job, reply.cleanJobs)
+    case 'set extranonce': {
+      const params = [toHex(reply.extranonce1), reply.extranonce2Bytes]
+      return notification('mining.set_extranonce', params)
+    }
     case 'ping':
       return line({ id: PING_ID, method: 'mining.ping', params: [] })
     case 'ask version':

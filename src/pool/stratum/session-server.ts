@@ -146,15 +146,15 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
 
   async function open(connection: Connection, effect: EffectOf<'open'>): Promise<void> {
     const { scheme, wire } = connection
-    const { agent, resumeToken, startLog2 } = effect
     const { host, port } = wire
     try {
-      const lease = await sessions.open({ scheme, host, port, agent, resumeToken, startLog2 })
+      const lease = await sessions.open({ ...effect, scheme, host, port })
       const token = toHex(lease.resumeToken)
       takeOver(token)
       if (connections.has(connection)) byToken.set(token, connection)
       else ended.set(lease.sessionId, clock.now())
       connection.lease = { sessionId: lease.sessionId, token }
+      connection.isSuperseded = false
       apply(connection, { kind: 'opened', lease })
     } catch (error) {
       log.warn({ error: String(error) }, 'no lease for a session')
@@ -167,8 +167,7 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     const before = byToken.get(token)
     if (!before) return
     before.isSuperseded = true
-    apply(before, { kind: 'closed' })
-    before.wire.end()
+    apply(before, { kind: 'lease taken' })
   }
 
   async function authorize(connection: Connection, effect: EffectOf<'authorize'>): Promise<void> {

@@ -43,6 +43,8 @@ export type Session = {
   readonly isToldAgain: boolean
   /** As it named itself, or answered when asked; empty when neither. */
   readonly agent: string
+  /** It can be given another extranonce1 within its connection. */
+  readonly takesExtranonce: boolean
   readonly pingedAt: UnixMs | null
   /** It has answered a ping before. */
   readonly answersPings: boolean
@@ -56,7 +58,15 @@ export type Phase =
       readonly requestId: RequestId
       readonly waiting: readonly Request[]
     }
-  | { readonly kind: 'open'; readonly channel: Channel; readonly resumeToken: Uint8Array }
+  | {
+      readonly kind: 'open'
+      readonly channel: Channel
+      readonly resumeToken: Uint8Array
+      /** A new lease, which the next job begins. */
+      readonly next: Lease | null
+      /** The lease before, to which shares on jobs from before that time belong. */
+      readonly former: { readonly channel: Channel; readonly untilMs: UnixMs } | null
+    }
   | { readonly kind: 'closed' }
 
 /** What the store committed for a session: new, or the one that the miner came back to. */
@@ -136,6 +146,8 @@ export type SessionEvent =
       readonly outcome: CommitOutcome
     }
   | { readonly kind: 'step saved'; readonly step: DifficultyStep; readonly ok: boolean }
+  /** Another connection presented its session's token, and has its lease now. */
+  | { readonly kind: 'lease taken' }
   /** This process is about to end, and others go on. */
   | { readonly kind: 'drain' }
   | { readonly kind: 'closed' }
@@ -149,6 +161,8 @@ export type Effect =
       readonly agent: string
       readonly resumeToken: Uint8Array | null
       readonly startLog2: number
+      /** Known where an open session needs another lease. */
+      readonly accountId: AccountId | null
     }
   | {
       readonly kind: 'authorize'

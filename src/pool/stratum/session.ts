@@ -8,6 +8,7 @@ import {
   authorize,
   authorized,
   configure,
+  leaseTaken,
   opened,
   subscribe,
   suggestDifficulty,
@@ -50,6 +51,7 @@ export function newSession(rule: VardiffRule, job: Job | null, now: UnixMs): Ses
     ladder: GROUND,
     isToldAgain: false,
     agent: '',
+    takesExtranonce: false,
     pingedAt: null,
     answersPings: false,
   }
@@ -94,6 +96,8 @@ export function step(session: Session, event: SessionEvent, world: World): Step 
       return changeChannel(session, channel =>
         event.ok ? stepSaved(channel, event.step, now) : stepNotSaved(channel, event.step),
       )
+    case 'lease taken':
+      return leaseTaken(session)
     case 'drain':
       return {
         session,
@@ -136,7 +140,7 @@ function answer(session: Session, request: Request, world: World): Step {
         ? submit(session, request, world)
         : badSubmit(session, request)
     case 'extranonce subscribe':
-      return { session, effects: [isTrue(request.id)] }
+      return { session: { ...session, takesExtranonce: true }, effects: [isTrue(request.id)] }
     case 'get transactions':
       return { session, effects: [send({ kind: 'no transactions', id: request.id })] }
     case 'ping':
@@ -188,6 +192,8 @@ function resumed(
   world: World,
 ): Step {
   const { phase } = session
+  if (phase.kind === 'open')
+    return { session: { ...session, phase: { ...phase, next: event.lease } }, effects: [] }
   if (phase.kind !== 'opening') return { session, effects: [] }
   let { session: next, effects } = opened(session, phase.requestId, event.lease, world.now)
   for (const request of phase.waiting) {
@@ -200,6 +206,7 @@ function resumed(
 
 function notOpened(session: Session): Step {
   const { phase } = session
+  if (phase.kind === 'open') return hangUp({ session, effects: [] }, 'no lease in place of its own')
   if (phase.kind !== 'opening') return { session, effects: [] }
   const text = 'the pool cannot open a session now, try again'
   return hangUp(fail(session, phase.requestId, ERROR_CODES.other, text), 'no lease')

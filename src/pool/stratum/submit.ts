@@ -5,6 +5,7 @@ import { countAccepted, jobDifficulty } from './channel.ts'
 import { hangUpOnAbuse } from './effects.ts'
 import { countRefused, forgive, GROUND, isFlood } from './ladder.ts'
 import type { Request, Submission } from './messages.ts'
+import { channelOf } from './offer.ts'
 import { ERROR_CODES, type ErrorCode, type RequestId, type StratumError } from './replies.ts'
 import type {
   CommitOutcome,
@@ -31,7 +32,7 @@ type BadSubmitRequest = Extract<Request, { kind: 'bad submit' }>
 /** A submission of an open session. Whatever is wrong with it, it is hashed if its job is known. */
 export function submit(session: Session, request: SubmitRequest, world: World): Step {
   assert(session.phase.kind === 'open', 'a submission is judged in an open session')
-  const { channel } = session.phase
+  const { phase } = session
   const { id, submission } = request
   const { username } = request
   const worker = session.workers.get(username) ?? null
@@ -41,9 +42,10 @@ export function submit(session: Session, request: SubmitRequest, world: World): 
   const found = world.findJob(submission.jobName, world.now)
   if (found.kind === 'unknown') {
     const refusal = isUnknown ? 'unauthorized' : 'unknown-job'
-    return refuse(session, { sessionId: channel.sessionId, id, worker, refusal })
+    return refuse(session, { sessionId: phase.channel.sessionId, id, worker, refusal })
   }
   const { job } = found
+  const channel = channelOf(phase, job)
   const { version, isAllowed } = versionOf(submission, job, session.versionMask)
   const candidate: Candidate = {
     job,

@@ -17,8 +17,8 @@ import {
 } from './fixtures.ts'
 
 let check: CheckShares
-beforeAll(async () => {
-  check = await createShareCheck(createDuplicates())
+beforeAll(() => {
+  check = createShareCheck(createDuplicates())
 })
 
 const methods = (effects: readonly Effect[]) => sent(effects).map(each => each['method'])

@@ -150,6 +150,30 @@ describe('a session', () => {
     it.send({ id: 5, method: 'mining.ping' })
     expect(await it.reply(5)).toMatchObject({ result: 'pong' })
   })
+  test('goes on under another extranonce1 where its miner can be told', async () => {
+    const old = await working()
+    old.send({ id: 7, method: 'mining.extranonce.subscribe', params: [] })
+    await old.reply(7)
+    const it = await working(['test', tokenOf(old)])
+    expect(extranonceOf(it)).toBe(extranonceOf(old))
+    const told = () => old.messages.find(each => each['method'] === 'mining.set_extranonce')
+    for (let jobs = 2; told() === undefined; jobs++) {
+      mining.work(templateOf())
+      await old.notified(jobs)
+    }
+    const given = JSON.parse(JSON.stringify(told()?.['params']))
+    expect(given).toEqual([expect.stringMatching(/^[0-9a-f]{8}$/), 8])
+    expect(given[0]).not.toBe(extranonceOf(it))
+    old.send(submitOf(jobOf(old.messages.at(-1) ?? {}), '00000009'))
+    expect(await old.reply('00000009')).toMatchObject({ result: true })
+    const row = await database.ownerDb
+      .selectFrom('sessions')
+      .select(['account_id', 'closed_ms'])
+      .where('extranonce1', '=', Buffer.from(given[0], 'hex'))
+      .orderBy('id', 'desc')
+      .executeTakeFirstOrThrow()
+    expect(row).toEqual({ account_id: account.accountId, closed_ms: null })
+  })
   test('outlives a restart, and a share sent again is the share it was', async () => {
     const it = await working()
     const job = jobOf(await it.notified())
