@@ -7,6 +7,9 @@ import { openDepositStage } from '../test/faults/deposit-stage.ts'
 import { L1_BOUNDARIES } from '../test/faults/l1-boundaries.ts'
 import { complaintsOf, type Debt } from '../test/faults/oracle.ts'
 import { openStage } from '../test/faults/stage.ts'
+import { THUNDER_BOUNDARIES } from '../test/faults/thunder-boundaries.ts'
+import { complaintsOnThunder, strikeThunder } from '../test/faults/thunder-rounds.ts'
+import { openThunderStage, type ThunderMiner } from '../test/faults/thunder-stage.ts'
 import { printMachine, printTable } from './parts/report.ts'
 import { measure } from './parts/scene.ts'
 
@@ -36,9 +39,8 @@ function shuffled<T>(items: readonly T[], next: () => number): T[] {
   return drawn.toSorted((a, b) => a.lot - b.lot).map(({ item }) => item)
 }
 
-const counts = new Map(
-  [...BOUNDARIES, ...DEPOSIT_BOUNDARIES].map(({ name }) => [name, { kills: 0, wrong: 0 }]),
-)
+const ALL_BOUNDARIES = [...BOUNDARIES, ...THUNDER_BOUNDARIES, ...DEPOSIT_BOUNDARIES]
+const counts = new Map(ALL_BOUNDARIES.map(({ name }) => [name, { kills: 0, wrong: 0 }]))
 let failed = 0
 
 function fail(where: string, complaints: readonly string[]): void {
@@ -60,6 +62,19 @@ async function playDeposits(kills: Kill[], keep: (stop: () => Promise<unknown>) 
   keep(stage.remove)
   for (let kill = kills.pop(); kill !== undefined && failed < FAILURES_MAX; kill = kills.pop())
     note(kill.boundary, await strikeDeposit(stage, kill.boundary, 'kill', kill.next))
+}
+
+/** The same of payouts on a simulated Thunder. */
+async function playThunder(kills: Kill[], keep: (stop: () => Promise<unknown>) => void) {
+  const stage = await openThunderStage()
+  keep(stage.remove)
+  const miners: ThunderMiner[] = []
+  for (let kill = kills.pop(); kill !== undefined && failed < FAILURES_MAX; kill = kills.pop()) {
+    const { miner, complaints } = await strikeThunder(stage, kill.boundary, 'kill', kill.next)
+    miners.push(miner)
+    note(kill.boundary, complaints)
+  }
+  fail('at the end, on Thunder', await complaintsOnThunder(stage, miners))
 }
 
 /** Each boundary so many times, in an order from the seed. */
@@ -90,9 +105,11 @@ await measure(async ({ keep }) => {
   printMachine()
   process.stdout.write(`seed ${seed}, ${times} kills at each of ${counts.size} boundaries\n`)
   const kills = drawnFrom(BOUNDARIES)
+  const payments = drawnFrom(THUNDER_BOUNDARIES)
   const deposits = drawnFrom(DEPOSIT_BOUNDARIES)
   const from = performance.now()
   await Promise.all(Array.from({ length: STAGES }, () => playOn(kills, keep)))
+  await playThunder(payments, keep)
   await playDeposits(deposits, keep)
   const seconds = (performance.now() - from) / 1000
   printTable('Kills of a process', [
@@ -102,7 +119,7 @@ await measure(async ({ keep }) => {
   const total = [...counts.values()].reduce((sum, { kills }) => sum + kills, 0)
   const pace = `${seconds.toFixed(0)} s, ${(seconds / total).toFixed(2)} s a kill`
   process.stdout.write(`\n${total} kills in ${pace}, ${failed} with complaints, seed ${seed}\n`)
-  const left = kills.length + deposits.length
+  const left = kills.length + payments.length + deposits.length
   if (left > 0) process.stdout.write(`${left} kills were not tried\n`)
   process.exitCode = failed === 0 && left === 0 ? 0 : 1
 })

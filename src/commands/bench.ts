@@ -17,6 +17,7 @@ const MEASUREMENTS = [
   'accounting',
   'audit',
   'planning',
+  'thunder',
   'faults',
   'fuzz',
   'churn',

@@ -105,10 +105,7 @@ export function regtestConfig(choices: RegtestChoices) {
   }
 }
 
-function schemesOf(
-  { sidechain, difficulty = DIFFICULTY }: RegtestChoices,
-  ports: SchemePorts,
-) {
+function schemesOf({ sidechain, difficulty = DIFFICULTY }: RegtestChoices, ports: SchemePorts) {
   const scheme = (name: keyof SchemePorts, feeBasisPoints: number) => ({
     name,
     ports: [ports[name]],

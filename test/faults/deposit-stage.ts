@@ -69,6 +69,8 @@ export async function openDepositStage(): Promise<DepositStage> {
             publicUrl: await tapped('thunder', thunder.publicUrl),
             privateUrl: thunder.privateUrl,
             addresses: [OUR_ADDRESS],
+            // Nobody is paid there by this stage: its scheme pays on the main chain alone.
+            ...{ signer: { kind: 'node', floatCapSats: null }, finalityDepth: 1, feeSats: '0' },
           },
         },
       }

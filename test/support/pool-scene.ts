@@ -58,6 +58,8 @@ export type SidechainConfig = {
   readonly bmm?: object
   readonly bridges?: object
   readonly rails?: { readonly thunder?: object }
+  /** Where every scheme pays; the main chain unless told. */
+  readonly schemeRails?: readonly string[]
 }
 
 export async function poolScene(
@@ -85,7 +87,7 @@ export async function poolScene(
   const operatorSecret = systemRandom.bytes(32)
   await addApprover(appUrl, operatorKeyOf(operatorSecret))
   const poolNodeUrl = (await nodeUrl?.(devnet)) ?? devnet.poolNodeUrl
-  const { rails = {}, ...more } = (await sidechain?.(devnet)) ?? {}
+  const { rails = {}, schemeRails = ['l1'], ...more } = (await sidechain?.(devnet)) ?? {}
   const plain = regtestConfig({
     ...rest,
     devnet: { ...devnet, poolNodeUrl },
@@ -94,7 +96,8 @@ export async function poolScene(
     apiPort,
     database: { embedded: join(dir, 'never-started') },
   })
-  const config = { ...plain, ...more, rails: { ...plain.rails, ...rails } }
+  const schemes = plain.schemes.map(scheme => ({ ...scheme, rails: schemeRails }))
+  const config = { ...plain, ...more, schemes, rails: { ...plain.rails, ...rails } }
   const processes: PoolProcess[] = []
   return {
     ...{ devnet, ports, apiPort, operatorSecret, appUrl },
