@@ -5,6 +5,7 @@ import { z } from 'zod'
 import {
   type Devnet,
   type RegtestChoices,
+  type RegtestSidechain,
   regtestConfig,
   type SchemePorts,
   startDevnet,
@@ -37,6 +38,10 @@ export type PoolScene = {
   readonly ports: SchemePorts
   readonly apiPort: number
   readonly operatorSecret: Uint8Array
+  /** What a configuration file of the scene would hold. */
+  readonly config: object
+  /** Of this scene alone, and removed with it. */
+  readonly dir: string
   readonly postgres: () => EmbeddedPostgres
   /** The database as the processes see it, past any proxy. */
   readonly appUrl: string
@@ -69,6 +74,8 @@ export async function poolScene(
     readonly nodeUrl?: (devnet: Devnet) => Promise<string>
     /** What the configuration says of a sidechain; nothing unless told. */
     readonly sidechain?: (devnet: Devnet) => Promise<SidechainConfig>
+    /** A sidechain on which a scheme of the scene pays; whoever starts it stops it. */
+    readonly thunder?: (devnet: Devnet) => Promise<RegtestSidechain>
   },
 ): Promise<PoolScene> {
   const dir = await mkdtemp(join(tmpdir(), 'sidepool-test-scene-'))
@@ -79,7 +86,7 @@ export async function poolScene(
   await migrate(ownerUrl)
   await migrateQueue(ownerUrl, ['accounting', 'payouts'])
   const appUrl = await ensureAppLogin(ownerUrl, 'postgres', 'test-only')
-  const { hashesPerBlock, nodeUrl, sidechain, ...rest } = choices
+  const { hashesPerBlock, nodeUrl, sidechain, thunder, ...rest } = choices
   const devnet = await startDevnet({ dir: join(dir, 'node'), hashesPerBlock, ...options })
   const ports = { pplns: await freePort(), pps: await freePort(), solo: await freePort() }
   const apiPort = await freePort()
@@ -95,12 +102,13 @@ export async function poolScene(
     ports,
     apiPort,
     database: { embedded: join(dir, 'never-started') },
+    sidechain: await thunder?.(devnet),
   })
   const schemes = plain.schemes.map(scheme => ({ ...scheme, rails: schemeRails }))
   const config = { ...plain, ...more, schemes, rails: { ...plain.rails, ...rails } }
   const processes: PoolProcess[] = []
   return {
-    ...{ devnet, ports, apiPort, operatorSecret, appUrl },
+    ...{ devnet, ports, apiPort, operatorSecret, appUrl, config, dir },
     postgres: () => postgres,
     crashPostgres: async () => {
       await postgres.kill()
