@@ -24,7 +24,7 @@ export type RegtestSidechain = Pick<
 /** The float on Thunder: enough for what three miners earn in a demo. */
 const THUNDER_REFILL = {
   from: 'hot',
-  lowSats: '5000000000',
+  lowSats: '1000000000',
   targetSats: '60000000000',
   capSats: '90000000000',
 }
