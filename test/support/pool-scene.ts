@@ -63,7 +63,7 @@ export type SidechainConfig = {
   readonly bmm?: object
   readonly bridges?: object
   readonly rails?: { readonly thunder?: object }
-  /** Where every scheme pays; the main chain unless told. */
+  /** Where every scheme pays; as the regtest configuration says unless told. */
   readonly schemeRails?: readonly string[]
 }
 
@@ -94,7 +94,7 @@ export async function poolScene(
   const operatorSecret = systemRandom.bytes(32)
   await addApprover(appUrl, operatorKeyOf(operatorSecret))
   const poolNodeUrl = (await nodeUrl?.(devnet)) ?? devnet.poolNodeUrl
-  const { rails = {}, schemeRails = ['l1'], ...more } = (await sidechain?.(devnet)) ?? {}
+  const { rails = {}, schemeRails, ...more } = (await sidechain?.(devnet)) ?? {}
   const plain = regtestConfig({
     ...rest,
     devnet: { ...devnet, poolNodeUrl },
@@ -104,7 +104,10 @@ export async function poolScene(
     database: { embedded: join(dir, 'never-started') },
     sidechain: await thunder?.(devnet),
   })
-  const schemes = plain.schemes.map(scheme => ({ ...scheme, rails: schemeRails }))
+  const schemes = plain.schemes.map(scheme => ({
+    ...scheme,
+    rails: schemeRails ?? scheme.rails,
+  }))
   const config = { ...plain, ...more, schemes, rails: { ...plain.rails, ...rails } }
   const processes: PoolProcess[] = []
   return {
