@@ -103,8 +103,22 @@ async function sideBlockWith(txid: string): Promise<string | null> {
   return null
 }
 
+const header = z.object({ confirmations: z.int() })
+
+/**
+ * Waits for the payment in a side block that the main chain of now carries: Thunder stays on an
+ * orphan until the next one comes. @returns confirmations of the main block
+ */
 const untilMined = (txid: string) =>
-  pool.until('a side block in a block of ours has the payment', () => sideBlockWith(txid))
+  pool.until('a side block in a block of ours has the payment', async () => {
+    const sideBlock = await sideBlockWith(txid)
+    for (const main of sideBlock ? await pool.side.client.bmmInclusions(sideBlock) : []) {
+      const reply = await pool.scene.devnet.call('getblockheader', main)
+      const { confirmations } = header.parse(reply)
+      if (confirmations > 0) return confirmations
+    }
+    return null
+  })
 
 /** Nobody's blocks take the place of the newest ones. */
 async function replaceTip(depth: number): Promise<void> {
@@ -126,14 +140,11 @@ async function freeThunder() {
 async function untilMinedInTip(txid: string): Promise<void> {
   for (;;) {
     mine()
-    const sideBlock = await untilMined(txid)
+    await untilMined(txid)
     await stopMining()
-    const [main = ''] = await pool.side.client.bmmInclusions(sideBlock)
-    const { confirmations } = z
-      .object({ confirmations: z.int() })
-      .parse(await pool.scene.devnet.call('getblockheader', main))
-    if (confirmations === 1) return
-    await replaceTip(Math.max(confirmations, 1))
+    const depth = await untilMined(txid)
+    if (depth === 1) return
+    await replaceTip(depth)
     await freeThunder()
   }
 }
