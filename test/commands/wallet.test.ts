@@ -15,7 +15,9 @@ test('a seed that came back from paper gives the keys that it gave when it was m
   const seed = join(dir, 'cold.seed')
   const made = await runCommand(['signer', 'keygen', '--network', 'signet', '--out', seed])
   const again = await runCommand(['signer', 'public', '--network', 'signet', '--seed', seed])
-  expect(made.stdout).toMatch(/^wpkh\(.*\ntr\(.*\nas one key of a multisig: \[.*\n$/)
+  expect(made.stdout).toMatch(
+    /^wpkh\(.*\ntr\(.*\nas one key of a multisig: \[.*\non Thunder: \w{20,28}\n$/,
+  )
   expect(again).toEqual(made)
 })
 
