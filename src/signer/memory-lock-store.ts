@@ -21,7 +21,9 @@ export async function takeLock(path: string): Promise<(() => void) | null> {
   try {
     // Without a journal nothing is ever written, and a crash leaves nothing to recover.
     database.exec('pragma journal_mode = off')
-    database.exec('begin exclusive')
+    // Two that ask at once for an exclusive lock can each keep the other from it: both hold the
+    // shared one on the way there. A reserved lock is taken in one step, and one has it.
+    database.exec('begin immediate')
   } catch (error) {
     database.close()
     if (isBusy(error)) return null

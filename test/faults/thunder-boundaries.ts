@@ -4,6 +4,12 @@ const database = { phase: 'pay', server: 'database' } as const
 const node = { phase: 'pay', server: 'node' } as const
 const thunder = { phase: 'pay', server: 'thunder' } as const
 
+/** A block may be so quick that nobody asks for what waits. */
+export const MEMPOOL_BOUNDARIES: readonly Boundary[] = around('thunder: look into the mempool', {
+  ...thunder,
+  says: '"get_transaction"',
+})
+
 /**
  * Every step boundary of a batch on Thunder, from its planning until its change is noted. The order
  * is the order in which a batch passes them.
@@ -29,7 +35,7 @@ export const THUNDER_BOUNDARIES: readonly Boundary[] = [
     ...database,
     says: /update "batches" set "state"[\s\S]*sent/,
   }),
-  ...around('thunder: look into the mempool', { ...thunder, says: '"get_transaction"' }),
+  ...MEMPOOL_BOUNDARIES,
   ...around('thunder: read its side block', { ...thunder, says: '"get_block"' }),
   ...around('thunder: ask for the main block', { ...node, says: '"getblockheader"' }),
   ...aroundCommit('thunder: settle', {

@@ -4,6 +4,7 @@ import { pollUntil } from '../../src/lib/poll.ts'
 import { outputTotal } from '../../src/lib/thunder/transaction.ts'
 import { type Blow, type Boundary, isDeadly } from './boundary.ts'
 import { checkBooks } from './oracle.ts'
+import { MEMPOOL_BOUNDARIES } from './thunder-boundaries.ts'
 import type { ThunderMiner, ThunderStage } from './thunder-stage.ts'
 
 const STEP_MS_MAX = 90_000
@@ -31,7 +32,9 @@ export async function strikeThunder(
   striker.arm(boundary, blow)
   const miner = await stage.owe(sats(BigInt(20_000 + Math.floor(next() * 1_000_000))))
   const log = () => process.log().slice(-LOG_CHARACTERS)
-  if (!(await until(stage, async () => striker.hasStruck())))
+  // With a block, nothing would be looked for in the mempool any more.
+  const mines = !MEMPOOL_BOUNDARIES.includes(boundary)
+  if (!(await until(stage, async () => striker.hasStruck(), mines)))
     return { miner, complaints: [`never came by\n${log()}`] }
   if (isDeadly(blow)) {
     await process.ended()
@@ -44,12 +47,16 @@ export async function strikeThunder(
   return { miner, complaints: [...late, ...wrong] }
 }
 
-async function until(stage: ThunderStage, check: () => Promise<boolean>): Promise<boolean> {
+async function until(
+  stage: ThunderStage,
+  check: () => Promise<boolean>,
+  mines = true,
+): Promise<boolean> {
   let looks = 0
   const look = async () => {
     if (await check()) return true
     await stage.world.approve()
-    if (await isSent(stage)) await stage.mine()
+    if (mines && (await isSent(stage))) await stage.mine()
     if (looks++ % LOOKS_A_RING === 0) {
       await stage.world.endLeases()
       await stage.world.ring()
