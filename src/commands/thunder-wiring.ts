@@ -10,7 +10,7 @@ import { thunderClient } from '../lib/nodes/thunder-client.ts'
 import { THUNDER_SLOT } from '../lib/thunder/address.ts'
 import {
   enforcerViewOf,
-  noteThunderCoins,
+  noteCredited,
   type OwnBatchParts,
   type OwnTransaction,
   ownTransactions,
@@ -80,11 +80,7 @@ export function thunderBridgeJobs(
         { kind: 'plan' },
       ),
     settled: which => settledDeposits(db, which),
-    noteCoin: (tx, { coin, address, amount: value, journalKey }, at) => {
-      const outPoint = { kind: 'deposit' as const, hash: coin.txid, vout: coin.vout }
-      const noted = { outPoint, address, value, origin: 'deposit' as const, journalKey }
-      return noteThunderCoins(tx, [noted], at)
-    },
+    noteCoin: noteCredited,
   })
   const rule = refill && {
     low: refill.lowSats,

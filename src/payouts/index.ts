@@ -74,7 +74,7 @@ export type { L1Signer, SigningOutcome, SigningRequest } from './rails/l1/signer
 export { enforcerViewOf, treasuryWatch } from './rails/l1/treasury-client.ts'
 export { type WalletClient, walletClient } from './rails/l1/wallet-client.ts'
 export { chainsOf } from './rails/thunder/chains-client.ts'
-export { type NotedThunderCoin, noteThunderCoins } from './rails/thunder/coin-store.ts'
+export { noteCredited } from './rails/thunder/coin-store.ts'
 export { thunderRailSchema } from './rails/thunder/config.ts'
 export { parseThunderDestination } from './rails/thunder/destination.ts'
 export { thunderHostSigner } from './rails/thunder/host-signer-client.ts'

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { sats } from '../../src/lib/money.ts'
+import { openThunderCoins } from '../../src/payouts/rails/thunder/coin-store.ts'
 import { OUR_ADDRESS } from '../payouts/chain-enforcer.ts'
 import { lastBatch, versionsIn } from '../payouts/l1-chain.ts'
 import { addressOf, createWorld, FINALITY, fundWallet, type World } from '../payouts/l1-world.ts'
@@ -35,9 +36,12 @@ beforeEach(async () => {
 afterEach(() => world.database.drop())
 
 const follow = () => followOn(world, node, side, name => noted.push(name))()
+/** What the books hold; the noted coins must hold the same, or the rail would be frozen. */
 const held = async () => {
   const { 'asset:thunder': float = 0n, 'asset:thunder_transit': transit = 0n } =
     await world.balances()
+  const coins = (await openThunderCoins(world.db)).reduce((sum, { value }) => sum + value, 0n)
+  expect(coins).toBe(float / 1000n)
   return { float: float / 1000n, transit: transit / 1000n }
 }
 const newest = async () => (await versionsIn(world)).at(-1)

@@ -1,7 +1,7 @@
 import { thunderBridge } from '../../src/bridges/thunder-bridge.ts'
 import { thunderView } from '../../src/bridges/thunder-view-client.ts'
 import { activateThunder, type Sidechain, startSidechain } from '../../src/devnet/index.ts'
-import { type BlockHash, blockHash, txid } from '../../src/lib/ids.ts'
+import { type BlockHash, blockHash } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { sats } from '../../src/lib/money.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
@@ -10,6 +10,7 @@ import { type ThunderClient, thunderClient } from '../../src/lib/nodes/thunder-c
 import { ownTransactions, settledDeposits } from '../../src/payouts/rails/l1/deposit-store.ts'
 import { enforcerViewOf, treasuryWatch } from '../../src/payouts/rails/l1/treasury-client.ts'
 import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
+import { noteCredited } from '../../src/payouts/rails/thunder/coin-store.ts'
 import { OUR_ADDRESS, THUNDER } from '../payouts/chain-enforcer.ts'
 import { WALLET, type World } from '../payouts/l1-world.ts'
 import { type TwoWallets, twoWallets } from '../payouts/two-wallets.ts'
@@ -82,7 +83,10 @@ export function followOn(
     need: async () => ({ float: sats(0n), coming: sats(0n), due: sats(0n) }),
     fill: async () => ({ kind: 'nothing', reason: 'a test' }),
     settled: which => settledDeposits(db, which),
-    noteCoin: async (_tx, { coin }) => noted(`${txid(coin.txid)}:${coin.vout}`),
+    noteCoin: async (tx, arrival, at) => {
+      await noteCredited(tx, arrival, at)
+      noted(`${arrival.coin.txid}:${arrival.coin.vout}`)
+    },
   })
   return bridge.follow
 }

@@ -8,7 +8,7 @@ import { batchId, journalKey, txid, unixMs } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import { bareAddress } from '../../src/lib/thunder/address.ts'
-import { noteThunderCoins, openThunderCoins } from '../../src/payouts/rails/thunder/coin-store.ts'
+import { noteCredited, openThunderCoins } from '../../src/payouts/rails/thunder/coin-store.ts'
 import { addBatchRow } from '../payouts/batch-rows.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 
@@ -73,9 +73,7 @@ async function follow(): Promise<void> {
     settled: async () => arrivals,
     noteCoin: async (tx, { coin, journalKey }) => {
       noted.push(`${coin.txid.slice(0, 2)} ${journalKey}`)
-      const outPoint = { kind: 'deposit', hash: coin.txid, vout: coin.vout } as const
-      const of = { address: ADDRESS, value: AMOUNT, origin: 'deposit' as const, journalKey }
-      await noteThunderCoins(tx, [{ outPoint, ...of }], AT)
+      await noteCredited(tx, { coin, address: ADDRESS, amount: AMOUNT, journalKey }, AT)
     },
   })
   await bridge.follow()

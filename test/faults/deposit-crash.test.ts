@@ -6,19 +6,13 @@ import { type DepositStage, openDepositStage } from './deposit-stage.ts'
 
 const next = chance(20_261_130)
 const ROUND_MS_MAX = 210_000
-/**
- * Those of planning, and the first question of preparing. A round of the later ones can wait for
- * jobs that come once a minute, so that `./sidepool bench faults` alone strikes at all.
- */
-const TESTED = 4
-
 let stage: DepositStage
 beforeAll(async () => {
   stage = await openDepositStage()
 }, ROUND_MS_MAX)
 afterAll(() => stage?.remove())
 
-test.each(DEPOSIT_BOUNDARIES.slice(0, TESTED).map(boundary => [boundary.name, boundary] as const))(
+test.each(DEPOSIT_BOUNDARIES.map(boundary => [boundary.name, boundary] as const))(
   'a payouts process killed at "%s" brings the money to Thunder once',
   async (_name, boundary) => {
     expect(await strikeDeposit(stage, boundary, 'kill', next)).toEqual([])

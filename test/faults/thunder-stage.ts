@@ -22,7 +22,7 @@ import {
 } from '../../src/lib/thunder/address.ts'
 import { outputTotal } from '../../src/lib/thunder/transaction.ts'
 import { systemClock } from '../../src/lib/time.ts'
-import { noteThunderCoins } from '../../src/payouts/index.ts'
+import { noteThunderCoins } from '../../src/payouts/rails/thunder/coin-store.ts'
 import { type PoolScene, poolScene } from '../support/pool-scene.ts'
 import { TEST_MNEMONIC } from '../support/sidechain.ts'
 import { startTapProxy, type TapProxy } from '../support/tap-proxy.ts'

@@ -6,6 +6,7 @@ import {
   batchId,
   type JournalKey,
   journalKey,
+  type Txid,
   type UnixMs,
 } from '../../../lib/ids.ts'
 import { type Sats, sats } from '../../../lib/money.ts'
@@ -23,6 +24,30 @@ const FOLDS_A_RUN_MAX = 100
 export type NotedThunderCoin = ThunderCoin & {
   readonly origin: Database['thunder_coins']['origin']
   readonly journalKey: JournalKey
+}
+
+/** Notes what Thunder has credited for a deposit of ours; it has the name of the main chain's output. */
+export async function noteCredited(
+  tx: Transaction<Database>,
+  {
+    coin,
+    address,
+    amount,
+    journalKey,
+  }: {
+    readonly coin: { readonly txid: Txid; readonly vout: number }
+    readonly address: ThunderAddress
+    readonly amount: Sats
+    readonly journalKey: JournalKey
+  },
+  at: UnixMs,
+): Promise<void> {
+  const outPoint = { kind: 'deposit', hash: coin.txid, vout: coin.vout } as const
+  await noteThunderCoins(
+    tx,
+    [{ outPoint, address, value: amount, origin: 'deposit', journalKey }],
+    at,
+  )
 }
 
 /** Notes coins, each once for ever: a repeat changes nothing. */
@@ -57,6 +82,9 @@ type CoinRow = Pick<
  * together with the noting of its change; where a reorganisation chose another version, the coins
  * that the first one left are not there, and what it alone spent is open. Nor is a deposit there
  * that a reorganisation has undone, or that came by another version after all.
+ *
+ * Only batches of this rail are asked: the deposit after one spends the same output on the main
+ * chain, since that is the treasury's coin there, and takes nothing from what Thunder credited.
  */
 export async function openThunderCoins(db: Kysely<Database>): Promise<NotedThunderCoin[]> {
   const { rows } = await sql<CoinRow>`
@@ -64,6 +92,7 @@ export async function openThunderCoins(db: Kysely<Database>): Promise<NotedThund
      where not exists (
              select from version_coins spent
                join batches on batches.id = spent.batch_id
+                           and batches.rail = 'thunder'
                            and batches.paid_version = spent.version
                join batch_versions paid on paid.batch_id = spent.batch_id
                                        and paid.version = spent.version
@@ -71,7 +100,7 @@ export async function openThunderCoins(db: Kysely<Database>): Promise<NotedThund
               where spent.txid = coin.txid and spent.vout = coin.vout)
        and not exists (
              select from batch_versions made
-               join batches on batches.id = made.batch_id
+               join batches on batches.id = made.batch_id and batches.rail = 'thunder'
               where made.txid = coin.txid and made.version <> batches.paid_version)
        and not exists (
              select from bridge_moves move
