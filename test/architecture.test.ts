@@ -24,11 +24,16 @@ type Import = { from: string; to: string; typesOnly: boolean }
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, 'utf8')
   const pattern = /(?:^|\n)(?:import|export)(\s+type)?\s[^'"]*?from\s+'(\.[^']+)'/g
-  return [...text.matchAll(pattern)].map(([whole, type, path]) => ({
-    from: relative(SRC, file),
-    to: relative(SRC, normalize(join(dirname(file), path ?? ''))),
+  const target = (path = '') => relative(SRC, normalize(join(dirname(file), path)))
+  const from = relative(SRC, file)
+  const late = [...text.matchAll(/\bimport\('(\.[^']+)'\)/g)].map(([, path]) => ({
+    ...{ from, to: target(path), typesOnly: false },
+  }))
+  const first = [...text.matchAll(pattern)].map(([whole, type, path]) => ({
+    ...{ from, to: target(path) },
     typesOnly: type !== undefined || /\{[^}]*\}/.exec(whole)?.[0].split(',').every(isType) === true,
   }))
+  return [...first, ...late]
 }
 
 const isType = (name: string) => /^[{\s]*(type\s|[}\s]*$)/.test(name)

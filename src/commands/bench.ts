@@ -29,22 +29,17 @@ const STRATUM = ['shares', 'handshakes', 'latency', 'flood', 'connections', 'not
 type Measurement = (typeof MEASUREMENTS)[number]
 
 /** Measures this machine with the pool's real parts. What was found is in bench/RESULTS.md. */
-export const benchCommand: Command = {
-  name: 'bench',
-  usage: 'bench [NAME]',
-  summary: `measure: ${MEASUREMENTS.join(', ')}; stratum for the first ${STRATUM.length}`,
-  run: args =>
-    orExplain(async () => {
-      const { words } = parseOptions(args, [])
-      if (words.length > 1) throw new CommandError('bench takes one name, or none for all')
-      for (const name of chosen(words[0])) {
-        say(`\n${name}`)
-        const code = await runMeasurement(name)
-        if (code !== 0) return code
-      }
-      return 0
-    }),
-}
+export const benchCommand: Command = args =>
+  orExplain(async () => {
+    const { words } = parseOptions(args, [])
+    if (words.length > 1) throw new CommandError('bench takes one name, or none for all')
+    for (const name of chosen(words[0])) {
+      say(`\n${name}`)
+      const code = await runMeasurement(name)
+      if (code !== 0) return code
+    }
+    return 0
+  })
 
 function chosen(name: string | undefined): readonly Measurement[] {
   if (name === undefined) return MEASUREMENTS

@@ -1,22 +1,17 @@
 import { type Command, orExplain, parseOptions, requireConfig, say } from './command.ts'
 
 /** Reads a configuration and says everything that is wrong with it, or what it promises. */
-export const checkConfigCommand: Command = {
-  name: 'check-config',
-  usage: 'check-config --config FILE',
-  summary: 'list everything wrong with a configuration',
-  run: args =>
-    orExplain(async () => {
-      const config = requireConfig(parseOptions(args, ['config']).options.config)
-      say(`${config.pool.name} on ${config.network}`)
-      for (const scheme of config.schemes) {
-        const { interval } = scheme
-        const every =
-          interval.kind === 'blocks' ? `${interval.blocks} blocks` : `${interval.minutes} minutes`
-        const fee = `${scheme.feeBasisPoints / 100} %`
-        const ports = scheme.ports.map(({ port, tls }) => (tls ? `${port} (TLS)` : port))
-        say(`  port ${ports.join(', ')}: ${scheme.name}, paid every ${every}, fee ${fee}`)
-      }
-      return 0
-    }),
-}
+export const checkConfigCommand: Command = args =>
+  orExplain(async () => {
+    const config = requireConfig(parseOptions(args, ['config']).options.config)
+    say(`${config.pool.name} on ${config.network}`)
+    for (const scheme of config.schemes) {
+      const { interval } = scheme
+      const every =
+        interval.kind === 'blocks' ? `${interval.blocks} blocks` : `${interval.minutes} minutes`
+      const fee = `${scheme.feeBasisPoints / 100} %`
+      const ports = scheme.ports.map(({ port, tls }) => (tls ? `${port} (TLS)` : port))
+      say(`  port ${ports.join(', ')}: ${scheme.name}, paid every ${every}, fee ${fee}`)
+    }
+    return 0
+  })

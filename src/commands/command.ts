@@ -2,15 +2,12 @@ import { parseArgs } from 'node:util'
 import { type Config, loadConfig } from '../config.ts'
 import { NodeUnreachable, RpcError } from '../lib/nodes/bitcoin-core-client.ts'
 
-/** One verb of `./sidepool`. */
-export type Command = {
-  readonly name: string
-  /** Name and arguments, as the help shows them. */
-  readonly usage: string
-  readonly summary: string
-  /** @returns the exit code: 0 done, 1 failed, 2 not understood */
-  readonly run: (args: readonly string[]) => Promise<number>
-}
+/**
+ * What one verb of `./sidepool` does with its arguments.
+ *
+ * @returns the exit code: 0 done, 1 failed, 2 not understood
+ */
+export type Command = (args: readonly string[]) => Promise<number>
 
 /** Prints a line for a person. Logs go to standard error instead. */
 export function say(line: string): void {

@@ -25,17 +25,12 @@ const DIR = '.data/demo'
 const HASHES_PER_BLOCK = 800_000n
 
 /** The main job from end to end on a real node, watched. */
-export const demoCommand: Command = {
-  name: 'demo',
-  usage: 'demo [--keep]',
-  summary: 'mine, account and pay on a real regtest node, here and now',
-  run: args =>
-    orExplain(async () => {
-      const unknown = args.find(arg => arg !== '--keep')
-      if (unknown) throw new CommandError(`demo does not know ${unknown}; it knows --keep`)
-      return runDemo(args.includes('--keep'))
-    }),
-}
+export const demoCommand: Command = args =>
+  orExplain(async () => {
+    const unknown = args.find(arg => arg !== '--keep')
+    if (unknown) throw new CommandError(`demo does not know ${unknown}; it knows --keep`)
+    return runDemo(args.includes('--keep'))
+  })
 
 async function runDemo(keep: boolean): Promise<number> {
   const asked = untilAskedToStop()

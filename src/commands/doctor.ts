@@ -15,30 +15,25 @@ const HASHES_DEFAULT = 2 ** 21
 const PATIENCE_S_DEFAULT = 45
 
 /** Tries emulated clients against any pool, ours or not. */
-export const doctorCommand: Command = {
-  name: 'doctor',
-  usage: 'doctor --stratum HOST:PORT --user NAME …',
-  summary: 'try emulated clients of every firmware against any pool',
-  run: args =>
-    orExplain(async () => {
-      const { options } = parseOptions(args, OPTIONS)
-      const { host, port } = placeOf(options.stratum)
-      if (options.user === undefined) throw new CommandError('--user NAME is missing')
-      const target = {
-        ...{ host, port, user: options.user, password: options.password ?? 'x' },
-        hashesMax: numberOf('hashes', options.hashes, HASHES_DEFAULT),
-        patienceMs: 1000 * numberOf('patience', options.patience, PATIENCE_S_DEFAULT),
-      }
-      say(`${host}:${port}, by emulated clients: each does what its source code does`)
-      let isWell = true
-      for (const firmware of chosen(options.firmware)) {
-        const report = await playFirmware(firmware, target)
-        isWell &&= isGreen(report)
-        sayReport(report)
-      }
-      return isWell ? 0 : 1
-    }),
-}
+export const doctorCommand: Command = args =>
+  orExplain(async () => {
+    const { options } = parseOptions(args, OPTIONS)
+    const { host, port } = placeOf(options.stratum)
+    if (options.user === undefined) throw new CommandError('--user NAME is missing')
+    const target = {
+      ...{ host, port, user: options.user, password: options.password ?? 'x' },
+      hashesMax: numberOf('hashes', options.hashes, HASHES_DEFAULT),
+      patienceMs: 1000 * numberOf('patience', options.patience, PATIENCE_S_DEFAULT),
+    }
+    say(`${host}:${port}, by emulated clients: each does what its source code does`)
+    let isWell = true
+    for (const firmware of chosen(options.firmware)) {
+      const report = await playFirmware(firmware, target)
+      isWell &&= isGreen(report)
+      sayReport(report)
+    }
+    return isWell ? 0 : 1
+  })
 
 function placeOf(text: string | undefined): { readonly host: string; readonly port: number } {
   const match = /^(?:stratum\+tcp:\/\/)?(.+):(\d{1,5})$/.exec(text ?? '')

@@ -6,22 +6,17 @@ import { type Command, orExplain, parseOptions, requireConfig, say } from './com
 import { databaseOf, QUEUES } from './open-database.ts'
 
 /** Brings the configured database to the newest schema. */
-export const migrateCommand: Command = {
-  name: 'migrate',
-  usage: 'migrate --config FILE',
-  summary: 'bring the database to the newest schema',
-  run: args =>
-    orExplain(async () => {
-      const config = requireConfig(parseOptions(args, ['config']).options.config)
-      const log = createLog('migrate', 'warn')
-      const { ownerUrl, leave } =
-        config.database.kind === 'server'
-          ? { ownerUrl: config.database.ownerUrl, leave: async () => {} }
-          : await databaseOf(config, { log, random: systemRandom })
-      const done = await migrate(ownerUrl)
-      await migrateQueue(ownerUrl, QUEUES)
-      await leave()
-      say(done.length === 0 ? 'the schema is the newest' : `done: ${done.join(', ')}`)
-      return 0
-    }),
-}
+export const migrateCommand: Command = args =>
+  orExplain(async () => {
+    const config = requireConfig(parseOptions(args, ['config']).options.config)
+    const log = createLog('migrate', 'warn')
+    const { ownerUrl, leave } =
+      config.database.kind === 'server'
+        ? { ownerUrl: config.database.ownerUrl, leave: async () => {} }
+        : await databaseOf(config, { log, random: systemRandom })
+    const done = await migrate(ownerUrl)
+    await migrateQueue(ownerUrl, QUEUES)
+    await leave()
+    say(done.length === 0 ? 'the schema is the newest' : `done: ${done.join(', ')}`)
+    return 0
+  })

@@ -21,16 +21,11 @@ const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number
 }
 
 /** The one program that can spend, on a host of its own, and what an operator does about it. */
-export const signerCommand: Command = {
-  name: 'signer',
-  usage: 'signer --config FILE | keygen|public|init|status|confirm|relay …',
-  summary: 'run the one program that can spend, on its own host, or look after it',
-  run: args =>
-    orExplain(async () => {
-      const [name = ''] = args
-      if (name.startsWith('--')) return runSigner(args)
-      const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
-      if (!verb) throw new CommandError(SIGNER_HELP)
-      return verb(args.slice(1))
-    }),
-}
+export const signerCommand: Command = args =>
+  orExplain(async () => {
+    const [name = ''] = args
+    if (name.startsWith('--')) return runSigner(args)
+    const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
+    if (!verb) throw new CommandError(SIGNER_HELP)
+    return verb(args.slice(1))
+  })

@@ -1,16 +1,13 @@
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
+import { unreachable } from '../lib/assert.ts'
 import { openDatabase } from '../lib/db/database.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { systemRandom } from '../lib/random.ts'
 import { systemClock } from '../lib/time.ts'
-import { startAccountingRole } from './accounting-role.ts'
-import { startApiRole } from './api-role.ts'
 import { type Command, CommandError, orExplain, parseOptions, requireConfig } from './command.ts'
 import { databaseOf } from './open-database.ts'
-import { startPayoutsRole } from './payouts-role.ts'
 import { payScriptOf, ROLES, type Role, type RoleName, type Setting } from './role.ts'
-import { startStratumRole } from './stratum-role.ts'
 import { type Supervised, supervise, untilAskedToStop } from './supervise.ts'
 
 /** How a supervisor tells its children where the database is that it started. */
@@ -21,23 +18,18 @@ const MAIN = join(import.meta.dirname, '../main.ts')
  * Runs the pool. Each stratum process is a child of its own, so that nothing else ever stops the
  * sockets; the other roles share this process. With `--roles stratum` alone it is that child.
  */
-export const startCommand: Command = {
-  name: 'start',
-  usage: 'start --config FILE [--roles a,b]',
-  summary: `run the pool, or some of its roles (${ROLES.join(', ')})`,
-  run: args =>
-    orExplain(async () => {
-      const { options } = parseOptions(args, ['config', 'roles'])
-      const config = requireConfig(options.config)
-      payScriptOf(config)
-      const roles = parseRoles(options.roles)
-      const asked = untilAskedToStop()
-      const log = createLog('sidepool')
-      return roles.length === 1
-        ? runRole(roles[0] ?? 'api', config, log, asked)
-        : runAll(roles, config, options.config ?? '', log, asked)
-    }),
-}
+export const startCommand: Command = args =>
+  orExplain(async () => {
+    const { options } = parseOptions(args, ['config', 'roles'])
+    const config = requireConfig(options.config)
+    payScriptOf(config)
+    const roles = parseRoles(options.roles)
+    const asked = untilAskedToStop()
+    const log = createLog('sidepool')
+    return roles.length === 1
+      ? runRole(roles[0] ?? 'api', config, log, asked)
+      : runAll(roles, config, options.config ?? '', log, asked)
+  })
 
 function parseRoles(text: string | undefined): readonly RoleName[] {
   const names = text === undefined ? ROLES : text.split(',')
@@ -104,15 +96,18 @@ function settingOf(config: Config, databaseUrl: string, log: Log): Setting {
   return { config, db, databaseUrl, clock: systemClock, random: systemRandom, log }
 }
 
-function startRole(role: RoleName, setting: Setting, isMining: () => boolean): Promise<Role> {
+/** Each role is loaded when it is asked for: a process begins sooner, and holds less. */
+async function startRole(role: RoleName, setting: Setting, isMining: () => boolean): Promise<Role> {
   switch (role) {
     case 'stratum':
-      return startStratumRole(setting)
+      return (await import('./stratum-role.ts')).startStratumRole(setting)
     case 'accounting':
-      return startAccountingRole(setting)
+      return (await import('./accounting-role.ts')).startAccountingRole(setting)
     case 'payouts':
-      return startPayoutsRole(setting)
+      return (await import('./payouts-role.ts')).startPayoutsRole(setting)
     case 'api':
-      return startApiRole(setting, isMining)
+      return (await import('./api-role.ts')).startApiRole(setting, isMining)
+    default:
+      return unreachable(role)
   }
 }

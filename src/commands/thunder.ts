@@ -24,18 +24,13 @@ const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number
 }
 
 /** What an operator does about the pool's Thunder node. */
-export const thunderCommand: Command = {
-  name: 'thunder',
-  usage: 'thunder status|invalidate …',
-  summary: "see where the pool's Thunder node stands, or free it from a lost block",
-  run: args =>
-    orExplain(async () => {
-      const [name = ''] = args
-      const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
-      if (!verb) throw new CommandError(HELP)
-      return orRefused(() => verb(args.slice(1)))
-    }),
-}
+export const thunderCommand: Command = args =>
+  orExplain(async () => {
+    const [name = ''] = args
+    const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
+    if (!verb) throw new CommandError(HELP)
+    return orRefused(() => verb(args.slice(1)))
+  })
 
 async function orRefused(work: () => Promise<number>): Promise<number> {
   try {

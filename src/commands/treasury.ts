@@ -70,17 +70,12 @@ const VERBS: Readonly<Record<string, Verb>> = {
 }
 
 /** What a treasury operator does: on a machine of its own, but for `capital`. */
-export const treasuryCommand: Command = {
-  name: 'treasury',
-  usage: 'treasury VERB …',
-  summary: 'operators, their keys and tokens; look at batches, approve, reject, freeze',
-  run: ([name = '', ...args]) =>
-    orExplain(async () => {
-      const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
-      if (!verb) throw new CommandError(HELP)
-      return verb(args)
-    }),
-}
+export const treasuryCommand: Command = ([name = '', ...args]) =>
+  orExplain(async () => {
+    const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
+    if (!verb) throw new CommandError(HELP)
+    return verb(args)
+  })
 
 async function runKeygen(args: readonly string[]): Promise<number> {
   const { options, words } = parseOptions(args, ['out'])

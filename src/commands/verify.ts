@@ -7,25 +7,20 @@ import { type NamedBytes, verifyFiles } from './verify-files.ts'
 const FILES_MAX = 25_000
 
 /** Checks statements on this machine alone: no pool, no node and no network is asked. */
-export const verifyCommand: Command = {
-  name: 'verify',
-  usage: 'verify FILE…',
-  summary: 'check work and reward statements, offline',
-  run: args =>
-    orExplain(async () => {
-      const { words } = parseOptions(args, [])
-      if (words.length === 0) throw new CommandError('verify takes files of statements')
-      if (words.length > FILES_MAX) throw new CommandError(`more than ${FILES_MAX} files`)
-      const files: NamedBytes[] = []
-      for (const name of words) files.push({ name, bytes: await readStatementFile(name) })
-      const verdicts = verifyFiles(files)
-      for (const { name, title, complaint, notes } of verdicts) {
-        sayPlain(`${name}: ${title}: ${complaint ?? 'ok'}`)
-        for (const note of notes) sayPlain(`  ${note}`)
-      }
-      return verdicts.every(({ complaint }) => complaint === null) ? 0 : 1
-    }),
-}
+export const verifyCommand: Command = args =>
+  orExplain(async () => {
+    const { words } = parseOptions(args, [])
+    if (words.length === 0) throw new CommandError('verify takes files of statements')
+    if (words.length > FILES_MAX) throw new CommandError(`more than ${FILES_MAX} files`)
+    const files: NamedBytes[] = []
+    for (const name of words) files.push({ name, bytes: await readStatementFile(name) })
+    const verdicts = verifyFiles(files)
+    for (const { name, title, complaint, notes } of verdicts) {
+      sayPlain(`${name}: ${title}: ${complaint ?? 'ok'}`)
+      for (const note of notes) sayPlain(`  ${note}`)
+    }
+    return verdicts.every(({ complaint }) => complaint === null) ? 0 : 1
+  })
 
 async function readStatementFile(name: string): Promise<Uint8Array> {
   const found = await stat(name).catch(() => null)
