@@ -31,7 +31,7 @@ export type Stage = World & {
   readonly db: Kysely<Database>
   readonly payouts: Victim
   readonly api: Victim
-  /** What the node says of fees from now on, in satoshis a thousand virtual bytes; null: nothing. */
+  /** What is said of fees from now on, in satoshis a thousand virtual bytes; null: too little is known. */
   readonly estimate: (feeRate: Sats | null) => void
   /** Resolves when a database that was killed has been started again. */
   readonly databaseIsBack: () => Promise<void>
@@ -149,13 +149,17 @@ export async function putBetween(
   }
 }
 
-/** The answer to a question for the fees of now; null where something else is said. */
+/**
+ * The answer to a question for the fees of now; null where something else is said. The node itself
+ * is never asked: after a hundred payments it has learnt what the stage once told.
+ */
 function estimated(chunk: Buffer, feeRate: Sats | null): Verdict | null {
-  if (feeRate === null || !chunk.includes('"estimatesmartfee"')) return null
-  const body = JSON.stringify({
-    result: { feerate: Number(feeRate) / 1e8, blocks: 6 },
-    error: null,
-  })
+  if (!chunk.includes('"estimatesmartfee"')) return null
+  const result =
+    feeRate === null
+      ? { errors: ['Insufficient data or no feerate found'], blocks: 6 }
+      : { feerate: Number(feeRate) / 1e8, blocks: 6 }
+  const body = JSON.stringify({ result, error: null })
   const head = ['HTTP/1.1 200 OK', 'content-type: application/json', 'connection: close']
   return { answer: `${head.join('\r\n')}\r\ncontent-length: ${body.length}\r\n\r\n${body}` }
 }
