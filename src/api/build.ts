@@ -15,6 +15,7 @@ import type { ApiParts } from './rooms.ts'
 import { addFreezeRoutes } from './routes/freeze.ts'
 import { addHealthRoute } from './routes/health.ts'
 import { addLogRoute } from './routes/log.ts'
+import { addMetricsRoute } from './routes/metrics.ts'
 import { addPayoutRoutes } from './routes/miner-payouts.ts'
 import { addSettingsRoutes } from './routes/miner-settings.ts'
 import { addMinerRoutes } from './routes/miners.ts'
@@ -67,6 +68,7 @@ export async function buildApi(parts: ApiParts): Promise<FastifyInstance> {
     const api = withTypes(scope)
     addPages(api, parts)
     addHealthRoute(api, parts)
+    addMetricsRoute(api, parts)
   })
   await app.register(
     async scope => {

@@ -131,6 +131,12 @@ export type ApiParts = {
   readonly planOwn: (wish: OwnWish, alias: string) => Promise<OwnPlanned>
   /** By the name that /health shows. One that throws or takes too long is not well. */
   readonly health: Readonly<Record<string, () => Promise<HealthPart>>>
+  /** How long coinbases are, and when that is an alarm. */
+  readonly coinbase: {
+    readonly alarmBytes: number
+    /** Null before the first share. */
+    readonly newestBytes: () => Promise<number | null>
+  }
   /** Proxies of our own, by address or network, whose word on who asks is believed. */
   readonly trustedProxies: readonly string[]
   /** Of one address; more are refused until the minute is over. */

@@ -10,7 +10,7 @@ import {
   planOwnBatch,
   whyWaiting,
 } from '../payouts/index.ts'
-import { lastTemplateAt } from '../pool/index.ts'
+import { lastTemplateAt, newestCoinbaseBytes, strictest } from '../pool/index.ts'
 import { frozen, parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
 import { moneyAudit } from './audit-checks.ts'
 import { ownBatchPartsOf } from './l1-wallets.ts'
@@ -44,6 +44,10 @@ export async function startApiRole(setting: Setting, isMining: () => boolean): P
     }),
     ...moneyParts(setting, await enforcedRules(setting)),
     health: healthParts(setting, isMining),
+    coinbase: {
+      alarmBytes: strictest(config.schemes.map(({ coinbase }) => coinbase)).alarmBytes,
+      newestBytes: () => newestCoinbaseBytes(db),
+    },
     trustedProxies: config.api.trustedProxies,
     requestsPerMinuteMax: REQUESTS_PER_MINUTE_MAX,
   })

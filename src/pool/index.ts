@@ -15,6 +15,7 @@ export {
   listBlocks,
   listEpochs,
   listIntervals,
+  newestCoinbaseBytes,
   REPORT_ROWS_MAX,
   type RecentWork,
   recentWork,

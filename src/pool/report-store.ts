@@ -14,6 +14,7 @@ import {
   unixMs,
 } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
+import { coinbaseBytes } from './coinbase.ts'
 
 /** No list is longer, whatever is asked for. */
 export const REPORT_ROWS_MAX = 100
@@ -258,6 +259,18 @@ export async function lastTip(
     hash: blockHash(row.hash),
     seenAt: unixMs(Number(row.seen_ms)),
   }
+}
+
+/** How long the coinbase of the newest stored job is; null before the first. */
+export async function newestCoinbaseBytes(db: Kysely<Database>): Promise<number | null> {
+  const row = await db
+    .selectFrom('jobs')
+    .select(['coinbase1', 'coinbase2'])
+    // Ids begin with the run that made them, so that the highest is of the process started last.
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row ? coinbaseBytes(row) : null
 }
 
 /** When the newest template came; null before the first. */

@@ -46,6 +46,7 @@ export function partsOn(db: Kysely<Database>, changed: Partial<ApiParts> = {}): 
     planOwn: async () => ({ kind: 'nothing', reason: 'there is no other wallet' }),
     audit: async () => ({ ok: true, entries: 12n, checkedAfter: 0n, head: null, complaints: [] }),
     health: { database: async () => ({ ok: true, detail: 'answers' }) },
+    coinbase: { alarmBytes: 250, newestBytes: async () => 241 },
     trustedProxies: [],
     requestsPerMinuteMax: 100_000,
     ...changed,

@@ -121,3 +121,19 @@ test('health is 200 with every part well, and 503 naming the one that is not', a
   expect(ill.json().parts[1]).toMatchObject({ name: 'node', ok: false })
   expect(ill.payload).not.toContain('secret')
 })
+
+test('metrics tell Prometheus which parts are well, and how long coinbases are', async () => {
+  const health = {
+    database: async () => ({ ok: true, detail: 'answers' }),
+    node: () => Promise.reject(new Error('connect to user:secret@host failed')),
+  }
+  const { statusCode, headers, payload } = await (await api.with({ health })).inject('/metrics')
+  expect(statusCode).toBe(200)
+  expect(headers['content-type']).toContain('text/plain; version=0.0.4')
+  expect(payload.split('\n').filter(line => line !== '' && !line.startsWith('#'))).toEqual([
+    'sidepool_part_up{part="database"} 1',
+    'sidepool_part_up{part="node"} 0',
+    'sidepool_coinbase_bytes 241',
+    'sidepool_coinbase_alarm_bytes 250',
+  ])
+})

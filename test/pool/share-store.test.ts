@@ -14,6 +14,7 @@ import { pollUntil } from '../../src/lib/poll.ts'
 import { systemRandom } from '../../src/lib/random.ts'
 import { type ShareRow, transactionFate } from '../../src/pool/group-store.ts'
 import { restoreHashes, restoreJobs } from '../../src/pool/job-store.ts'
+import { newestCoinbaseBytes } from '../../src/pool/report-store.ts'
 import { createShareStore, type ShareStore } from '../../src/pool/share-store.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { startTapProxy, type TapProxy, type Verdict } from '../support/tap-proxy.ts'
@@ -357,6 +358,10 @@ test('a kill of PostgreSQL under load loses no answered share and stores none tw
 test('a restart finds the jobs that miners work on, and the shares accepted on them', async () => {
   const share = nextShare()
   await recordShare(store, share)
+  const { coinbase1, coinbase2 } = job
+  // Both extranonces, and a witness of one 32-byte item with its marker and flag (BIP 141).
+  const bytes = coinbase1.length + (4 + 8) + coinbase2.length + 36
+  expect(await newestCoinbaseBytes(database.db)).toBe(bytes)
   const jobs = await restoreJobs(database.db, NOW)
   // The coinbase keeps what the template commits to, so that nothing else is restored of it.
   expect(jobs).toHaveLength(1)

@@ -13,14 +13,19 @@ export function addHealthRoute(api: Api, { health }: ApiParts): void {
     response: { 200: healthReply, 503: healthReply },
   }
   api.get('/health', { schema, config: { rateLimit: false } }, async (_request, reply) => {
-    const names = Object.keys(health).sort()
-    const parts = await Promise.all(
-      names.map(async name => ({ name, ...(await ask(health[name])) })),
-    )
+    const parts = await askParts(health)
     const ok = parts.every(part => part.ok)
     reply.code(ok ? 200 : 503).header('cache-control', 'no-store')
     return { status: ok ? ('ok' as const) : ('failing' as const), parts }
   })
+}
+
+/** Every part by name, in the order of the names. */
+export async function askParts(
+  health: ApiParts['health'],
+): Promise<(HealthPart & { readonly name: string })[]> {
+  const names = Object.keys(health).sort()
+  return Promise.all(names.map(async name => ({ name, ...(await ask(health[name])) })))
 }
 
 async function ask(part: (() => Promise<HealthPart>) | undefined): Promise<HealthPart> {
