@@ -1,5 +1,4 @@
 import type { Log } from '../lib/log.ts'
-import type { BitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import type { BlockTemplateReply } from '../lib/nodes/block-template.ts'
 import type { EnforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts'
 import type { TemplateNode } from './template-source.ts'
@@ -14,7 +13,7 @@ const NODE_IDS_MAX = 16
  * is asked beside the node, so that nobody waits for it.
  */
 export function withEnforcer(options: {
-  readonly node: Pick<BitcoindClient, 'getBlockchainInfo' | 'getBlockTemplate'>
+  readonly node: TemplateNode
   readonly enforcer: Pick<EnforcerTemplateClient, 'getBlockTemplate'>
   readonly log: Log
 }): TemplateNode {
@@ -91,5 +90,6 @@ export function withEnforcer(options: {
     return fromNode({ ...(signal ? { signal } : {}) }, reply.longPollId)
   }
 
-  return { getBlockchainInfo: node.getBlockchainInfo, getBlockTemplate }
+  const { getBlockchainInfo, getBlockHeader } = node
+  return { getBlockchainInfo, getBlockHeader, getBlockTemplate }
 }

@@ -3,11 +3,16 @@ import { NETWORK_FACTS, type Network } from '../lib/bitcoin/network.ts'
 import type { BlockHash, UnixMs } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { NodeUnreachable } from '../lib/nodes/bitcoin-core-client.ts'
-import type { BitcoindClient, BlockchainInfo } from '../lib/nodes/bitcoind-client.ts'
+import type {
+  BitcoindClient,
+  BlockchainInfo,
+  BlockHeaderInfo,
+} from '../lib/nodes/bitcoind-client.ts'
 import type { BlockTemplateReply } from '../lib/nodes/block-template.ts'
 import { watchBlockHashes } from '../lib/nodes/zmq-source.ts'
 import type { Clock } from '../lib/time.ts'
 import { type Arrange, arrangeTemplate, type CoinbaseParts } from './arrangement.ts'
+import { emptyTemplateOn } from './empty-template.ts'
 import { readTemplate, type Template } from './template.ts'
 
 /** Why there is no work to hand out. */
@@ -32,7 +37,10 @@ export type TemplateSource = {
 }
 
 /** What templates are asked of. */
-export type TemplateNode = Pick<BitcoindClient, 'getBlockchainInfo' | 'getBlockTemplate'>
+export type TemplateNode = Pick<
+  BitcoindClient,
+  'getBlockchainInfo' | 'getBlockHeader' | 'getBlockTemplate'
+>
 
 /** How templates are arranged before work is made of them. */
 export type Arranging = {
@@ -48,6 +56,8 @@ const POLL_MS = 5_000
 const TEMPLATE_AGE_MAX_MS = 30_000
 /** Work goes on for so long without the node; after that the tip has likely moved on. */
 const LOST_MAX_MS = 60_000
+/** A full template that is not there by then is waited for on work without transactions. */
+const EMPTY_AFTER_MS = 5
 /** A node whose blocks are so far behind its headers is catching up, and its tip is old. */
 const HEADERS_AHEAD_MAX = 3
 
@@ -56,8 +66,9 @@ type Problem = { readonly reason: PauseReason; readonly detail: string }
 /**
  * Follows a node's templates: a long poll and the `hashblock` doorbell tell of a new block at once,
  * a look every five seconds stands in for both and finds out whether the node is well. Everything
- * is asked in one loop, so templates never overtake each other. It recovers by itself, and says
- * each change of the node's condition once.
+ * is asked in one loop, so templates never overtake each other. Where the doorbell has named a new
+ * tip and its template takes its time, work without transactions comes first. It recovers by itself,
+ * and says each change of the node's condition once.
  */
 export function watchTemplates(options: {
   readonly node: TemplateNode
@@ -76,12 +87,15 @@ export function watchTemplates(options: {
     readonly template: Template
     readonly at: UnixMs
     readonly longPollId: string | null
+    /** Made without the node, until its template is there. */
+    readonly isEmpty: boolean
   }
   let current: Current | null = null
   let problem: Problem | null = null
   let isPaused = false
   let lastWellAt = clock.now()
   let longPoll: AbortController | null = null
+  let announced: BlockHash | null = null
 
   function well(): void {
     lastWellAt = clock.now()
@@ -109,30 +123,55 @@ export function watchTemplates(options: {
     }
     const { template } = outcome
     well()
-    if (current && isYoung(current.at) && isNoNews(template, current.template)) {
+    if (current && isYoung(current.at) && isNoNews(template, current)) {
       // Its long poll id is newer all the same.
       current = { ...current, longPollId: template.longPollId }
       return
     }
     const isNewBlock = template.previousBlock !== current?.template.previousBlock
-    current = { template, at: clock.now(), longPollId: template.longPollId }
+    handOut(template, { isNewBlock, isEmpty: false })
+  }
+
+  function handOut(
+    template: Template,
+    { isNewBlock, isEmpty }: { readonly isNewBlock: boolean; readonly isEmpty: boolean },
+  ): void {
+    current = { template, at: clock.now(), longPollId: template.longPollId, isEmpty }
     isPaused = false
     onEvent({ kind: 'template', template, isNewBlock })
+  }
+
+  /** The node makes its template under the lock that every other question waits for, too. */
+  async function emptyFirst(tip: BlockHeaderInfo, full: Promise<unknown>): Promise<void> {
+    const at = { network, now: clock.now() }
+    const empty = current && !problem ? emptyTemplateOn(tip, current.template, at) : null
+    if (empty === null || (await isSettledWithin(EMPTY_AFTER_MS, full))) return
+    handOut(empty, { isNewBlock: true, isEmpty: true })
   }
 
   async function look(): Promise<void> {
     let tip: BlockHash | null = null
     let reply: BlockTemplateReply | null = null
     const { signal } = stopping
+    const heard = announced
+    announced = null
     try {
-      const info = await node.getBlockchainInfo({ signal })
+      const [info, header] = await Promise.all([
+        node.getBlockchainInfo({ signal }),
+        // Without it the full template is waited for; what ails the node the other question tells.
+        heard === null ? null : node.getBlockHeader(heard).catch(() => null),
+      ])
       const unfit = judge(info, network)
       if (unfit) {
         trouble(unfit, false)
         return
       }
       tip = info.bestBlock
-      if (!isFresh(tip)) reply = await node.getBlockTemplate({ signal })
+      if (!isFresh(tip)) {
+        const full = node.getBlockTemplate({ signal })
+        if (header?.hash === tip) await emptyFirst(header, full)
+        reply = await full
+      }
     } catch (error) {
       if (signal.aborted) return
       longPoll?.abort()
@@ -146,14 +185,15 @@ export function watchTemplates(options: {
 
   /** Without sidechains the long poll tells what is new; bids come without any sign. */
   function isFresh(tip: BlockHash): boolean {
-    if (arranging || current === null || current.template.previousBlock !== tip) return false
+    if (arranging || !current || current.isEmpty || current.template.previousBlock !== tip)
+      return false
     return isYoung(current.at)
   }
 
   const isYoung = (at: UnixMs) => clock.now() - at < TEMPLATE_AGE_MAX_MS
 
-  function isNoNews(next: Template, now: Template): boolean {
-    if (!arranging || next.previousBlock !== now.previousBlock) return false
+  function isNoNews(next: Template, { template: now, isEmpty }: Current): boolean {
+    if (!arranging || isEmpty || next.previousBlock !== now.previousBlock) return false
     return !arranging.isWorthwhile(next, now)
   }
 
@@ -183,7 +223,11 @@ export function watchTemplates(options: {
   }
 
   const { zmqHashBlockUrl } = options
-  const doorbell = zmqHashBlockUrl ? watchBlockHashes(zmqHashBlockUrl, bell.ring) : null
+  const hear = (hash: BlockHash) => {
+    announced = hash
+    bell.ring()
+  }
+  const doorbell = zmqHashBlockUrl ? watchBlockHashes(zmqHashBlockUrl, hear) : null
   const done = run()
   return {
     renew: bell.ring,
@@ -210,6 +254,15 @@ function problemOf(error: unknown): Problem {
   const detail = error instanceof Error ? error.message : String(error)
   const isReply = !(error instanceof NodeUnreachable)
   return { reason: isReply ? 'node gives no template' : 'node lost', detail }
+}
+
+/** Whether it has ended, well or not, by then. */
+function isSettledWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const ended = work.then(
+    () => true,
+    () => true,
+  )
+  return Promise.race([ended, sleep(ms, false)])
 }
 
 /**

@@ -56,6 +56,7 @@ function beside() {
   const node = withEnforcer({
     enforcer: enforcerTemplateClient(url),
     node: {
+      getBlockHeader: async () => null,
       getBlockchainInfo: async () => ({
         ...{ chain: 'regtest', blocks: 1, headers: 1, isInitialBlockDownload: false },
         bestBlock: state.tip,

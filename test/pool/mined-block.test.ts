@@ -9,6 +9,7 @@ import { blockHash, unixMs } from '../../src/lib/ids.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { type BitcoindClient, bitcoindClient } from '../../src/lib/nodes/bitcoind-client.ts'
 import { readCoinbase } from '../../src/pool/coinbase.ts'
+import { emptyTemplateOn } from '../../src/pool/empty-template.ts'
 import {
   assembleBlock,
   type HeaderChoice,
@@ -80,6 +81,23 @@ describe('a block that is mined on a job', () => {
       const { tx } = blockInfo.parse(await node.cli('getblock', hash))
       expect(new Set(tx.slice(1))).toEqual(new Set(txids))
     })
+
+  test('without transactions is accepted on a tip whose template was never asked for', async () => {
+    const before = await currentTemplate()
+    const [tip] = await node.mine(1)
+    await node.cliText('sendtoaddress', await node.cliText('getnewaddress'), '0.01')
+    const header = await client.getBlockHeader(blockHash(tip ?? ''))
+    const now = unixMs(Date.now())
+    const empty = header && emptyTemplateOn(header, before, { network: 'regtest', now })
+    if (!empty) throw new Error('no work on the new tip')
+    const job = makeJob(empty)
+    const block = assembleBlock(job, mine(job, empty.version))
+    expect(await client.submitBlock(block)).toBeNull()
+    const { tx } = blockInfo.parse(
+      await node.cli('getblock', await node.cliText('getbestblockhash')),
+    )
+    expect(tx).toHaveLength(1)
+  })
 
   test('with every allowed version bit rolled is accepted too', async () => {
     const template = await currentTemplate()

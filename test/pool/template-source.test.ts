@@ -158,16 +158,31 @@ describe('the templates of a node that behaves strangely', () => {
     transactions: [],
   }
 
+  const HEADER = {
+    hash: NEW,
+    height: 900_001,
+    confirmations: 1,
+    previousblockhash: OLD,
+    time: 1_699_999_990,
+    mediantime: 1_699_999_000,
+  }
+
   type StrangeState = {
     info: typeof INFO
     template: typeof TEMPLATE
+    header: object | null
+    /** Settles when templates may be answered. */
+    ready: Promise<unknown>
     error: { readonly code: number; readonly message: string } | null
     looks: number
   }
 
   /** A daemon on mainnet that answers what the test sets; long polls never end. */
   async function strangeNode() {
-    const state: StrangeState = { info: INFO, template: TEMPLATE, error: null, looks: 0 }
+    const state: StrangeState = {
+      ...{ info: INFO, template: TEMPLATE, header: null },
+      ...{ ready: Promise.resolve(), error: null, looks: 0 },
+    }
     const server = createServer(async (request, response) => {
       const chunks: Uint8Array[] = []
       for await (const chunk of request) chunks.push(chunk)
@@ -175,8 +190,14 @@ describe('the templates of a node that behaves strangely', () => {
       if (JSON.stringify(params).includes('longpollid')) return
       if (method === 'getblockchaininfo') state.looks += 1
       const isTemplate = method === 'getblocktemplate'
+      if (isTemplate) await state.ready
       const error = isTemplate ? state.error : null
-      const result = error ? null : isTemplate ? state.template : state.info
+      const known = new Map<string, object | null>([
+        ['getblocktemplate', state.template],
+        ['getblockheader', state.header],
+        ['getblockchaininfo', state.info],
+      ])
+      const result = error ? null : known.get(method)
       response.writeHead(error ? 500 : 200, { 'content-type': 'application/json' })
       response.end(JSON.stringify({ result, error, id: 1 }))
     })
@@ -234,6 +255,42 @@ describe('the templates of a node that behaves strangely', () => {
     },
     FEWER_LOOKS_MS,
   )
+
+  test('are empty on a new tip until the full one is there', async () => {
+    const { state, access } = await strangeNode()
+    const doorbell = new Publisher()
+    const url = `tcp://127.0.0.1:${await freePort()}`
+    await doorbell.bind(url)
+    const watched = watch(access, 'mainnet', url)
+    await nextEvent(watched, 0)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    state.ready = promise
+    state.header = HEADER
+    state.info = { ...state.info, bestblockhash: NEW, blocks: 900_001, headers: 900_001 }
+    state.template = { ...TEMPLATE, height: 900_002, previousblockhash: NEW }
+    // The subscription takes its time, so the bell is rung until it is heard.
+    const heard = async () => {
+      await doorbell.send(['hashblock', Buffer.from(NEW, 'hex'), Buffer.alloc(4)])
+      return watched.events.some(buildsOn(NEW)) || null
+    }
+    expect(await pollUntil(heard, { everyMs: 20, timeoutMs: 45_000 })).toBe(true)
+    expect(watched.events.slice(1)).toMatchObject([
+      {
+        isNewBlock: true,
+        template: {
+          height: 900_002,
+          value: 312_500_000n,
+          minTime: 1_699_999_001,
+          transactions: [],
+        },
+      },
+    ])
+    resolve()
+    const full = await nextEvent(watched, 2)
+    expect(full).toMatchObject({ isNewBlock: false, template: { minTime: 1, longPollId: OLD } })
+    await watched.stop()
+    doorbell.close()
+  })
 
   test('end at once when the tip moved and there is no template on it', async () => {
     const { state, access } = await strangeNode()

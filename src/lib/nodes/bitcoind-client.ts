@@ -23,6 +23,8 @@ export type BlockHeaderInfo = {
   readonly previousBlock: BlockHash | null
   /** Seconds since 1970, as its miner said. */
   readonly time: number
+  /** Of it and the ten before it; the next block's time is above it (BIP 113). */
+  readonly medianTime: number
 }
 
 export type TemplateOptions = {
@@ -96,10 +98,12 @@ const blockHeader = z
     confirmations: z.int(),
     previousblockhash: hash.optional(),
     time: count,
+    mediantime: count,
   })
-  .transform(({ previousblockhash, ...rest }) => ({
+  .transform(({ previousblockhash, mediantime, ...rest }) => ({
     ...rest,
     previousBlock: previousblockhash ?? null,
+    medianTime: mediantime,
   }))
 
 /** Coins; a literal of more than 15 characters arrives as a string. */
