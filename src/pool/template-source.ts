@@ -14,6 +14,7 @@ import type { Clock } from '../lib/time.ts'
 import { type Arrange, arrangeTemplate, type CoinbaseParts } from './arrangement.ts'
 import { emptyTemplateOn } from './empty-template.ts'
 import { readTemplate, type Template } from './template.ts'
+import { createBell } from './template-bell-source.ts'
 
 /** Why there is no work to hand out. */
 export type PauseReason =
@@ -46,7 +47,7 @@ export type TemplateNode = Pick<
 export type Arranging = {
   readonly arrange: Arrange
   readonly parts: CoinbaseParts
-  /** A template on the same block is new work early only if this says that it is worth it. */
+  /** Whether a template on the same block is new work early though it gains little. */
   readonly isWorthwhile: (next: Template, current: Template) => boolean
 }
 
@@ -58,6 +59,8 @@ const TEMPLATE_AGE_MAX_MS = 30_000
 const LOST_MAX_MS = 60_000
 /** A full template that is not there by then is waited for on work without transactions. */
 const EMPTY_AFTER_MS = 5
+/** What a block gains, in parts of its value, for which miners get new work early: 1 %. */
+const GAIN_PARTS = 100n
 /** A node whose blocks are so far behind its headers is catching up, and its tip is old. */
 const HEADERS_AHEAD_MAX = 3
 
@@ -151,7 +154,7 @@ export function watchTemplates(options: {
 
   async function look(): Promise<void> {
     let tip: BlockHash | null = null
-    let reply: BlockTemplateReply | null = null
+    let reply: BlockTemplateReply
     const { signal } = stopping
     const heard = announced
     announced = null
@@ -167,11 +170,9 @@ export function watchTemplates(options: {
         return
       }
       tip = info.bestBlock
-      if (!isFresh(tip)) {
-        const full = node.getBlockTemplate({ signal })
-        if (header?.hash === tip) await emptyFirst(header, full)
-        reply = await full
-      }
+      const full = node.getBlockTemplate({ signal })
+      if (header?.hash === tip) await emptyFirst(header, full)
+      reply = await full
     } catch (error) {
       if (signal.aborted) return
       longPoll?.abort()
@@ -179,22 +180,14 @@ export function watchTemplates(options: {
       trouble(problemOf(error), tip === null || tip === current?.template.previousBlock)
       return
     }
-    if (reply) deliver(reply)
-    else well()
-  }
-
-  /** Without sidechains the long poll tells what is new; bids come without any sign. */
-  function isFresh(tip: BlockHash): boolean {
-    if (arranging || !current || current.isEmpty || current.template.previousBlock !== tip)
-      return false
-    return isYoung(current.at)
+    deliver(reply)
   }
 
   const isYoung = (at: UnixMs) => clock.now() - at < TEMPLATE_AGE_MAX_MS
 
   function isNoNews(next: Template, { template: now, isEmpty }: Current): boolean {
-    if (!arranging || isEmpty || next.previousBlock !== now.previousBlock) return false
-    return !arranging.isWorthwhile(next, now)
+    if (isEmpty || next.previousBlock !== now.previousBlock || isDearer(next, now)) return false
+    return !arranging?.isWorthwhile(next, now)
   }
 
   /** One at a time: a node keeps a thread for each until its template changes. */
@@ -256,6 +249,10 @@ function problemOf(error: unknown): Problem {
   return { reason: isReply ? 'node gives no template' : 'node lost', detail }
 }
 
+function isDearer(next: Template, now: Template): boolean {
+  return (next.value - now.value) * GAIN_PARTS >= now.value
+}
+
 /** Whether it has ended, well or not, by then. */
 function isSettledWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   const ended = work.then(
@@ -263,35 +260,4 @@ function isSettledWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
     () => true,
   )
   return Promise.race([ended, sleep(ms, false)])
-}
-
-/**
- * Wakes the loop. A template that comes with the bell while the loop waits is the newest there is;
- * one that comes while the loop is asking may be older than what it gets, so it only asks again.
- */
-function createBell() {
-  let waiting: ((reply: BlockTemplateReply | null) => void) | null = null
-  let isMissed = false
-  function ringWith(reply: BlockTemplateReply | null): void {
-    if (waiting) waiting(reply)
-    else isMissed = true
-    waiting = null
-  }
-  async function next(timeoutMs: number, signal: AbortSignal): Promise<BlockTemplateReply | null> {
-    if (isMissed || signal.aborted) {
-      isMissed = false
-      return null
-    }
-    const timer = new AbortController()
-    const { promise, resolve } = Promise.withResolvers<BlockTemplateReply | null>()
-    waiting = resolve
-    sleep(timeoutMs, null, { signal: AbortSignal.any([timer.signal, signal]) }).then(resolve, () =>
-      resolve(null),
-    )
-    const reply = await promise
-    waiting = null
-    timer.abort()
-    return reply
-  }
-  return { ring: () => ringWith(null), ringWith, next }
 }

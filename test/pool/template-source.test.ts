@@ -256,6 +256,20 @@ describe('the templates of a node that behaves strangely', () => {
     FEWER_LOOKS_MS,
   )
 
+  test('are renewed early on the same block for a hundredth more, and not for less', async () => {
+    const { state, access } = await strangeNode()
+    const watched = watch(access, 'mainnet')
+    await nextEvent(watched, 0)
+    const { coinbasevalue } = TEMPLATE
+    state.template = { ...TEMPLATE, coinbasevalue: coinbasevalue + 3_124_999 }
+    await pollUntil(() => state.looks >= 3 || null, { everyMs: 20, timeoutMs: 45_000 })
+    expect(watched.events).toHaveLength(1)
+    state.template = { ...TEMPLATE, coinbasevalue: coinbasevalue + 3_125_000 }
+    const dearer = await nextEvent(watched, 1)
+    expect(dearer).toMatchObject({ isNewBlock: false, template: { value: 315_625_000n } })
+    await watched.stop()
+  })
+
   test('are empty on a new tip until the full one is there', async () => {
     const { state, access } = await strangeNode()
     const doorbell = new Publisher()
