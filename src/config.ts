@@ -142,7 +142,7 @@ function configSchema(sources: SecretSources) {
     node: z.strictObject({
       ...node.shape,
       zmqHashBlock: z.string().startsWith('tcp://').optional(),
-      alsoSubmitTo: z.array(node).max(10).default([]),
+      spares: z.array(node).max(10).default([]),
     }),
     bmm: bmmSchema(secret).optional(),
     database: databaseSchema(secret),

@@ -25,9 +25,10 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   const { config, db, clock, random, log } = setting
   const { node, network, pool, bmm } = config
   const client = bitcoindClient(connectNode(node))
-  const others = node.alsoSubmitTo.map(access =>
-    named(access.url, bitcoindClient(connectNode(access))),
-  )
+  const nodes = [node, ...node.spares].map(access => ({
+    name: access.url,
+    node: bitcoindClient(connectNode(access)),
+  }))
   const isPaidAsWorkOnly = network === 'signet' && (await blocksWantSignature(client, log))
   const schemes = servedSchemes(config, isPaidAsWorkOnly)
   const ports = portsOf(config, schemes)
@@ -42,7 +43,7 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   const mining = await startMining({
     ...{ ports, db, clock, random, log },
     authorize: createPayees({ db, clock, network, offers }).authorize,
-    nodes: [named(node.url, client), ...others, ...toEnforcer],
+    nodes: [...nodes.map(({ name, node }) => named(name, node)), ...toEnforcer],
     ...coinbase,
     shareWaitMaxMs: SHARE_WAIT_MS_MAX,
     door: doorOf(config),
@@ -51,7 +52,7 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   log.info({ ports: mining.ports }, 'miners may connect')
   const watchLength = lengthAlarm(limits.alarmBytes, log)
   const templates = startTemplates(setting, {
-    ...{ node: client, enforcer },
+    ...{ node: client, nodes, enforcer },
     parts: { ...coinbase, bytesMax: limits.maximumBytes },
     deposits: depositOffers(setting),
     onEvent: event => {

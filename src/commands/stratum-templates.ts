@@ -4,7 +4,9 @@ import type { BitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import type { EnforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts'
 import type { OwnTransaction } from '../payouts/index.ts'
 import {
+  bestOf,
   type CoinbaseParts,
+  type NamedNode,
   type TemplateEvent,
   type TemplateSource,
   watchTemplates,
@@ -28,6 +30,8 @@ export function startTemplates(
   },
   options: {
     readonly node: BitcoindClient
+    /** It and its spares. */
+    readonly nodes: readonly NamedNode[]
     /** Null where templates come from the node alone. */
     readonly enforcer: EnforcerTemplateClient | null
     readonly parts: CoinbaseParts
@@ -36,12 +40,13 @@ export function startTemplates(
     readonly onEvent: (event: TemplateEvent) => void
   },
 ): Pick<TemplateSource, 'stop'> {
-  const { node, enforcer, parts, deposits: offers, onEvent } = options
+  const { node, nodes, enforcer, parts, deposits: offers, onEvent } = options
   const { network, bmm } = config
   const zmq = config.node.zmqHashBlock
+  const best = bestOf({ nodes, network, clock, log })
   const source = {
     ...{ network, clock, log, onEvent },
-    node: enforcer ? withEnforcer({ node, enforcer, log }) : node,
+    node: enforcer ? withEnforcer({ node: best, enforcer, log }) : best,
     ...(zmq ? { zmqHashBlockUrl: zmq } : {}),
   }
   if (!bmm) return watchTemplates(source)

@@ -1,18 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { NETWORK_FACTS, type Network } from '../lib/bitcoin/network.ts'
+import type { Network } from '../lib/bitcoin/network.ts'
 import type { BlockHash, UnixMs } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { NodeUnreachable } from '../lib/nodes/bitcoin-core-client.ts'
-import type {
-  BitcoindClient,
-  BlockchainInfo,
-  BlockHeaderInfo,
-} from '../lib/nodes/bitcoind-client.ts'
+import type { BitcoindClient, BlockHeaderInfo } from '../lib/nodes/bitcoind-client.ts'
 import type { BlockTemplateReply } from '../lib/nodes/block-template.ts'
 import { watchBlockHashes } from '../lib/nodes/zmq-source.ts'
 import type { Clock } from '../lib/time.ts'
 import { type Arrange, arrangeTemplate, type CoinbaseParts } from './arrangement.ts'
 import { emptyTemplateOn } from './empty-template.ts'
+import { nodeComplaint } from './node-choice.ts'
 import { readTemplate, type Template } from './template.ts'
 import { createBell } from './template-bell-source.ts'
 
@@ -61,8 +58,6 @@ const LOST_MAX_MS = 60_000
 const EMPTY_AFTER_MS = 5
 /** What a block gains, in parts of its value, for which miners get new work early: 1 %. */
 const GAIN_PARTS = 100n
-/** A node whose blocks are so far behind its headers is catching up, and its tip is old. */
-const HEADERS_AHEAD_MAX = 3
 
 type Problem = { readonly reason: PauseReason; readonly detail: string }
 
@@ -164,7 +159,7 @@ export function watchTemplates(options: {
         // Without it the full template is waited for; what ails the node the other question tells.
         heard === null ? null : node.getBlockHeader(heard).catch(() => null),
       ])
-      const unfit = judge(info, network)
+      const unfit = nodeComplaint(info, network)
       if (unfit) {
         trouble(unfit, false)
         return
@@ -230,17 +225,6 @@ export function watchTemplates(options: {
       await done
     },
   }
-}
-
-function judge(info: BlockchainInfo, network: Network): Problem | null {
-  const { chain } = NETWORK_FACTS[network]
-  if (info.chain !== chain)
-    return { reason: 'wrong network', detail: `the node is on ${info.chain}, the pool on ${chain}` }
-  // Regtest's tip is as old as the last experiment, which Core takes for a node that is behind.
-  if (network === 'regtest') return null
-  const isBehind = info.isInitialBlockDownload || info.headers - info.blocks > HEADERS_AHEAD_MAX
-  const detail = `block ${info.blocks} of ${info.headers}`
-  return isBehind ? { reason: 'node is syncing', detail } : null
 }
 
 function problemOf(error: unknown): Problem {
