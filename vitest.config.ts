@@ -1,9 +1,24 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { needsLnd } from './test/support/lnd-build.ts'
+
+/** What may have to wait for lnd to be built comes last, so that it keeps nothing else waiting. */
+class LndLast extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    return sorted.toSorted((a, b) => Number(needsLnd(a.moduleId)) - Number(needsLnd(b.moduleId)))
+  }
+}
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/real-parts.ts', 'test/support/postgres-for-the-run.ts'],
+    globalSetup: [
+      'test/support/lnd-for-the-run.ts',
+      'test/support/real-parts.ts',
+      'test/support/postgres-for-the-run.ts',
+    ],
+    sequence: { sequencer: LndLast },
     // Real servers share two cores with the tests, so more files at once would only wait longer.
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -1,0 +1,119 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type Lnd, startLnd } from '../../src/devnet/lnd.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { connectLnd, type LndConnection } from '../../src/lib/nodes/lnd-grpc-client.ts'
+import { pollUntil } from '../../src/lib/poll.ts'
+import { type TestNode, testNode } from './bitcoind.ts'
+import { lndOfTheRun } from './lnd.ts'
+
+/** A node with everything that a test may ask of it. */
+export type TestLnd = Lnd & { readonly connection: LndConnection }
+
+/** Alice pays, Carol is paid, and Bob is between them: two channels on a node of regtest. */
+export type TestLightning = {
+  readonly bitcoind: TestNode
+  readonly alice: TestLnd
+  readonly bob: TestLnd
+  readonly carol: TestLnd
+  /** Mines so many blocks, and waits until all three have seen them. */
+  readonly mine: (count: number) => Promise<void>
+  /** Ends all and removes their folders. */
+  readonly remove: () => Promise<void>
+}
+
+const CHANNEL_SATS = '5000000'
+/** From each channel's opener to the other side, so that payments find their way back too. */
+const PUSHED_SATS = '1000000'
+const COINBASE_MATURITY_BLOCKS = 100
+/** An lnd takes a channel for open then. */
+const CONFIRMATIONS = 6
+const EDGES = 2
+const WAIT = { everyMs: 50, timeoutMs: 60_000 }
+const CALL_MS_MAX = 30_000
+
+const anything = z.unknown()
+const address = z.object({ address: z.string() })
+const info = z.object({ synced_to_chain: z.boolean(), block_height: z.int() })
+const graph = z.object({ edges: z.array(z.unknown()) })
+const channels = z.object({ channels: z.array(z.object({ active: z.boolean() })) })
+
+/** Call it in `beforeAll`, which allows LND_WAIT_MS, and its `remove` in `afterAll`. */
+export async function testLightning(): Promise<TestLightning> {
+  const program = await lndOfTheRun()
+  const dir = await mkdtemp(join(tmpdir(), 'sidepool-test-lnd-'))
+  const bitcoind = await testNode()
+  await bitcoind.mine(1)
+  const log = createLog('test', 'silent')
+  const start = async (name: string): Promise<TestLnd> => {
+    const at = { dir: join(dir, name), program, bitcoind: bitcoind.rpc, log }
+    const lnd = await startLnd(at)
+    return { ...lnd, connection: connectLnd(lnd.access) }
+  }
+  const alice = await start('alice')
+  const bob = await start('bob')
+  const carol = await start('carol')
+  const all = [alice, bob, carol]
+  const mine: TestLightning['mine'] = async count => {
+    await bitcoind.mine(count)
+    await Promise.all(all.map(node => seen(node, bitcoind)))
+  }
+
+  for (const node of [alice, bob])
+    await bitcoind.mine(1, (await ask(node, address, 'newAddress')).address)
+  await mine(COINBASE_MATURITY_BLOCKS)
+  await open(alice, bob)
+  await open(bob, carol)
+  await mine(CONFIRMATIONS)
+  await Promise.all(all.map(knowsTheWay))
+  return {
+    ...{ bitcoind, alice, bob, carol, mine },
+    remove: async () => {
+      for (const node of all) node.connection.close()
+      await Promise.all(all.map(node => node.stop()))
+      await bitcoind.remove()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A call of the service that has no name of its own in the package. */
+export function ask<T>(
+  { connection }: Pick<TestLnd, 'connection'>,
+  reply: z.ZodType<T>,
+  method: string,
+  request: object = {},
+): Promise<T> {
+  return connection.call(reply, {
+    ...{ service: 'default', method, request, timeoutMs: CALL_MS_MAX },
+  })
+}
+
+async function open(from: TestLnd, to: TestLnd): Promise<void> {
+  const addr = { pubkey: to.publicKey, host: to.peerSocket }
+  await ask(from, anything, 'connectPeer', { addr })
+  await ask(from, anything, 'openChannelSync', {
+    node_pubkey: Buffer.from(to.publicKey, 'hex'),
+    ...{ local_funding_amount: CHANNEL_SATS, push_sat: PUSHED_SATS, sat_per_vbyte: '2' },
+  })
+}
+
+async function seen(node: TestLnd, bitcoind: TestNode): Promise<void> {
+  const blocks = await bitcoind.cli('getblockcount')
+  const isThere = async () => {
+    const { synced_to_chain, block_height } = await ask(node, info, 'getInfo')
+    return (synced_to_chain && block_height === blocks) || null
+  }
+  if (!(await pollUntil(isThere, WAIT))) throw new Error('an lnd does not follow its node')
+}
+
+async function knowsTheWay(node: TestLnd): Promise<void> {
+  const isThere = async () => {
+    const { edges } = await ask(node, graph, 'describeGraph')
+    const { channels: own } = await ask(node, channels, 'listChannels')
+    return (edges.length === EDGES && own.every(channel => channel.active)) || null
+  }
+  if (!(await pollUntil(isThere, WAIT))) throw new Error('an lnd does not hear of the channels')
+}
