@@ -20,7 +20,7 @@ function touchesTheWorld(path: string): boolean {
 
 /** Packages that compute and do nothing else. */
 const PURE_PACKAGES =
-  /^(@bitcoinerlab\/descriptors|@noble\/(curves|hashes)|bip32|bitcoinjs-lib|ecpair|tiny-secp256k1|hash-wasm|zod)(\/|$)/
+  /^(@bitcoinerlab\/descriptors|@noble\/(curves|hashes)|bech32|bip32|bitcoinjs-lib|ecpair|tiny-secp256k1|hash-wasm|zod)(\/|$)/
 
 test('a pure file imports no clock, no socket, no database and no package that does', () => {
   const complaints = sources

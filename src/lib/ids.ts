@@ -9,6 +9,10 @@ export type BlockHash = Brand<string, 'block hash'>
 export type Txid = Brand<string, 'txid'>
 /** SHA-256 of canonical bytes (a statement, a manifest, a journal block): 64 lower-case hex digits. */
 export type Digest = Brand<string, 'digest'>
+/** SHA-256 of a preimage, which names a payment over Lightning: 64 lower-case hex digits. */
+export type PaymentHash = Brand<string, 'payment hash'>
+/** What only a payment's receiver knows, until it was paid: 64 lower-case hex digits. */
+export type Preimage = Brand<string, 'preimage'>
 /** A row of `payees`: a payout destination in canonical form. */
 export type PayeeId = Brand<bigint, 'payee'>
 /** A row of `accounts`: payee × scheme. */
@@ -46,6 +50,8 @@ function positive(id: bigint, what: string): bigint {
 export const blockHash = (hex: string) => hex64(hex, 'a block hash') as BlockHash
 export const txid = (hex: string) => hex64(hex, 'a txid') as Txid
 export const digest = (hex: string) => hex64(hex, 'a digest') as Digest
+export const paymentHash = (hex: string) => hex64(hex, 'a payment hash') as PaymentHash
+export const preimage = (hex: string) => hex64(hex, 'a preimage') as Preimage
 export const payeeId = (id: bigint) => positive(id, 'payee') as PayeeId
 export const accountId = (id: bigint) => positive(id, 'account') as AccountId
 export const workerId = (id: bigint) => positive(id, 'worker') as WorkerId

@@ -1,0 +1,47 @@
+import type { Network } from '../bitcoin/network.ts'
+import type { UnixMs } from '../ids.ts'
+import type { Millisats } from '../money.ts'
+import type { Bolt11 } from './bolt11.ts'
+
+/** What an invoice must be to be paid. */
+export type Asked = {
+  readonly network: Network
+  /** To the millisat. */
+  readonly amount: Millisats
+  /** Blocks for which the way to the payee, and the payee, may hold the money at most. */
+  readonly cltvBlocksMax: number
+}
+
+/** An invoice that ends sooner would end while it is on its way. */
+const TIME_LEFT_MS_MIN = 2 * 60_000
+/** No wallet says more of its way; all of them are tried before a payment fails. */
+const HINT_HOPS_MAX = 32
+
+/**
+ * Why an invoice must not be paid, or null. Whether its hash was paid before is for whoever keeps
+ * the hashes.
+ *
+ * @returns for people: no text of the payee is in it
+ */
+export function invoiceComplaint(invoice: Bolt11, asked: Asked, now: UnixMs): string | null {
+  const { network, amount, cltvBlocksMax } = asked
+  if (invoice.network !== network)
+    return `the invoice is for ${invoice.network}, and this pool is on ${network}`
+  if (invoice.amount === null) return 'the invoice names no amount'
+  if (invoice.amount !== amount)
+    return `the invoice is for ${invoice.amount} msat, not for ${amount} msat`
+  if (invoice.expiresAt <= now) return 'the invoice has expired'
+  if (invoice.expiresAt - now < TIME_LEFT_MS_MIN) return 'the invoice expires too soon'
+  const hops = invoice.routeHints.flat()
+  if (hops.length > HINT_HOPS_MAX) return 'the invoice names too many ways to its payee'
+  const blocks = heldBlocks(invoice)
+  if (blocks > cltvBlocksMax)
+    return `the payee may hold the money for ${blocks} blocks, and at most ${cltvBlocksMax} are allowed`
+  return null
+}
+
+/** Blocks for which an unhelpful payee can hold the money: its own, and those of the longest hint. */
+function heldBlocks({ minFinalCltvBlocks, routeHints }: Bolt11): number {
+  const ways = routeHints.map(hops => hops.reduce((sum, blocks) => sum + blocks, 0))
+  return minFinalCltvBlocks + Math.max(0, ...ways)
+}
