@@ -1,5 +1,6 @@
 import type { Network } from '../bitcoin/network.ts'
 import { type Bolt11, parseBolt11 } from './bolt11.ts'
+import { isDomain } from './guarded-url.ts'
 
 /** A Lightning address (LUD-16), in its one spelling. */
 export type LightningAddress = {
@@ -20,9 +21,6 @@ export type LightningDestination =
 const ADDRESS_CHARS_MAX = 320
 /** Source: LUD-16, with tags. A dot alone would be a step in a path. */
 const NAME = /^[a-z0-9_+-][a-z0-9._+-]{0,63}$/
-/** Source: RFC 1035, 2.3.1, and RFC 3696: at least two labels, and the last one not of digits. */
-const DOMAIN =
-  /^(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?=[a-z0-9-]*[a-z])[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const USE = 'use a Lightning address (name@domain) or a BOLT 11 invoice'
 
 /**
@@ -55,7 +53,7 @@ export function parseLightningAddress(text: string): LightningAddress | null {
   const name = text.slice(0, at)
   // Domains have no case; names have, and only the lower one is allowed.
   const domain = text.slice(at + 1).toLowerCase()
-  if (at < 0 || !NAME.test(name) || !DOMAIN.test(domain)) return null
+  if (at < 0 || !NAME.test(name) || !isDomain(domain)) return null
   return { name, domain, text: `${name}@${domain}` }
 }
 
