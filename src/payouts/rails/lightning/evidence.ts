@@ -1,0 +1,126 @@
+import { unreachable } from '../../../lib/assert.ts'
+import type { PaymentHash, Preimage } from '../../../lib/ids.ts'
+import { parsePreimage } from '../../../lib/lightning/preimage.ts'
+import type { Millisats } from '../../../lib/money.ts'
+import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
+import type { LndPayment } from '../../../lib/nodes/lnd-replies.ts'
+
+/** Everything that one attempt to pay one invoice is judged by. */
+export type AttemptEvidence = {
+  readonly paymentHash: PaymentHash
+  /** Of the payout, as it was approved. */
+  readonly amount: Millisats
+  /** Whether it was written down that lnd is called; that is done before it is. */
+  readonly wasCalled: boolean
+  /**
+   * Whether whoever has the right to call lnd for it, or is in the call, may be there still. lnd pays
+   * a hash that failed when it is asked again, so while this holds nothing is dead.
+   */
+  readonly mayBeCalled: boolean
+  /** Of `track`, or what the call itself came to. */
+  readonly news: PaymentNews
+  /** What the payee's own server shows (LUD-21), found to be the preimage of this hash; or null. */
+  readonly shown: Preimage | null
+  readonly node: {
+    /** Whether it is the node, by its public key, that the attempt was written down for. */
+    readonly isOurs: boolean
+    /** Whether its count of payments is below one that was seen before: it was restored. */
+    readonly hasForgotten: boolean
+  }
+  /** For how long every look-up has said "not found"; 0 where this is the first, or none did. */
+  readonly notFoundMs: number
+}
+
+/** What became of an attempt. */
+export type AttemptVerdict =
+  /** Paid, for good. The fee is null where only the payee says so: people book it. */
+  | { readonly kind: 'settled'; readonly preimage: Preimage; readonly fee: Millisats | null }
+  /** Never paid, and never will be: another invoice may be asked for. */
+  | { readonly kind: 'dead'; readonly reason: string }
+  /** On its way; at that height it comes back by itself at the latest, where that is known. */
+  | { readonly kind: 'waiting'; readonly untilHeight: number | null }
+  /** The money stays reserved; ask again. */
+  | { readonly kind: 'unknown'; readonly reason: string }
+
+/** Two look-ups so far apart: what was on its way to lnd's disk is there, or never comes. */
+const NOT_FOUND_MS_MIN = 3 * 60_000
+
+/**
+ * The one judge of a payment. Only these proofs count; silence, an expired invoice, "already exists"
+ * and what a payee denies are none.
+ *
+ * | proof | verdict |
+ * |---|---|
+ * | a preimage of the hash, whoever shows it | settled |
+ * | our node: failed, no part on its way, nobody may call again | dead |
+ * | never called, nobody may call, and no node shows a payment | dead |
+ * | our node, which has forgotten nothing: not found for minutes, nobody may call | dead |
+ * | anything else | waiting or unknown |
+ *
+ * Source: lnd, payments/db/payment_status.go.
+ */
+export function judgeAttempt(evidence: AttemptEvidence): AttemptVerdict {
+  const { news, shown, amount, paymentHash } = evidence
+  const payment = news.kind === 'payment' ? news.payment : null
+  if (payment !== null && payment.paymentHash !== paymentHash)
+    return unknown('lnd answered with another payment')
+  const preimage = payment && parsePreimage(payment.preimage, paymentHash)
+  if (payment !== null && preimage !== null && payment.status === 'succeeded') {
+    if (payment.amount === amount) return { kind: 'settled', preimage, fee: payment.fee }
+    return unknown(`lnd paid ${payment.amount} msat, and ${amount} msat were to be paid`)
+  }
+  const known = shown ?? preimage
+  if (known !== null) return { kind: 'settled', preimage: known, fee: null }
+  // A proof of our own, for which no node need be there.
+  if (!evidence.wasCalled && payment === null && news.kind !== 'known already')
+    return dead(evidence, 'lnd was never called for it')
+  if (!evidence.node.isOurs) return unknown('this lnd is not the one that the payment was begun on')
+  return news.kind === 'payment'
+    ? judgePayment(evidence, news.payment)
+    : judgeAbsence(evidence, news)
+}
+
+function judgePayment(evidence: AttemptEvidence, payment: LndPayment): AttemptVerdict {
+  const { untilHeight, unresolvedHtlcs } = payment
+  switch (payment.status) {
+    case 'initiated':
+    case 'in flight':
+      return { kind: 'waiting', untilHeight }
+    case 'succeeded':
+      return unknown('lnd says that it paid, and has no preimage of this hash')
+    case 'failed':
+      if (unresolvedHtlcs > 0) return { kind: 'waiting', untilHeight }
+      return dead(evidence, 'lnd found no way to pay it')
+    default:
+      return unreachable(payment.status)
+  }
+}
+
+function judgeAbsence(
+  evidence: AttemptEvidence,
+  news: Exclude<PaymentNews, { kind: 'payment' }>,
+): AttemptVerdict {
+  switch (news.kind) {
+    case 'no answer':
+      return unknown(news.reason)
+    case 'known already':
+      return unknown('lnd has a payment by this hash')
+    case 'not found':
+      if (evidence.notFoundMs < NOT_FOUND_MS_MIN) return unknown('lnd knows nothing of it yet')
+      return dead(evidence, 'lnd never began it')
+    default:
+      return unreachable(news)
+  }
+}
+
+/** What no proof of death can do without. */
+function dead({ wasCalled, mayBeCalled, node }: AttemptEvidence, reason: string): AttemptVerdict {
+  if (mayBeCalled) return unknown('lnd may be called for it at this moment')
+  // What a restored node says of the past, it says of an earlier one.
+  if (wasCalled && node.hasForgotten) return unknown('this lnd has lost payments that it had')
+  return { kind: 'dead', reason }
+}
+
+function unknown(reason: string): AttemptVerdict {
+  return { kind: 'unknown', reason }
+}
