@@ -54,7 +54,9 @@ for (let round = 0; round < ROUNDS; round++) {
   const raw = signOrder(built.bytes, sorted)
   const wrong = timed(times.check, () => transactionComplaint(raw, sorted))
   const told = { transaction: built.bytes, spent }
-  const judged = timed(times.signer, () => checkThunderTransaction(told, manifest, wallet))
+  const judged = timed(times.signer, () =>
+    checkThunderTransaction(told, manifest, { wallet, home: null }),
+  )
   if (wrong !== null || judged.kind !== 'good')
     throw new Error(`${wrong} ${JSON.stringify(judged)}`)
   if (parseTransaction(built.bytes)?.outputs.length !== PAYEES + 1) throw new Error('it is short')

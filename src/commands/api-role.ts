@@ -15,6 +15,7 @@ import { frozen, parseOperatorKey, policyNow, type SpendRules } from '../treasur
 import { moneyAudit } from './audit-checks.ts'
 import { ownBatchPartsOf } from './l1-wallets.ts'
 import { destinationsOf, enforcedRules, type Role, type Setting, schemesOf } from './role.ts'
+import { withdrawalSource } from './thunder-rail-wiring.ts'
 
 const REQUESTS_PER_MINUTE_MAX = 1200
 const MS_PER_HOUR = 3_600_000
@@ -78,7 +79,7 @@ function moneyParts(
   | 'audit'
 > {
   const { config, db, clock } = setting
-  const own = ownBatchPartsOf(setting, rules, rail => frozen(db, rail))
+  const own = ownBatchPartsOf(setting, rules, rail => frozen(db, rail), withdrawalSource(setting))
   const schemes = schemesOf(config)
   const destinations = destinationsOf(config)
   const waiting = {

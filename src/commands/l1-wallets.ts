@@ -48,14 +48,20 @@ export function l1OptionsOf({ network, rails: { l1 } }: Config): L1Options {
   }
 }
 
-/** What planning batches of our own takes. @param frozen why the rail moves nothing now, or null */
+/**
+ * What planning batches of our own takes.
+ *
+ * @param frozen why the rail moves nothing now, or null
+ * @param thunder what withdrawals are planned with; null where none are
+ */
 export function ownBatchPartsOf(
   { config, db, clock, log }: Setting,
   rules: SpendRules,
   frozen: (rail: string) => Promise<string | null>,
+  thunder: OwnBatchParts['thunder'],
 ): OwnBatchParts {
   return {
-    ...{ db, clock, log, rail: 'l1', frozen, ...l1OptionsOf(config) },
+    ...{ db, clock, log, rail: 'l1', frozen, thunder, ...l1OptionsOf(config) },
     depositAddress: config.bridges ? (config.rails.thunder?.addresses[0] ?? null) : null,
     wallets: l1Wallets(config),
     expiresAfterMs: config.treasury.approvalExpiryHours * MS_PER_HOUR,

@@ -60,7 +60,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     ...(thunder ? [[thunder.rail.name, thunder.floats] as const] : []),
   ])
   const stopped = async (name: string) => compared.get(name)?.closed() ?? frozen(db, name)
-  const ownParts = ownBatchPartsOf(setting, rules, stopped)
+  const ownParts = ownBatchPartsOf(setting, rules, stopped, null)
   const jobs = [
     ...[...compared.values()].map(({ job }) => job),
     ownBatchJob(ownParts, ownBatchRulesOf(config)),

@@ -11,10 +11,14 @@ import {
   type ThunderOptions,
   type ThunderSigner,
   type ThunderWatch,
+  thunderFunds,
   thunderHostSigner,
   thunderNodeSigner,
   thunderRail,
   thunderReconciler,
+  type WalletClient,
+  type WithdrawalSource,
+  walletClient,
 } from '../payouts/index.ts'
 import type { SpendPolicy } from '../treasury/index.ts'
 import { CommandError } from './command.ts'
@@ -46,14 +50,37 @@ export function thunderParts(
     complaint: l1Complaint(setting),
   }
   const signedBy = signerOf(setting, options, { client, signer, kind: thunder.signer.kind })
+  const { isOurs } = mainWallet(config)
   return {
-    rail: thunderRail({ ...watch, db, clock, policy, options, signer: signedBy }),
+    rail: thunderRail({ ...watch, db, clock, policy, options, signer: signedBy, isOurs }),
     floats: thunderReconciler({
       ...{ db, clock, log, network: config.network, client },
       addresses: options.addresses,
       complaint: chainsOf(watch).complaint,
     }),
   }
+}
+
+/**
+ * What withdrawals are planned with; null where there is no bridge to Thunder, since nobody would
+ * follow them.
+ */
+export function withdrawalSource(setting: Setting): WithdrawalSource | null {
+  const { config, db, clock } = setting
+  const { thunder } = config.rails
+  if (!thunder || !config.bridges) return null
+  const options = thunderOptions(config, thunder)
+  const funds = thunderFunds({
+    ...{ db, clock, options, client: thunderNode(config, thunder) },
+    node: bitcoindClient(connectNode(config.node)),
+    complaint: l1Complaint(setting),
+  })
+  return { funds, fee: options.fee }
+}
+
+/** Where withdrawals go: the wallet that pays on the main chain. */
+function mainWallet({ node, rails }: Config): WalletClient {
+  return walletClient(connectNode(node), rails.l1.hot.wallet)
 }
 
 function thunderOptions({ network }: Config, thunder: ThunderConfig): ThunderOptions {
@@ -63,7 +90,7 @@ function thunderOptions({ network }: Config, thunder: ThunderConfig): ThunderOpt
 }
 
 function signerOf(
-  { db, clock }: Setting,
+  { config, db, clock }: Setting,
   options: ThunderOptions,
   {
     client,
@@ -80,7 +107,10 @@ function signerOf(
       return thunderNodeSigner(client, options)
     case 'host':
       if (signer === null) throw new CommandError('rails.thunder.signer: no signer is configured')
-      return thunderHostSigner({ db, client: signer, clock })
+      return thunderHostSigner({
+        ...{ db, client: signer, clock },
+        receivingIndex: mainWallet(config).receivingIndex,
+      })
     default:
       return unreachable(kind)
   }

@@ -17,7 +17,7 @@ export async function factsOf(
 ): Promise<BatchFacts> {
   const row = await db
     .selectFrom('batches')
-    .select(['purpose', 'wallet', 'total_sats'])
+    .select(['purpose', 'wallet', 'total_sats', 'main_fee_sats'])
     .where('id', '=', batch)
     .executeTakeFirstOrThrow()
   const payouts = await db
@@ -41,7 +41,7 @@ export async function factsOf(
       charge: sats(payout.fee_sats),
     })),
     transferred: sats(row.purpose === 'transfer' ? row.total_sats : 0n),
-    bridged: sats(isBridged(row.purpose) ? row.total_sats : 0n),
+    bridged: sats(isBridged(row.purpose) ? row.total_sats + row.main_fee_sats : 0n),
     feeBooked: fee === null ? null : sats(fee),
   }
 }

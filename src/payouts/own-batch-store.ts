@@ -1,12 +1,12 @@
 import type { Kysely } from 'kysely'
 import { balancesOf } from '../ledger/index.ts'
-import { unreachable } from '../lib/assert.ts'
+import { assert, unreachable } from '../lib/assert.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
 import type { Database, Wallet } from '../lib/db/schema.ts'
 import type { BatchId } from '../lib/ids.ts'
 import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
-import type { Sats } from '../lib/money.ts'
+import { type Sats, sats } from '../lib/money.ts'
 import type { ThunderAddress } from '../lib/thunder/address.ts'
 import type { Clock } from '../lib/time.ts'
 import type { SpendPolicy } from '../treasury/index.ts'
@@ -26,6 +26,7 @@ import { isUnderWay, storeOwnBatch } from './own-manifest-store.ts'
 import { floatAccount, ownCoins } from './rails/l1/coin-store.ts'
 import { otherWallet } from './rails/l1/coins.ts'
 import type { FloatWallet } from './reconcile-store.ts'
+import { planOwnWithdrawal, type WithdrawalSource } from './withdrawal-plan-store.ts'
 
 const LOOK_EVERY_MS = 60_000
 
@@ -38,6 +39,8 @@ export type OwnBatchParts = {
   readonly wallets: readonly FloatWallet[]
   /** Where deposits are credited on Thunder, an address of ours; null where none are made. */
   readonly depositAddress: ThunderAddress | null
+  /** What withdrawals from Thunder are planned with; null where none are. */
+  readonly thunder: WithdrawalSource | null
   /** Confirmations that a coin must have. */
   readonly finality: number
   /** Fee rates, satoshis a thousand virtual bytes. */
@@ -64,6 +67,8 @@ export type OwnWish =
   | { readonly kind: 'transfer'; readonly from: Wallet; readonly amount: Sats }
   /** Brings an amount to Thunder. */
   | { readonly kind: 'deposit'; readonly from: Wallet; readonly amount: Sats }
+  /** Brings an amount back from Thunder, months later. */
+  | { readonly kind: 'withdrawal'; readonly amount: Sats }
   /** Pays for a batch that is on its way and too slow. */
   | { readonly kind: 'cpfp'; readonly parent: BatchId }
 
@@ -131,6 +136,10 @@ export async function planOwnBatch(
   wish: OwnWish,
   asker: Asker,
 ): Promise<OwnBatchOutcome> {
+  if (wish.kind === 'withdrawal') {
+    assert(asker.kind === 'operator', 'only people ask for what is away for months')
+    return planOwnWithdrawal(parts, wish.amount, asker)
+  }
   const stopped = await parts.frozen(parts.rail)
   if (stopped !== null) return { kind: 'nothing', reason: stopped }
   const made =
@@ -145,7 +154,9 @@ export async function planOwnBatch(
     return { kind: 'nothing', reason: 'there is no such place to move it to' }
   return parts.db
     .transaction()
-    .execute(tx => storeOwnBatch(tx, parts, { plan, change, destination, asker }))
+    .execute(tx =>
+      storeOwnBatch(tx, parts, { plan, mainFee: sats(0n), change, destination, asker }),
+    )
 }
 
 /** @returns null where it goes nowhere, undefined where there is no such place */
@@ -168,7 +179,7 @@ async function destinationOf(
 
 async function planOf(
   parts: OwnBatchParts,
-  wish: Exclude<OwnWish, { kind: 'cpfp' }>,
+  wish: Exclude<OwnWish, { kind: 'cpfp' | 'withdrawal' }>,
 ): Promise<OwnPlanOutcome> {
   const { db, wallets, finality, feeRateMax } = parts
   const from = wish.kind === 'consolidation' ? wish.wallet : wish.from

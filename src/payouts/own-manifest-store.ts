@@ -2,6 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import type { Database, Wallet } from '../lib/db/schema.ts'
 import { type BatchId, batchId, unixMs } from '../lib/ids.ts'
+import type { Sats } from '../lib/money.ts'
 import {
   allowingOwn,
   encodeManifest,
@@ -15,13 +16,17 @@ import { outpointText } from './outpoint.ts'
 import type { OwnPlan } from './own-batch.ts'
 import type { Asker, OwnBatchOutcome, OwnBatchParts } from './own-batch-store.ts'
 import { ownCoins } from './rails/l1/coin-store.ts'
+import { heldAmong } from './rails/thunder/coin-store.ts'
 import { lockSpending, spentInLastDay } from './spent-store.ts'
+import type { WithdrawalPlan } from './withdrawal-plan.ts'
 
 /** A plan with what the node gave for it. */
 export type MadePlan = {
-  readonly plan: OwnPlan
+  readonly plan: OwnPlan | WithdrawalPlan
+  /** What a withdrawal gives the main chain's miners; nothing for any other. */
+  readonly mainFee: Sats
   readonly change: string
-  /** Where a transfer or a deposit goes; null for any other. */
+  /** Where a transfer, a deposit or a withdrawal goes; null for any other. */
   readonly destination: string | null
   readonly asker: Asker
 }
@@ -46,7 +51,7 @@ export async function storeOwnBatch(
   const rules = allowingOwn(parts.rules(), manifest)
   const refusal = limitRefusal(rules, manifest, await spentInLastDay(tx, at, null))
   if (refusal !== null) return { kind: 'nothing', reason: `a limit forbids it: ${refusal.kind}` }
-  await insert(tx, manifest, plan)
+  await insert(tx, manifest, made)
   await recordEvent(tx, {
     at,
     actor: asker.kind === 'operator' ? `operator:${asker.alias}` : 'pool',
@@ -57,15 +62,24 @@ export async function storeOwnBatch(
   return { kind: 'planned', batch: manifest.batch }
 }
 
-async function ownTaken(tx: Transaction<Database>, plan: OwnPlan): Promise<string | null> {
-  const wallet = plan.purpose === 'consolidation' ? plan.wallet : null
-  if (await isUnderWay(tx, plan.purpose, wallet)) return `a ${plan.purpose} is under way`
-  const { free } = await ownCoins(tx, plan.wallet, plan.coins)
-  return free.length < plan.coins.length ? 'a coin was taken meanwhile' : null
+async function ownTaken(
+  tx: Transaction<Database>,
+  { purpose, wallet, coins }: MadePlan['plan'],
+): Promise<string | null> {
+  if (await isUnderWay(tx, purpose, purpose === 'consolidation' ? wallet : null))
+    return `a ${purpose} is under way`
+  const isTaken =
+    purpose === 'withdrawal'
+      ? (await heldAmong(tx, coins)).size > 0
+      : (await ownCoins(tx, wallet, coins)).free.length < coins.length
+  return isTaken ? 'a coin was taken meanwhile' : null
 }
 
 /** A child's coin is not noted before its parent has settled; nobody else may hold it. */
-async function childTaken(tx: Transaction<Database>, plan: OwnPlan): Promise<string | null> {
+async function childTaken(
+  tx: Transaction<Database>,
+  plan: MadePlan['plan'],
+): Promise<string | null> {
   const parent = await tx
     .selectFrom('batches')
     .select('state')
@@ -117,15 +131,20 @@ async function takeBatchId(tx: Transaction<Database>): Promise<BatchId> {
   return batchId(rows[0].id)
 }
 
-async function insert(tx: Transaction<Database>, manifest: Manifest, { coins, parent }: OwnPlan) {
+async function insert(
+  tx: Transaction<Database>,
+  manifest: Manifest,
+  { mainFee, plan: { coins, parent } }: MadePlan,
+) {
   const bytes = encodeManifest(manifest)
   await sql`
     insert into batches (id, rail, state, manifest, manifest_hash, anchor_txid, anchor_vout,
-                         total_sats, fee_max_sats, created_ms, expires_ms, purpose, wallet, parent_id)
+                         total_sats, fee_max_sats, main_fee_sats, created_ms, expires_ms,
+                         purpose, wallet, parent_id)
     overriding system value
     values (${manifest.batch}, ${manifest.rail}, 'planned', ${bytes}, ${manifestHash(bytes)},
             ${manifest.anchor.txid}, ${manifest.anchor.vout}, ${manifestTotal(manifest)},
-            ${manifest.feeMax}, ${manifest.createdAt}, ${manifest.expiresAt},
+            ${manifest.feeMax}, ${mainFee}, ${manifest.createdAt}, ${manifest.expiresAt},
             ${manifest.purpose}, ${manifest.wallet}, ${parent})`.execute(tx)
   await tx
     .insertInto('reserved_outputs')
@@ -143,7 +162,7 @@ async function insert(tx: Transaction<Database>, manifest: Manifest, { coins, pa
 /** What the batches of a purpose that have not ended move together. */
 export async function totalUnderWay(
   db: Kysely<Database>,
-  purpose: OwnPlan['purpose'],
+  purpose: MadePlan['plan']['purpose'],
 ): Promise<bigint> {
   const row = await db
     .selectFrom('batches')
@@ -161,7 +180,7 @@ export async function totalUnderWay(
  */
 export async function isUnderWay(
   db: Kysely<Database>,
-  purpose: OwnPlan['purpose'],
+  purpose: MadePlan['plan']['purpose'],
   wallet: Wallet | null,
 ): Promise<boolean> {
   let query = db

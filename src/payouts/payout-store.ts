@@ -3,6 +3,7 @@ import { type Entry, postEntries } from '../ledger/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { BatchState, Database } from '../lib/db/schema.ts'
 import { type BatchId, batchId, type UnixMs, unixMs } from '../lib/ids.ts'
+import { type Sats, sats } from '../lib/money.ts'
 import { decodeManifest, type Manifest } from '../treasury/index.ts'
 import { factsOf } from './facts-store.ts'
 import { type BatchEvent, next } from './payout.ts'
@@ -126,6 +127,16 @@ export async function manifestOf(db: Kysely<Database>, batch: BatchId): Promise<
     'a stored manifest is canonical and its own',
   )
   return manifest
+}
+
+/** What a withdrawal gives the main chain's miners; nothing for any other batch. */
+export async function mainFeeOfBatch(db: Kysely<Database>, batch: BatchId): Promise<Sats> {
+  const row = await db
+    .selectFrom('batches')
+    .select('main_fee_sats')
+    .where('id', '=', batch)
+    .executeTakeFirstOrThrow()
+  return sats(row.main_fee_sats)
 }
 
 /**

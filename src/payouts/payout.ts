@@ -46,7 +46,10 @@ export type BatchFacts = {
   readonly payouts: readonly PayoutFacts[]
   /** What goes to our other wallet. */
   readonly transferred: Sats
-  /** What goes to another rail, which has it only once it is credited there. */
+  /**
+   * What goes to another rail, which has it only once it is credited there; of a withdrawal with
+   * what the main chain's miners get of it then.
+   */
   readonly bridged: Sats
   /** The fee booked when the newest signed bytes were stored; null before. */
   readonly feeBooked: Sats | null

@@ -10,6 +10,7 @@ import {
   largestSpend,
   type Manifest,
   manifestHash,
+  type Purpose,
   type SignRequest,
   type SpendVerdict,
   type Spent,
@@ -32,6 +33,8 @@ const BUMP_GRACE_MS = 14 * 86_400_000
 const VERSIONS_MAX = 50
 /** Expired batches closed in a day; whoever asks for more may only want to fill the disk. */
 const CLOSED_A_DAY_MAX = 1000
+
+const BRIDGED: ReadonlySet<Purpose> = new Set(['deposit', 'withdrawal'])
 
 const NOTHING_SPENT: Spent = { day: sats(0n), autoDay: sats(0n), byDestination: new Map() }
 
@@ -78,9 +81,11 @@ export function judgeRequest(standing: Standing, request: SignRequest): Judgemen
   // What a batch may cost was counted when its first version was signed.
   const spent = known ? NOTHING_SPENT : spentBefore(memory, now)
   const { acts } = request
-  // A deposit is signed only to an address that this host knows as ours, so no list need name it.
-  const policy =
-    manifest.purpose === 'deposit' ? allowingOwn(standing.policy, manifest) : standing.policy
+  // What moves between rails is signed only to an address that this host knows as ours, so no list
+  // need name it.
+  const policy = BRIDGED.has(manifest.purpose)
+    ? allowingOwn(standing.policy, manifest)
+    : standing.policy
   const verdict = judgeSpend(policy, { manifest, acts }, spent, now)
   if (verdict.kind !== 'approved') return refused(verdictText(verdict))
 
@@ -112,7 +117,8 @@ function check(standing: Standing, request: SignRequest, manifest: Manifest): Ch
     }
     case 'thunder': {
       assert(standing.thunder !== null, 'a batch is judged where its keys are')
-      const transaction = checkThunderTransaction(request, manifest, standing.thunder)
+      const ours = { wallet: standing.thunder, home: standing.wallets.hot?.descriptor ?? null }
+      const transaction = checkThunderTransaction(request, manifest, ours)
       return transaction.kind === 'good'
         ? { kind: 'good', rail: 'thunder', transaction }
         : transaction

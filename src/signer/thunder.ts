@@ -12,10 +12,13 @@ import {
   thunderTxid,
   utxoHash,
 } from '../lib/thunder/transaction.ts'
-import type { Manifest, SpentOutput } from '../treasury/index.ts'
+import type { Manifest, Purpose, SpentOutput, ThunderSignRequest } from '../treasury/index.ts'
+import type { Descriptor, WalletOutput } from './descriptor.ts'
 
 /** More coins in one transaction are refused; a batch of the pool has a hundred at most. */
 const INPUTS_MAX = 700
+/** What this host signs for on Thunder. */
+const PURPOSES: ReadonlySet<Purpose> = new Set(['payout', 'withdrawal'])
 
 /** The keys of this host on Thunder, by the address that each spends from. */
 export type ThunderWallet = ReadonlyMap<ThunderAddress, ThunderKey>
@@ -37,23 +40,26 @@ export type CheckedThunder =
     }
   | { readonly kind: 'refused'; readonly reason: string }
 
+type Asked = Pick<ThunderSignRequest, 'transaction' | 'spent' | 'payeeIndex'>
+
 /**
  * Whether bytes are a version of a manifest and nothing else. Each input carries a hash of its
  * outpoint and of what its coin holds, so that what the pool says of the coins is made into that
  * hash again: where it lied, no node takes the transaction, and nothing is signed.
  *
+ * @param home our wallet on the main chain, the only one that withdrawals go to; null without one
  * Source: thunder-rust, types/transaction.rs.
  */
 export function checkThunderTransaction(
-  { transaction: bytes, spent }: { transaction: Uint8Array; spent: readonly SpentOutput[] },
+  { transaction: bytes, spent, payeeIndex }: Asked,
   manifest: Manifest,
-  wallet: ThunderWallet,
+  { wallet, home }: { readonly wallet: ThunderWallet; readonly home: Descriptor | null },
 ): CheckedThunder {
   const transaction = parseTransaction(bytes)
   if (transaction === null) return refused('the transaction cannot be read')
   const { inputs, outputs } = transaction
-  if (manifest.purpose !== 'payout' || manifest.wallet !== 'hot')
-    return refused('this host pays miners on Thunder, and nothing else')
+  if (!PURPOSES.has(manifest.purpose) || manifest.wallet !== 'hot')
+    return refused('this host pays miners on Thunder or withdraws to us, and nothing else')
   if (inputs.length > INPUTS_MAX) return refused('it spends too many coins')
   if (spent.length !== inputs.length) return refused('it does not say what each coin holds')
   const names = new Set(inputs.map(({ outPoint: { hash, vout } }) => `${hash}:${vout}`))
@@ -69,7 +75,13 @@ export function checkThunderTransaction(
   }
   const wrong =
     anchorComplaint(inputs, manifest) ??
-    outputsComplaint(outputs, manifest, wallet) ??
+    (outputs.length === manifest.payees.length + 1
+      ? null
+      : 'its outputs are not the payees and one change') ??
+    (manifest.purpose === 'withdrawal'
+      ? withdrawalComplaint(outputs, manifest, home?.at({ chain: 0, index: payeeIndex ?? 0 }))
+      : payeesComplaint(outputs, manifest)) ??
+    changeComplaint(outputs, manifest, wallet) ??
     feeComplaint(value, outputs, manifest)
   if (wrong !== null) return refused(wrong)
   return { kind: 'good', bytes, txid: thunderTxid(bytes), owners }
@@ -104,12 +116,7 @@ function anchorComplaint([first]: readonly Input[], { anchor }: Manifest): strin
   return isAnchor ? null : 'its first input is not the anchor'
 }
 
-function outputsComplaint(
-  outputs: readonly Output[],
-  { payees, change }: Manifest,
-  wallet: ThunderWallet,
-): string | null {
-  if (outputs.length !== payees.length + 1) return 'its outputs are not the payees and one change'
+function payeesComplaint(outputs: readonly Output[], { payees }: Manifest): string | null {
   for (const [index, { destination, amount }] of payees.entries()) {
     const address = parseBareAddress(destination)
     if (address === null || isBurnAddress(address))
@@ -117,6 +124,34 @@ function outputsComplaint(
     if (!pays(outputs[index], address) || outputs[index]?.content.value !== amount)
       return `output ${index} is not what payee ${index} gets`
   }
+  return null
+}
+
+/**
+ * A withdrawal pays one address of the main chain, which must be of our own wallet there. Until a
+ * bundle pays it, and where one fails, it is its owner's on Thunder: the same as its change.
+ *
+ * @param place of the wallet that the pool says it is; the script decides
+ */
+function withdrawalComplaint(
+  [output]: readonly Output[],
+  { payees: [payee], change }: Manifest,
+  place: WalletOutput | undefined,
+): string | null {
+  if (payee === undefined || place?.address !== payee.destination)
+    return 'it does not go to the address of our hot wallet that the pool named'
+  if (output?.content.kind !== 'withdrawal') return 'its first output is no withdrawal'
+  const { value, mainScript } = output.content
+  if (value !== payee.amount || !equalBytes(mainScript, place.script))
+    return 'its withdrawal is not what was approved'
+  return output.address === change ? null : 'its withdrawal is not ours on Thunder'
+}
+
+function changeComplaint(
+  outputs: readonly Output[],
+  { change }: Manifest,
+  wallet: ThunderWallet,
+): string | null {
   const address = parseBareAddress(change)
   if (address === null || !pays(outputs.at(-1), address))
     return 'its change does not go where the manifest says'
@@ -128,12 +163,13 @@ function pays(output: Output | undefined, address: ThunderAddress): boolean {
   return output?.address === address && output.content.kind === 'value'
 }
 
+/** Whatever no output pays to anybody is a fee, that of the main chain's miners too. */
 function feeComplaint(
   spent: bigint,
   outputs: readonly Output[],
   { feeMax }: Manifest,
 ): string | null {
-  const fee = spent - outputs.reduce((sum, output) => sum + outputTotal(output), 0n)
+  const fee = spent - outputs.reduce((sum, { content }) => sum + content.value, 0n)
   if (fee < 0n) return 'it pays more than it spends'
   return fee <= feeMax ? null : `its fee of ${fee} sat is above the approved ${feeMax}`
 }

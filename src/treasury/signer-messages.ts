@@ -70,6 +70,9 @@ const spentSchema = z.strictObject({
 })
 export type SpentOutput = z.infer<typeof spentSchema>
 
+/** A script deeper in the wallet is refused, so that a seed alone finds all of it again. */
+const PAYEE_INDEX_MAX = 1_000_000
+
 /** Everything that a signature is judged by, for each rail. */
 export const signRequestSchema = z.discriminatedUnion('rail', [
   z.strictObject({
@@ -91,6 +94,11 @@ export const signRequestSchema = z.discriminatedUnion('rail', [
     transaction: base64,
     /** What the coin of each input holds, in their order. */
     spent: z.array(spentSchema).max(SPENT_MAX),
+    /**
+     * Of a withdrawal, which receiving address of the hot wallet its payee is. A hint: the signer
+     * makes that address from its own descriptor, and signs for no other.
+     */
+    payeeIndex: z.int().min(0).max(PAYEE_INDEX_MAX).optional(),
     /** As above. */
     head: headSchema.nullable(),
   }),

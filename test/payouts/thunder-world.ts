@@ -22,6 +22,7 @@ import { outputTotal } from '../../src/lib/thunder/transaction.ts'
 import { decideBatch } from '../../src/payouts/decide-store.ts'
 import { payoutJobs } from '../../src/payouts/jobs.ts'
 import type { Rail } from '../../src/payouts/rail.ts'
+import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
 import { noteThunderCoins } from '../../src/payouts/rails/thunder/coin-store.ts'
 import { thunderNodeSigner } from '../../src/payouts/rails/thunder/node-signer-client.ts'
 import { thunderReconciler } from '../../src/payouts/rails/thunder/reconcile-store.ts'
@@ -32,7 +33,7 @@ import type { Reconciler } from '../../src/payouts/reconciler.ts'
 import { freezeByPool, frozen, signAct } from '../../src/treasury/index.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { TEST_MNEMONIC, type TestSidechain } from '../support/sidechain.ts'
-import { credit, HOUR_MS, OPERATORS, POLICY, SCHEME, seed } from './l1-world.ts'
+import { credit, HOUR_MS, OPERATORS, POLICY, SCHEME, seed, WALLET } from './l1-world.ts'
 
 export const FINALITY = 3
 export const FEE = sats(500n)
@@ -153,6 +154,7 @@ export async function thunderWorld(
     node: bitcoindClient(connectNode(sidechain.node.rpc)),
     complaint: async () => null,
   }
+  const { isOurs } = walletClient(connectNode(sidechain.node.rpc), WALLET)
   const railWith: ThunderWorld['railWith'] = ({ signer, ...bend }) => {
     const options = {
       ...{ network: 'regtest' as const, addresses, fee: FEE, finality: FINALITY, floatCap: null },
@@ -160,7 +162,7 @@ export async function thunderWorld(
     }
     const node = thunderNodeSigner(client, options)
     const policy = async () => POLICY
-    return thunderRail({ ...watch, db, clock, policy, options, signer: signer ?? node })
+    return thunderRail({ ...watch, db, clock, policy, options, isOurs, signer: signer ?? node })
   }
   const rail = railWith({})
   const log = createLog('test', 'silent')

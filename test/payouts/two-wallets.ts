@@ -77,6 +77,7 @@ export function twoWallets(
   const parts: OwnBatchParts = {
     ...{ db, clock, log, wallets, rail: 'l1', expiresAfterMs: HOUR_MS },
     depositAddress: [...(sidechain?.addresses ?? [])][0] ?? null,
+    thunder: null,
     ...options,
     rules: () => ({ version: POLICY.version, limits: NO_LIMITS, allowList }),
     frozen: async () => null,

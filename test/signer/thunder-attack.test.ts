@@ -63,7 +63,7 @@ function honest(
 ): ThunderSignRequest {
   const order = {
     ...{ coins, anchor: manifest.anchor, feeMax: manifest.feeMax },
-    payments: paymentsOf(manifest),
+    payments: paymentsOf(manifest, sats(0n)),
     change: ownKey(1).address,
   }
   const built = buildTransaction(order, sats(fee))
@@ -238,7 +238,10 @@ test('a coin about which the pool lies gets a hash that no node takes, and no mo
     ...honest(batch()),
     transaction: bent(() => ({
       inputs: [inputOf(ANCHOR), inputOf(SECOND, lie)],
-      outputs: [...paymentsOf(batch()), outputOf({ address: ownKey(1).address, value: sats(0n) })],
+      outputs: [
+        ...paymentsOf(batch(), sats(0n)),
+        outputOf({ address: ownKey(1).address, value: sats(0n) }),
+      ],
     })),
     spent: [ANCHOR, SECOND].map(toldOf),
   })
@@ -297,7 +300,7 @@ test('the real program signs with the keys whose addresses it printed', async ()
   })
   const order = {
     ...{ coins: [coin], anchor: approved.anchor, feeMax: approved.feeMax, change: address },
-    payments: paymentsOf(approved),
+    payments: paymentsOf(approved, sats(0n)),
   }
   const built = buildTransaction(order, sats(10n))
   if (built.kind !== 'built') throw new Error(built.kind)

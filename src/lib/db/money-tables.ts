@@ -43,6 +43,7 @@ export type MoneyTables = {
     anchor_vout: number
     total_sats: bigint
     fee_max_sats: bigint
+    main_fee_sats: Generated<bigint>
     created_ms: bigint
     expires_ms: bigint
     ended_ms: bigint | null
@@ -101,7 +102,7 @@ export type MoneyTables = {
     wallet: Wallet
     value_sats: bigint
     script: Bytes
-    origin: 'coinbase' | 'change' | 'transfer' | 'capital'
+    origin: 'coinbase' | 'change' | 'transfer' | 'capital' | 'withdrawal'
     journal_key: string
     noted_ms: bigint
   }
@@ -144,6 +145,22 @@ export type MoneyTables = {
     state: 'transit' | 'credited'
     txid: string
     vout: number
+    turn: number
+    changed_ms: bigint
+  }
+  bridge_withdrawals: {
+    batch_id: bigint
+    amount_sats: bigint
+    main_fee_sats: bigint
+    main_address: string
+    state: 'queued' | 'bundled' | 'voting' | 'paid' | 'arrived' | 'final'
+    m6id: string | null
+    bundles: number
+    votes: number | null
+    votes_above: number | null
+    txid: string | null
+    vout: number | null
+    value_sats: bigint | null
     turn: number
     changed_ms: bigint
   }

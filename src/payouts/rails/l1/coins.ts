@@ -7,7 +7,7 @@ import { type Sats, sats } from '../../../lib/money.ts'
 import type { Coin } from '../../rail.ts'
 
 /** How a coin came to us. */
-export type CoinOrigin = 'coinbase' | 'change' | 'transfer' | 'capital'
+export type CoinOrigin = 'coinbase' | 'change' | 'transfer' | 'capital' | 'withdrawal'
 
 /** A coin that is ours to spend, with the entry of the ledger that booked it. */
 export type NotedCoin = Coin & {

@@ -141,6 +141,17 @@ export function walletClient(
     isOurs: async (address: string) =>
       z.object({ ismine: z.boolean() }).parse(await askWallet('getaddressinfo', address)).ismine,
 
+    /**
+     * Which of the wallet's receiving addresses it is, as their keys are counted; null for any other
+     * and where the node does not tell. Source: Bitcoin Core, `desc` of getaddressinfo.
+     */
+    receivingIndex: async (address: string): Promise<number | null> => {
+      const reply = z.object({ ismine: z.boolean(), desc: z.string().optional() })
+      const { ismine, desc } = reply.parse(await askWallet('getaddressinfo', address))
+      const [, index] = /\/0\/(\d{1,7})\]/.exec(desc ?? '') ?? []
+      return ismine && index !== undefined ? Number(index) : null
+    },
+
     /** Satoshis a thousand virtual bytes; null where the node has seen too little to say. */
     estimatedFeeRate: async (blocks: number): Promise<Sats | null> => {
       const reply = z.object({ feerate: amount.optional() })

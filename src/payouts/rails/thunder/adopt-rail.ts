@@ -1,7 +1,7 @@
 import type { Txid } from '../../../lib/ids.ts'
 import type { ThunderBlock } from '../../../lib/thunder/block.ts'
 import { thunderTxid, transactionBytes } from '../../../lib/thunder/transaction.ts'
-import { manifestOf } from '../../payout-store.ts'
+import { mainFeeOfBatch, manifestOf } from '../../payout-store.ts'
 import type { AdoptOutcome, Lease } from '../../rail.ts'
 import { storeMoved } from '../../signed-store.ts'
 import { versionsOf } from '../../version-store.ts'
@@ -27,7 +27,8 @@ export async function adopt(parts: Parts, lease: Lease): Promise<AdoptOutcome> {
   if (!found || !version) return { kind: 'nothing' }
   const raw = signedIn(await chains.side.blockOf(found.hash), version.txid)
   const manifest = await manifestOf(db, lease.batch)
-  const order = orderOf(manifest, await thunderCoinsOf(db, version.coins))
+  const mainFee = await mainFeeOfBatch(db, lease.batch)
+  const order = orderOf(manifest, mainFee, await thunderCoinsOf(db, version.coins))
   if (raw === null || transactionComplaint(raw, order) !== null) return { kind: 'nothing' }
   const isFirst = versions.every(each => each.raw === null)
   // Where another version was booked, settlement makes up the difference.

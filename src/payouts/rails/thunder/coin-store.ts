@@ -162,6 +162,7 @@ export async function changeAddress(
 /** A batch whose money has left the float's account while its coins are open in the books. */
 export type OpenThunderBatch = {
   readonly batch: BatchId
+  /** What its payees get; of a withdrawal with the main chain's fee. */
   readonly total: Sats
   /** Of the version that paid once it is settled, of the newest signed one before. */
   readonly fee: Sats
@@ -177,7 +178,7 @@ export async function openThunderBatches(db: Kysely<Database>): Promise<OpenThun
     fee: bigint | null
     paid_version: number | null
   }>`
-    select id, total_sats as total, paid_version,
+    select id, total_sats + main_fee_sats as total, paid_version,
            (select max(fee_sats) from batch_versions version
              where version.batch_id = batches.id and raw is not null
                and (paid_version is null or version.version = paid_version)) as fee

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../../../lib/db/schema.ts'
 import type { Clock } from '../../../lib/time.ts'
-import { encodeManifest } from '../../../treasury/index.ts'
+import { encodeManifest, type Manifest } from '../../../treasury/index.ts'
 import type { SignerClient } from '../../signer-client.ts'
 import { askSigner } from '../../signing-client.ts'
 import type { ThunderSigner } from './signer.ts'
@@ -11,6 +11,8 @@ export function thunderHostSigner(parts: {
   readonly db: Kysely<Database>
   readonly client: SignerClient
   readonly clock: Clock
+  /** Where in our hot wallet an address of the main chain is; null where it is not told. */
+  readonly receivingIndex: (address: string) => Promise<number | null>
 }): ThunderSigner {
   return {
     sign: async ({ manifest, acts, bytes, coins }) => {
@@ -18,6 +20,7 @@ export function thunderHostSigner(parts: {
         rail: 'thunder',
         ...{ manifest: encodeManifest(manifest), acts: [...acts], transaction: bytes },
         spent: coins.map(({ address, value }) => ({ address, valueSats: value })),
+        ...(await hintOf(parts, manifest)),
       })
       if (given.kind === 'waits') return given
       if (given.kind === 'closed') return { kind: 'closed' }
@@ -26,4 +29,14 @@ export function thunderHostSigner(parts: {
       return { kind: 'waits', reason: 'the signer gave signatures of another rail' }
     },
   }
+}
+
+/** The host finds our address by its place and not by the pool's word; searching would take long. */
+async function hintOf(
+  { receivingIndex }: Parameters<typeof thunderHostSigner>[0],
+  { purpose, payees: [payee] }: Manifest,
+): Promise<{ readonly payeeIndex?: number }> {
+  if (purpose !== 'withdrawal' || payee === undefined) return {}
+  const payeeIndex = await receivingIndex(payee.destination)
+  return payeeIndex === null ? {} : { payeeIndex }
 }

@@ -24,5 +24,14 @@ export async function judge(parts: Parts, manifest: Manifest): Promise<Judgement
   if (wrong !== null) return refused(wrong)
   if (!options.addresses.some(address => address === manifest.change))
     return refused('its change is not an address of ours')
+  if (!(await withdrawsToUs(parts, manifest)))
+    return refused('it does not go to an address of our hot wallet')
   return { kind: 'approved', acts }
+}
+
+/** The rules let a withdrawal pay any address, so that this has the last word. */
+async function withdrawsToUs({ isOurs }: Parts, { purpose, payees }: Manifest): Promise<boolean> {
+  if (purpose !== 'withdrawal') return true
+  const [payee] = payees
+  return payee !== undefined && (await isOurs(payee.destination))
 }

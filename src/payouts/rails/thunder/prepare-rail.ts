@@ -1,7 +1,7 @@
 import { type Sats, sats } from '../../../lib/money.ts'
 import type { Manifest, SignedAct } from '../../../treasury/index.ts'
 import { spendsAll } from '../../outpoint.ts'
-import { manifestOf } from '../../payout-store.ts'
+import { mainFeeOfBatch, manifestOf } from '../../payout-store.ts'
 import type { Lease, PrepareOutcome } from '../../rail.ts'
 import { storeMoved } from '../../signed-store.ts'
 import {
@@ -21,6 +21,7 @@ import { THUNDER_BOOKS } from './thunder-books.ts'
 import type { Asks, Parts } from './thunder-parts.ts'
 import {
   buildTransaction,
+  mainFeeOf,
   type Order,
   outpointOf,
   type ThunderCoin,
@@ -54,15 +55,18 @@ export async function prepare(parts: Parts, asks: Asks, lease: Lease): Promise<P
   const fates = await coinFates(parts, held)
   if (fates[0]?.fate.kind !== 'unspent') return deadOr('its anchor is not unspent')
   const coins = held.filter((_, at) => !isLost(fates[at], parts.options.finality))
-  const version = await versionToSign(parts, lease, orderOf(manifest, coins), stored)
+  const mainFee = await mainFeeOfBatch(db, lease.batch)
+  const order = orderOf(manifest, mainFee, coins)
+  const version = await versionToSign(parts, lease, order, stored)
   if (version.kind !== 'version') return version
-  return sign(parts, lease, { manifest, acts: judgement.acts, version: version.version, held })
+  const { acts } = judgement
+  return sign(parts, lease, { manifest, mainFee, acts, version: version.version, held })
 }
 
 /** What a version must be that spends these coins. */
-export function orderOf(manifest: Manifest, coins: readonly ThunderCoin[]): Order {
+export function orderOf(manifest: Manifest, mainFee: Sats, coins: readonly ThunderCoin[]): Order {
   const { anchor, change, feeMax } = manifest
-  const payments = paymentsOf(manifest)
+  const payments = paymentsOf(manifest, mainFee)
   return { anchor, coins, payments, change: plannedAddress(change), feeMax }
 }
 
@@ -86,8 +90,10 @@ async function versionToSign(
   if (stored && spendsAll(stored.coins, coins)) return { kind: 'version', version: stored }
   if (stored && stored.version >= VERSIONS_MAX)
     return { kind: 'waits', reason: 'it has too many versions' }
-  const fee: Sats = options.fee < order.feeMax ? options.fee : order.feeMax
-  const built = buildTransaction(order, fee)
+  const most = order.feeMax - mainFeeOf(order.payments)
+  const fee = options.fee < most ? options.fee : most
+  if (fee < 0n) return { kind: 'waits', reason: 'its main fee is more than was approved' }
+  const built = buildTransaction(order, sats(fee))
   if (built.kind !== 'built')
     return { kind: 'waits', reason: 'a coin of it is gone, and the others do not pay it' }
   const version = {
@@ -105,11 +111,13 @@ async function sign(
   lease: Lease,
   {
     manifest,
+    mainFee,
     acts,
     version,
     held,
   }: {
     readonly manifest: Manifest
+    readonly mainFee: Sats
     readonly acts: readonly SignedAct[]
     readonly version: Version
     readonly held: readonly ThunderCoin[]
@@ -122,7 +130,7 @@ async function sign(
   // The host alone holds these keys, so that its word ends the batch.
   if (signed.kind === 'closed') return { kind: 'expired' }
   const raw = signedBytes(bytes, signed.authorizations)
-  const wrong = transactionComplaint(raw, orderOf(manifest, coins))
+  const wrong = transactionComplaint(raw, orderOf(manifest, mainFee, coins))
   if (wrong !== null || txidOf(raw) !== version.txid)
     return { kind: 'waits', reason: `of what was signed: ${wrong ?? 'it is another transaction'}` }
   const event = { kind: 'prepared', fee: version.fee } as const

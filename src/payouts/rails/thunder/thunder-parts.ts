@@ -46,6 +46,8 @@ export type ThunderParts = ThunderWatch & {
   readonly policy: () => Promise<SpendPolicy>
   readonly options: ThunderOptions
   readonly signer: ThunderSigner
+  /** Whether an address of the main chain is of our hot wallet, where withdrawals go. */
+  readonly isOurs: (address: string) => Promise<boolean>
 }
 
 /** What every part of the rail works with. */

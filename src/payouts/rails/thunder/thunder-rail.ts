@@ -1,34 +1,26 @@
 import { assert } from '../../../lib/assert.ts'
 import type { BatchId, Txid } from '../../../lib/ids.ts'
-import { sats } from '../../../lib/money.ts'
 import { NodeUnreachable } from '../../../lib/nodes/post-client.ts'
 import { type ThunderClient, ThunderError } from '../../../lib/nodes/thunder-client.ts'
-import { addressPayload } from '../../../lib/thunder/address.ts'
 import { NO_PROOF } from '../../../lib/thunder/block.ts'
 import { thunderTxid, transactionBytes } from '../../../lib/thunder/transaction.ts'
 import { orReason } from '../../node-trouble-client.ts'
-import { outpointText } from '../../outpoint.ts'
-import { manifestOf } from '../../payout-store.ts'
-import type { CheckOutcome, Coin, Fees, Funds, Rail, SendOutcome } from '../../rail.ts'
+import { mainFeeOfBatch, manifestOf } from '../../payout-store.ts'
+import type { CheckOutcome, Rail, SendOutcome } from '../../rail.ts'
 import { type Version, versionsOf } from '../../version-store.ts'
 import { adopt } from './adopt-rail.ts'
 import { chainsOf } from './chains-client.ts'
-import {
-  changeAddress,
-  foldThunder,
-  heldAmong,
-  notedThunderCoins,
-  thunderCoinsOf,
-} from './coin-store.ts'
+import { thunderCoinsOf } from './coin-store.ts'
 import { parseThunderDestination } from './destination.ts'
 import { judgeCoins, judgeVersions, readSubmitReply, type SubmitReply } from './evidence.ts'
 import { coinFates, versionEvidence } from './evidence-client.ts'
+import { flatFees, fundsOf } from './funds-rail.ts'
 import { paymentsOf } from './payments.ts'
 import { prepare } from './prepare-rail.ts'
 import { parseSigned } from './signed.ts'
 import { THUNDER_BOOKS } from './thunder-books.ts'
 import type { Parts, ThunderParts } from './thunder-parts.ts'
-import { outpointOf, paysAll } from './transaction.ts'
+import { paysAll } from './transaction.ts'
 
 /** Pays in batches on Thunder, each version of one spending its anchor. */
 export function thunderRail({ node, complaint, ...given }: ThunderParts): Rail {
@@ -45,7 +37,7 @@ export function thunderRail({ node, complaint, ...given }: ThunderParts): Rail {
     funds: () =>
       orReason(
         reason => ({ kind: 'waits', reason }),
-        () => funds(parts, fees),
+        () => fundsOf(parts),
       ),
     prepare: lease =>
       orReason(
@@ -69,42 +61,6 @@ export function thunderRail({ node, complaint, ...given }: ThunderParts): Rail {
       ),
     // A mempool of Thunder replaces nothing, and takes each transaction in its turn.
     bump: async () => ({ kind: 'stays' }),
-  }
-}
-
-/** One sum for a transaction, however large. */
-function flatFees(fee: ThunderParts['options']['fee']): Fees {
-  return { base: fee, ofCoin: () => sats(0n), ofPayee: () => sats(0n) }
-}
-
-/** Why the rail starts nothing now: what it cannot believe, or a Thunder that does not go on. */
-async function complaintOf({ chains }: Parts): Promise<string | null> {
-  return (await chains.complaint()) ?? (await chains.stall())
-}
-
-async function funds(parts: Parts, fees: Fees): Promise<Funds> {
-  const { db, clock, client, options } = parts
-  const reason = await complaintOf(parts)
-  if (reason !== null) return { kind: 'waits', reason }
-  await foldThunder(db, clock.now())
-  const listed = (await client.getUtxos(options.addresses)).map(outpointOf)
-  const noted = await notedThunderCoins(db, listed)
-  const held = await heldAmong(db, listed)
-  const value = [...noted.values()].reduce((sum, coin) => sum + coin.value, 0n)
-  if (options.floatCap !== null && value > options.floatCap)
-    return { kind: 'waits', reason: 'our addresses hold more than the float may be' }
-  const coins = [...noted.values()]
-    .filter(coin => !held.has(outpointText(outpointOf(coin))))
-    .map((coin): Coin => {
-      const script = addressPayload(coin.address)
-      return { ...outpointOf(coin), value: coin.value, script }
-    })
-  return {
-    kind: 'funds',
-    coins,
-    newChange: () => changeAddress(db, options.addresses),
-    // Thunder asks for no fee by size, so that nobody's wish for a low one keeps a payout waiting.
-    expected: { fees, feeRateSatPerKvb: sats(0n) },
   }
 }
 
@@ -174,5 +130,6 @@ async function paysPayees(parts: Parts, by: Txid, batch: BatchId): Promise<boole
   const block = found && (await side.blockOf(found.hash))
   const spender = block?.body.transactions.find(each => thunderTxid(transactionBytes(each)) === by)
   if (!spender) return true
-  return paysAll(spender.outputs, paymentsOf(await manifestOf(parts.db, batch)))
+  const mainFee = await mainFeeOfBatch(parts.db, batch)
+  return paysAll(spender.outputs, paymentsOf(await manifestOf(parts.db, batch), mainFee))
 }

@@ -36,6 +36,7 @@ export type Order = {
   readonly coins: readonly ThunderCoin[]
   readonly payments: readonly Output[]
   readonly change: ThunderAddress
+  /** Of the transaction, and of a withdrawal on the main chain, together. */
   readonly feeMax: Sats
 }
 
@@ -70,7 +71,7 @@ export function buildTransaction(order: Order, fee: Sats): BuildOutcome {
   const [first] = coins
   assert(first && isSame(outpointOf(first), anchor), 'the first input of a version is its anchor')
   assert(payments.length < OUTPUTS_MAX, 'planning keeps a batch small')
-  if (fee > feeMax) return { kind: 'too dear' }
+  if (fee + mainFeeOf(payments) > feeMax) return { kind: 'too dear' }
   const left = valueOfCoins(coins) - paidBy(payments) - fee
   if (left <= 0n) return { kind: 'too poor' }
   const bytes = transactionBytes({
@@ -112,7 +113,8 @@ export function transactionComplaint(raw: Uint8Array, order: Order): string | nu
   if (change?.address !== order.change || change.content.kind !== 'value')
     return 'its change is not ours'
   const fee = valueOfCoins(order.coins) - paidBy(outputs)
-  if (fee < 0n || fee > order.feeMax) return 'its fee is more than was approved'
+  if (fee < 0n || fee + mainFeeOf(outputs) > order.feeMax)
+    return 'its fee is more than was approved'
   const owners = order.coins.map(({ address }) => address)
   const verdict = checkAuthorizations(bytes, owners, authorizations)
   return verdict.kind === 'refused' ? verdict.reason : null
@@ -125,6 +127,12 @@ export function transactionComplaint(raw: Uint8Array, order: Order): string | nu
 export function paysAll(outputs: readonly Output[], payments: readonly Output[]): boolean {
   const written = new Set(outputs.map(output => String(outputBytes(output))))
   return payments.length > 0 && payments.every(each => written.has(String(outputBytes(each))))
+}
+
+/** What the main chain's miners get of what these outputs hold. */
+export function mainFeeOf(outputs: readonly Output[]): Sats {
+  const feeOf = ({ content }: Output) => (content.kind === 'withdrawal' ? content.mainFee : 0n)
+  return sats(outputs.reduce((sum, output) => sum + feeOf(output), 0n))
 }
 
 function valueOfCoins(coins: readonly ThunderCoin[]): bigint {
