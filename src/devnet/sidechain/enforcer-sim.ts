@@ -79,6 +79,15 @@ export async function startEnforcerSim(options: {
   const follower = followNode({ rpc, opcode, log })
   const mempool = watchMempool({ follower, opcode, log })
   const producer = blockProducer({ follower, opcode, candidates: mempool.candidates })
+  // As the real one does (block_producer/mod.rs): what a block has ended is proposed no more.
+  follower.onBlock(({ effects }) => {
+    const ended = new Set<string>(
+      effects.events.flatMap(({ event }) =>
+        event.kind === 'bundle succeeded' || event.kind === 'bundle failed' ? [event.m6id] : [],
+      ),
+    )
+    producer.policy.bundles = producer.policy.bundles.filter(({ m6id }) => !ended.has(m6id))
+  })
   const wallet = await enforcerWallet(rpc)
   const payoutScript = scriptOf(await wallet.newAddress())
   let isSyncing = false
