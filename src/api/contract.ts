@@ -246,6 +246,24 @@ export const floatsReply = z.object({
       }),
     )
     .describe('moves to other rails that the main chain has for good, newest first'),
+  withdrawals: z
+    .array(
+      z.object({
+        bridge: z.string(),
+        batch: whole,
+        amountSats: whole,
+        mainFeeSats: whole.describe('what the main chain’s miners get when it is paid'),
+        mainAddress: z.string().describe('of our hot wallet, where it is to arrive'),
+        state: z.enum(['queued', 'bundled', 'voting', 'paid', 'arrived', 'final']),
+        m6id: hash.nullable().describe('the bundle that was voted on last, as Thunder writes it'),
+        bundles: count.describe('how many bundles there were: all but the last came to nothing'),
+        votes: z.object({ count, above: count }).nullable().describe('an enforcer’s count'),
+        outpoint: z.string().nullable().describe('its coin on the main chain'),
+        nextStep: z.string(),
+        changedMs: millis,
+      }),
+    )
+    .describe('what comes back from other rails, newest first'),
 })
 
 const wallet = z.enum(['hot', 'cold'])
@@ -260,6 +278,9 @@ export const transferBody = z.strictObject({
     .describe('what arrives in the other wallet; the fee comes on top'),
 })
 export const depositBody = transferBody.describe('amountSats is what is credited on Thunder')
+export const withdrawBody = transferBody
+  .pick({ amountSats: true })
+  .describe('amountSats is what arrives on the main chain, 3 to 6 months later by its rules')
 export const emptyBody = z.strictObject({})
 export const ownPlannedReply = z.object({
   batch: whole.nullable().describe('waits for approvals now; null where none was planned'),

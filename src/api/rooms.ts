@@ -77,6 +77,8 @@ export type OwnWish =
   | { readonly kind: 'transfer'; readonly from: 'hot' | 'cold'; readonly amount: Sats }
   /** Brings an amount to Thunder. */
   | { readonly kind: 'deposit'; readonly from: 'hot' | 'cold'; readonly amount: Sats }
+  /** Brings an amount back from Thunder, months later. */
+  | { readonly kind: 'withdrawal'; readonly amount: Sats }
   /** Pays for a batch that is stuck and cannot be replaced. */
   | { readonly kind: 'cpfp'; readonly parent: BatchId }
 

@@ -31,6 +31,7 @@ export {
   DRIVECHAIN_OPCODES,
   type DrivechainOpcode,
   depositOutputs,
+  isWithdrawal,
   readDepositAddress,
   readTreasuryOutput,
   type Treasury,

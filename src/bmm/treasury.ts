@@ -105,6 +105,22 @@ export function withdrawalTransaction(
   return withdrawalBytes(rest, [input], outputs)
 }
 
+/**
+ * Whether a transaction is a withdrawal by its form: the treasury's coin alone is spent, and renewed
+ * as the first output. A deposit spends coins of its own besides. Whether it had the votes is for
+ * enforcers to say: they refuse a block with one that had not.
+ *
+ * @param inputs how many it has
+ */
+export function isWithdrawal(
+  { inputs, outputs }: { readonly inputs: number; readonly outputs: readonly Output[] },
+  { slot, opcode }: Treasury,
+): boolean {
+  const [first] = outputs
+  const renews = first !== undefined && readTreasuryOutput(first.script, opcode) === slot
+  return inputs === 1 && renews
+}
+
 function withdrawalBytes(
   { version, locktime }: Pick<Withdrawal, 'version' | 'locktime'>,
   inputs: readonly Uint8Array[],

@@ -1,11 +1,11 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely'
-import { postEntries } from '../ledger/index.ts'
-import { assert, unreachable } from '../lib/assert.ts'
+import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type BatchId, batchId, txid, type UnixMs } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
 import { parseBareAddress } from '../lib/thunder/address.ts'
 import type { Change, Move } from './move.ts'
+import { type StoreOutcome, storeWithEntry } from './posting-store.ts'
 
 /** Deposits that are followed at once; the others are looked at when these have arrived. */
 const MOVES_MAX = 200
@@ -60,17 +60,10 @@ export async function addMove(db: Kysely<Database>, move: Move, at: UnixMs): Pro
     .execute()
 }
 
-export type StoreOutcome =
-  | { readonly kind: 'stored' }
-  /** Another run was faster; nothing was written. */
-  | { readonly kind: 'passed over' }
-  /** The float is too small to give back what a reorganisation has undone: it was spent. */
-  | { readonly kind: 'overdrawn' }
-
 /**
  * Stores what a look has changed, with its entry, in one commit.
  *
- * @param before as it was read, so that two runs do not both change it
+ * @param before as it was read
  * @param noteCoin notes the coin that Thunder has credited, in the same commit
  */
 export async function storeChange(
@@ -82,9 +75,12 @@ export async function storeChange(
     noteCoin,
   }: { readonly at: UnixMs; readonly noteCoin: (tx: Transaction<Database>) => Promise<void> },
 ): Promise<StoreOutcome> {
-  const overdrawn = new Error('overdrawn')
-  try {
-    return await db.transaction().execute(async (tx): Promise<StoreOutcome> => {
+  return storeWithEntry(db, {
+    entry,
+    note: async tx => {
+      if (coin === 'note') await noteCoin(tx)
+    },
+    update: async tx => {
       const { numUpdatedRows } = await tx
         .updateTable('bridge_moves')
         .set(columnsOf(move, at))
@@ -93,34 +89,9 @@ export async function storeChange(
         .where('turn', '=', before.turn)
         .where(sql<boolean>`(txid, vout) = (${before.coin.txid}, ${before.coin.vout}::integer)`)
         .executeTakeFirst()
-      if (numUpdatedRows === 0n) return { kind: 'passed over' }
-      if (entry !== null && !(await isPosted(tx, entry))) throw overdrawn
-      if (coin === 'note') await noteCoin(tx)
-      return { kind: 'stored' }
-    })
-  } catch (error) {
-    if (error === overdrawn) return { kind: 'overdrawn' }
-    throw error
-  }
-}
-
-async function isPosted(
-  tx: Transaction<Database>,
-  entry: Parameters<typeof postEntries>[1][number],
-): Promise<boolean> {
-  const [outcome] = await postEntries(tx, [entry])
-  assert(outcome !== undefined, 'every entry has its outcome')
-  switch (outcome.kind) {
-    case 'posted':
-    case 'repeated':
-      return true
-    case 'overdrawn':
-      return false
-    case 'conflict':
-      throw new Error(`${entry.key} stands for another entry`)
-    default:
-      return unreachable(outcome)
-  }
+      return numUpdatedRows > 0n
+    },
+  })
 }
 
 function columnsOf({ state, coin, turn }: Move, at: UnixMs) {

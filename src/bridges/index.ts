@@ -2,7 +2,7 @@ export type { Bridge, FloatNeed, MoveOutcome } from './bridge.ts'
 export { type BridgeReport, listMoves } from './bridge-report-store.ts'
 export { type BridgesConfig, bridgesComplaints, bridgesSchema } from './config.ts'
 export { type FloatRule, refill } from './float.ts'
-export { type BridgeJobsParts, bridgeJobs } from './jobs.ts'
+export { type BridgeJobsParts, bridgeJobs, withdrawalJob } from './jobs.ts'
 export type { Arrival } from './move.ts'
 export {
   type CreditedCoin,
@@ -12,3 +12,7 @@ export {
   thunderBridge,
 } from './thunder-bridge.ts'
 export { type MainView, thunderView } from './thunder-view-client.ts'
+export { nextStep, type Withdrawal } from './withdrawal.ts'
+export type { WithdrawalParts, WithdrawalView } from './withdrawal-bridge.ts'
+export { listWithdrawals } from './withdrawal-store.ts'
+export { type WithdrawalNodes, withdrawalOutputs } from './withdrawal-view-client.ts'

@@ -5,6 +5,7 @@ import { NodeUnreachable } from '../lib/nodes/post-client.ts'
 import { ThunderError } from '../lib/nodes/thunder-client.ts'
 import type { Bridge } from './bridge.ts'
 import { type FloatRule, refill } from './float.ts'
+import { followWithdrawals, type WithdrawalParts } from './withdrawal-bridge.ts'
 
 const FOLLOW_EVERY_MS = 30_000
 const REFILL_EVERY_MS = 60_000
@@ -28,26 +29,36 @@ export function bridgeJobs(parts: BridgeJobsParts): readonly Job[] {
     {
       name: `follow-${bridge.name}`,
       everyMs: FOLLOW_EVERY_MS,
-      run: () => orLogged(parts, bridge.follow),
+      run: () => orLogged(parts, bridge.name, bridge.follow),
     },
     {
       name: `refill-${bridge.name}`,
       everyMs: REFILL_EVERY_MS,
-      run: () => orLogged(parts, () => fill(parts)),
+      run: () => orLogged(parts, bridge.name, () => fill(parts)),
     },
   ]
 }
 
+/** Follows what comes back from Thunder; apart, since what goes there may wait for other nodes. */
+export function withdrawalJob(parts: WithdrawalParts): Job {
+  return {
+    name: 'follow-withdrawals',
+    everyMs: FOLLOW_EVERY_MS,
+    run: () => orLogged(parts, 'withdrawals', () => followWithdrawals(parts)),
+  }
+}
+
 /** A node that is away, or has not caught up, is asked again the next time. */
 async function orLogged(
-  { bridge, log }: BridgeJobsParts,
+  { log }: { readonly log: Log },
+  bridge: string,
   work: () => Promise<void>,
 ): Promise<void> {
   try {
     await work()
   } catch (error) {
     if (!isTrouble(error)) throw error
-    log.warn({ bridge: bridge.name, reason: error.message }, 'the bridge waits for a node')
+    log.warn({ bridge, reason: error.message }, 'the bridge waits for a node')
   }
 }
 

@@ -31,6 +31,7 @@ import { enforcedRules, feeOf, queueStoreOf, type Role, type Setting, schemesOf 
 import { signerClientOf } from './signer-access.ts'
 import { thunderParts } from './thunder-rail-wiring.ts'
 import { sidechainOf, thunderBridgeJobs } from './thunder-wiring.ts'
+import { withdrawalJobs } from './withdrawal-wiring.ts'
 
 const MS_PER_HOUR = 3_600_000
 
@@ -65,6 +66,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     ...[...compared.values()].map(({ job }) => job),
     ownBatchJob(ownParts, ownBatchRulesOf(config)),
     ...thunderBridgeJobs(setting, ownParts),
+    ...withdrawalJobs(setting),
     ...creditJobs({
       ...{ db, clock, log, network: config.network },
       source: {

@@ -17,6 +17,17 @@ import type { BatchInList, BatchTold, TreasuryClient } from './treasury-client.t
 /** A later instant is no date; the number is shown instead. Source: ECMAScript, time range. */
 const DATE_MS_MAX = 8.64e15
 
+/**
+ * What a person must know before a withdrawal is asked for, and again before it is approved.
+ *
+ * Source: BIP 300 as enforced; test networks have other figures.
+ */
+export const WITHDRAWAL_WARNING = [
+  'THE MONEY IS AWAY FOR MONTHS: a withdrawal from Thunder arrives when more than 13,150 of at most',
+  '26,300 main blocks have voted for its bundle, by mainnet’s rules 3 to 6 months. If they do not,',
+  'it waits for the next bundle, as long again. Once it is sent nobody can call it back.',
+]
+
 /** A batch whose manifest was read here and hashed here. */
 type CheckedBatch = {
   readonly told: BatchTold
@@ -118,6 +129,7 @@ export function printBatch({ told, manifest, hash }: CheckedBatch): void {
     const own = payouts.length > 0 ? `payouts ${payouts.join(', ')}` : 'a wallet of the pool'
     sayPlain(`    ${formatBtc(amount)}  ${destination}  (${own})`)
   }
+  if (manifest.purpose === 'withdrawal') for (const line of WITHDRAWAL_WARNING) say(`  ${line}`)
   for (const { txid, feeSats, signed } of told.versions)
     sayPlain(`  built     ${txid}, fee ${feeSats} sat${signed ? ', signed' : ''}`)
   for (const { act, alias, operatorKey, reason } of told.acts)

@@ -1,13 +1,23 @@
 import { z } from 'zod'
 import { CommandError, parseOptions, say, sayPlain } from './command.ts'
+import { askOnTerminal } from './terminal.ts'
+import { WITHDRAWAL_WARNING } from './treasury-acts.ts'
 import { ask, posting, treasuryUrl } from './treasury-client.ts'
-import { expectWords, need, parseDigits, readToken, type Verb } from './treasury-options.ts'
+import {
+  expectWords,
+  need,
+  parseDigits,
+  readToken,
+  takeYes,
+  type Verb,
+} from './treasury-options.ts'
 
 export const FLOAT_HELP = `treasury floats --api URL --token-file FILE
 treasury consolidate --wallet hot|cold --api URL --token-file FILE
 treasury transfer --from hot|cold --sats N --api URL --token-file FILE
 treasury child BATCH --api URL --token-file FILE
-treasury deposit SATS [--from hot|cold] --api URL --token-file FILE`
+treasury deposit SATS [--from hot|cold] --api URL --token-file FILE
+treasury withdraw SATS --api URL --token-file FILE [--yes]`
 
 /** What each wallet holds, and batches that pay nobody but ourselves. */
 export const FLOAT_VERBS: Readonly<Record<string, Verb>> = {
@@ -16,6 +26,7 @@ export const FLOAT_VERBS: Readonly<Record<string, Verb>> = {
   transfer: runTransfer,
   child: runChild,
   deposit: runDeposit,
+  withdraw: runWithdraw,
 }
 
 const floats = z.object({
@@ -38,6 +49,16 @@ const floats = z.object({
       batch: z.string(),
       amountSats: z.string(),
       state: z.string(),
+      changedMs: z.number(),
+    }),
+  ),
+  withdrawals: z.array(
+    z.object({
+      bridge: z.string(),
+      batch: z.string(),
+      amountSats: z.string(),
+      state: z.string(),
+      nextStep: z.string(),
       changedMs: z.number(),
     }),
   ),
@@ -75,6 +96,11 @@ async function runFloats(args: readonly string[]): Promise<number> {
     const at = new Date(changedMs).toISOString()
     sayPlain(`to ${bridge}: ${amountSats} sat of batch ${batch}, ${state} since ${at}`)
   }
+  for (const { bridge, batch, amountSats, state, ...of } of reply.value.withdrawals) {
+    const at = new Date(of.changedMs).toISOString()
+    sayPlain(`from ${bridge}: ${amountSats} sat of batch ${batch}, ${state} since ${at}`)
+    sayPlain(`  next        ${of.nextStep}`)
+  }
   return reply.value.items.every(({ finding }) => finding === null) ? 0 : 1
 }
 
@@ -103,6 +129,17 @@ async function runDeposit(args: readonly string[]): Promise<number> {
   const from = parseWallet(options.from ?? 'hot', '--from')
   const amountSats = parseDigits(words[0], 'an amount in satoshis')
   return plan(options, 'deposit', { from, amountSats })
+}
+
+async function runWithdraw(args: readonly string[]): Promise<number> {
+  const { isSure, rest } = takeYes(args)
+  const { options, words } = parseOptions(rest, API)
+  expectWords(words, 1)
+  const amountSats = parseDigits(words[0], 'an amount in satoshis')
+  for (const line of WITHDRAWAL_WARNING) say(line)
+  if (!isSure && !(await askOnTerminal(`plan a withdrawal of ${amountSats} sat?`)))
+    return refuse('nothing was planned')
+  return plan(options, 'withdraw', { amountSats })
 }
 
 /** @returns the exit code: 1 where nothing was planned */

@@ -44,8 +44,9 @@ export type { Rail } from './rail.ts'
 export { railContradictions } from './rails/contradictions.ts'
 export { railDestinations } from './rails/destinations.ts'
 export { RAIL_NAMES } from './rails/index.ts'
+export { type BundlePayout, bundlePayouts } from './rails/l1/bundle-payout-client.ts'
 export { bookCapital, type CapitalOutcome } from './rails/l1/capital-store.ts'
-export { floatAccount } from './rails/l1/coin-store.ts'
+export { floatAccount, noteCoins } from './rails/l1/coin-store.ts'
 export { l1RailSchema } from './rails/l1/config.ts'
 export {
   type AddOutcome,
@@ -84,6 +85,7 @@ export { thunderReconciler } from './rails/thunder/reconcile-store.ts'
 export type { ThunderSigner } from './rails/thunder/signer.ts'
 export type { Chains, ThunderOptions, ThunderWatch } from './rails/thunder/thunder-parts.ts'
 export { thunderRail } from './rails/thunder/thunder-rail.ts'
+export { settledWithdrawals } from './rails/thunder/withdrawal-store.ts'
 export { type FloatWallet, reconciler } from './reconcile-store.ts'
 export type { Reconciled, Reconciler } from './reconciler.ts'
 export {

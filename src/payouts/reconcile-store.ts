@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { balancesOf } from '../ledger/index.ts'
+import { toHex } from '../lib/bytes.ts'
 import type { Database, Wallet } from '../lib/db/schema.ts'
 import type { Log } from '../lib/log.ts'
 import { millisats } from '../lib/money.ts'
@@ -22,6 +23,7 @@ import {
 } from './rails/l1/coin-store.ts'
 import { classifyOutput, type NotedCoin } from './rails/l1/coins.ts'
 import type { WalletClient } from './rails/l1/wallet-client.ts'
+import { awaitedScripts } from './rails/thunder/withdrawal-store.ts'
 import { judgeWallet, onTheWay, type Verdict, type WalletFacts } from './reconcile.ts'
 import { type Reconciled, type Reconciler, reconcilerOf } from './reconciler.ts'
 import { versionsAmong } from './version-store.ts'
@@ -129,11 +131,13 @@ async function noteListed(
   const blocks = await coinbaseBlocks(client, others)
   const booked = await bookedBlocks(db, [...blocks.values()])
   const ours = new Set((await openEffects(db)).map(({ txid }) => txid))
+  const awaited = await awaitedScripts(db)
   const foreign: Coin[] = []
   const toNote: NotedCoin[] = []
   for (const coin of others) {
     const block = booked.get(blocks.get(coin.txid) ?? '') ?? null
-    const facts = { wallet, isNoted: false, isOnItsWay: ours.has(coin.txid), block }
+    const isOnItsWay = ours.has(coin.txid) || awaited.has(toHex(coin.script))
+    const facts = { wallet, isNoted: false, isOnItsWay, block }
     const what = classifyOutput(coin, facts)
     if (what.kind === 'to note') toNote.push(what.coin)
     if (what.kind === 'foreign') foreign.push(coin)

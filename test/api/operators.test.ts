@@ -293,5 +293,7 @@ test('an amount that is none is refused, and is no fault of ours', async () => {
       const reply = await post(what, { from: 'hot', amountSats }, 'dans')
       expect(reply.json(), amountSats).toMatchObject(problem('invalid-request'))
     }
+    const reply = await post('withdraw', { amountSats }, 'dans')
+    expect(reply.json(), amountSats).toMatchObject(problem('invalid-request'))
   }
 })

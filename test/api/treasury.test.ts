@@ -172,5 +172,5 @@ test('a rejection without a reason, or with an endless one, is refused', async (
 
 test('before any comparison there are no floats to show', async () => {
   const reply = await api.get('/api/v1/treasury/floats', { authorization })
-  expect(reply.json()).toEqual({ items: [], moves: [] })
+  expect(reply.json()).toEqual({ items: [], moves: [], withdrawals: [] })
 })

@@ -122,7 +122,7 @@ export type ThunderWorld = {
   readonly holds: (address: string) => Promise<bigint>
 }
 
-/** Notes every coin that our addresses hold now, as if each had been a deposit of ours. */
+/** Notes every coin that our addresses can spend now, as if each had been a deposit of ours. */
 export async function thunderWorld(
   scene: ThunderScene,
   payees: readonly string[],
@@ -138,7 +138,8 @@ export async function thunderWorld(
       now += ms
     },
   }
-  const coins = await client.getUtxos(addresses)
+  const listed = await client.getUtxos(addresses)
+  const coins = listed.filter(({ output }) => output.content.kind === 'value')
   const booked = { origin: 'deposit' as const, journalKey: journalKey('test:deposit') }
   const noted = coins.map(({ outPoint, output }) => ({
     ...{ outPoint, address: output.address, value: outputTotal(output) },

@@ -1,4 +1,4 @@
-import { type BridgeReport, listMoves } from '../../bridges/index.ts'
+import { type BridgeReport, listMoves, listWithdrawals, nextStep } from '../../bridges/index.ts'
 import { batchId } from '../../lib/ids.ts'
 import { sats } from '../../lib/money.ts'
 import { type FloatReport, listFloats } from '../../payouts/index.ts'
@@ -23,6 +23,7 @@ export function addFloatRoutes(api: Api, parts: ApiParts): void {
     async () => ({
       items: (await listFloats(parts.db)).map(floatJson),
       moves: (await listMoves(parts.db)).map(moveJson),
+      withdrawals: (await listWithdrawals(parts.db)).map(withdrawalJson),
     }),
   )
   api.post(
@@ -56,6 +57,7 @@ export function addFloatRoutes(api: Api, parts: ApiParts): void {
     },
   )
   addDepositRoute(api, parts)
+  addWithdrawRoute(api, parts)
   addChildRoute(api, parts)
 }
 
@@ -75,6 +77,27 @@ function addDepositRoute(api: Api, parts: ApiParts): void {
     async request => {
       const { from, amountSats } = request.body
       const wish = { kind: 'deposit', from, amount: sats(BigInt(amountSats)) } as const
+      return plannedJson(await parts.planOwn(wish, bearerIn(request).alias))
+    },
+  )
+}
+
+function addWithdrawRoute(api: Api, parts: ApiParts): void {
+  api.post(
+    '/treasury/withdraw',
+    {
+      preValidation: requireScope(parts, 'create'),
+      schema: {
+        tags: ['treasury'],
+        security: [{ bearer: [] }],
+        summary: 'Plan a withdrawal of our own money from Thunder, away for months',
+        body: contract.withdrawBody,
+        response: { 200: contract.ownPlannedReply, default: contract.problem },
+      },
+    },
+    async request => {
+      const amount = sats(BigInt(request.body.amountSats))
+      const wish = { kind: 'withdrawal', amount } as const
       return plannedJson(await parts.planOwn(wish, bearerIn(request).alias))
     },
   )
@@ -114,6 +137,21 @@ function moveJson({ batch, amount, state, coin, changedAt }: BridgeReport) {
     amountSats: amount.toString(),
     state,
     outpoint: `${coin.txid}:${coin.vout}`,
+    changedMs: changedAt,
+  }
+}
+
+function withdrawalJson(withdrawal: Awaited<ReturnType<typeof listWithdrawals>>[number]) {
+  const { batch, amount, mainFee, mainAddress, state, coin, changedAt } = withdrawal
+  const { m6id, bundles, votes } = withdrawal
+  return {
+    bridge: 'thunder',
+    batch: batch.toString(),
+    amountSats: amount.toString(),
+    mainFeeSats: mainFee.toString(),
+    ...{ mainAddress, state, m6id, bundles, votes },
+    outpoint: coin && `${coin.txid}:${coin.vout}`,
+    nextStep: nextStep(withdrawal),
     changedMs: changedAt,
   }
 }

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { chartAccount, mergeLegs, postEntries } from '../../../ledger/index.ts'
 import { assert } from '../../../lib/assert.ts'
+import { toHex } from '../../../lib/bytes.ts'
 import type { Database, Wallet } from '../../../lib/db/schema.ts'
 import { type JournalKey, journalKey } from '../../../lib/ids.ts'
 import { millisats, msatsFromSats, type Sats, sats } from '../../../lib/money.ts'
@@ -9,6 +10,7 @@ import { recordEvent } from '../../../treasury/index.ts'
 import type { Outpoint } from '../../outpoint.ts'
 import { outpointText } from '../../outpoint.ts'
 import { versionsAmong } from '../../version-store.ts'
+import { awaitedScripts } from '../thunder/withdrawal-store.ts'
 import { coinbaseBlocks } from './coin-client.ts'
 import { bookedBlocks, floatAccount, noteCoins, notedAmong } from './coin-store.ts'
 import type { Unspent, WalletClient } from './wallet-client.ts'
@@ -146,6 +148,9 @@ async function notCapital(
     coins.map(({ txid }) => txid),
   )
   if (ours.size > 0) return `${[...ours][0]} is a transaction of a batch`
+  const awaited = await awaitedScripts(db)
+  if (coins.some(({ script }) => awaited.has(toHex(script))))
+    return 'a withdrawal of the pool is awaited at its address'
   const blocks = await coinbaseBlocks(client, coins)
   const booked = await bookedBlocks(db, [...blocks.values()])
   return booked.size > 0 ? `block ${[...booked.keys()][0]} is one that the pool found` : null

@@ -87,11 +87,19 @@ export async function openCoins(db: Kysely<Database>): Promise<NotedCoin[]> {
         ),
       ),
     )
+    .where(isNoUndoneWithdrawal)
     .orderBy('float_coins.txid')
     .orderBy('float_coins.vout')
     .execute()
   return rows.map(notedCoin)
 }
+
+/** What a bundle paid us is there only while the books have it as arrived, and by this very coin. */
+const isNoUndoneWithdrawal = sql<boolean>`not exists (
+  select from bridge_withdrawals withdrawal
+   where starts_with(float_coins.journal_key, 'withdrawal:' || withdrawal.batch_id || ':')
+     and (withdrawal.state not in ('arrived', 'final')
+          or withdrawal.txid <> float_coins.txid or withdrawal.vout <> float_coins.vout))`
 
 /** Coins that were written off, by their names. */
 export async function lostCoins(db: Kysely<Database>): Promise<ReadonlySet<string>> {

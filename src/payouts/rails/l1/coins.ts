@@ -94,7 +94,10 @@ export type OutputKind =
 export type OutputFacts = {
   readonly wallet: Wallet
   readonly isNoted: boolean
-  /** Whether a version of a batch that has not ended in the books made it. */
+  /**
+   * Whether a version of a batch that has not ended in the books made it, or it lies where a
+   * withdrawal of ours is awaited.
+   */
   readonly isOnItsWay: boolean
   /** Null unless it is the coinbase of a block that we found. */
   readonly block: 'not mature in our books' | BookedBlock | null

@@ -9,11 +9,13 @@ import type { Coin } from '../../rail.ts'
 import type { SendReply } from './evidence.ts'
 import { inputWeight } from './transaction.ts'
 import {
+  addressSchema,
   amount,
   chainSchema,
   type Finalised,
   finalisedSchema,
   hash,
+  psbtSchema,
   sinceSchema,
   transactionSchema,
   unspentSchema,
@@ -62,7 +64,7 @@ export function walletClient(
   const process = async (psbt: Uint8Array, { sign }: { readonly sign: boolean }) => {
     const params = [toBase64(psbt), sign, 'DEFAULT', true, false] as const
     const reply = await askWallet('walletprocesspsbt', ...params)
-    return fromBase64(z.object({ psbt: z.base64() }).parse(reply).psbt)
+    return psbtSchema.parse(reply).psbt
   }
 
   const transaction = async (id: Txid): Promise<WalletTransaction | null> => {
@@ -94,6 +96,16 @@ export function walletClient(
     return reply === null ? null : z.object({ confirmations: z.int() }).parse(reply).confirmations
   }
 
+  const addressInfo = async (address: string) =>
+    addressSchema.parse(await askWallet('getaddressinfo', address))
+
+  const knownDepthOf = async (id: Txid): Promise<number | null> => {
+    const found = await transaction(id)
+    if (found === null) return null
+    const confirmations = found.block === null ? 0 : await confirmationsOf(found.block)
+    return Math.max(confirmations ?? 0, 0)
+  }
+
   return {
     /** What an input of the wallet weighs where it needs several signatures, or null. */
     multisigWeight,
@@ -103,12 +115,10 @@ export function walletClient(
     /** Blocks on top of it, itself included; −1 off the best chain, null where unknown. */
     confirmationsOf,
 
-    /** Depth of a wallet's transaction on the best chain; 0 where no block of it has it. */
-    depthOf: async (id: Txid): Promise<number> => {
-      const block = (await transaction(id))?.block ?? null
-      const confirmations = block === null ? null : await confirmationsOf(block)
-      return confirmations !== null && confirmations > 0 ? confirmations : 0
-    },
+    /** As the next one, and 0 where the wallet does not know the transaction. */
+    depthOf: async (id: Txid): Promise<number> => (await knownDepthOf(id)) ?? 0,
+    /** Depth of a wallet's transaction on the best chain; 0 where no block has it, null if unknown. */
+    knownDepthOf,
 
     /** Every output with at least so many confirmations; immature ones are not listed. */
     unspent,
@@ -138,19 +148,11 @@ export function walletClient(
       return z.string().parse(reply)
     },
 
-    isOurs: async (address: string) =>
-      z.object({ ismine: z.boolean() }).parse(await askWallet('getaddressinfo', address)).ismine,
+    isOurs: async (address: string): Promise<boolean> => (await addressInfo(address)).isOurs,
 
-    /**
-     * Which of the wallet's receiving addresses it is, as their keys are counted; null for any other
-     * and where the node does not tell. Source: Bitcoin Core, `desc` of getaddressinfo.
-     */
-    receivingIndex: async (address: string): Promise<number | null> => {
-      const reply = z.object({ ismine: z.boolean(), desc: z.string().optional() })
-      const { ismine, desc } = reply.parse(await askWallet('getaddressinfo', address))
-      const [, index] = /\/0\/(\d{1,7})\]/.exec(desc ?? '') ?? []
-      return ismine && index !== undefined ? Number(index) : null
-    },
+    /** Which of the wallet's receiving addresses it is; null for any other, or where nobody tells. */
+    receivingIndex: async (address: string): Promise<number | null> =>
+      (await addressInfo(address)).receivingIndex,
 
     /** Satoshis a thousand virtual bytes; null where the node has seen too little to say. */
     estimatedFeeRate: async (blocks: number): Promise<Sats | null> => {
@@ -281,10 +283,6 @@ export function walletClient(
 
 function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64')
-}
-
-function fromBase64(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text, 'base64'))
 }
 
 async function orNull(

@@ -24,6 +24,20 @@ export const chainSchema = z.object({
   initialblockdownload: z.boolean(),
   time: z.int(),
 })
+/** The last two steps of a key of chain 0, whichever key of several it is. */
+const RECEIVING_KEY = /\/0\/(\d{1,7})\]/
+/** `getaddressinfo`; an address that the wallet could not pay from has no descriptor. */
+export const addressSchema = z
+  .object({ ismine: z.boolean(), desc: z.string().optional() })
+  .transform(({ ismine, desc }) => {
+    const [, index] = RECEIVING_KEY.exec(desc ?? '') ?? []
+    const receivingIndex = ismine && index !== undefined ? Number(index) : null
+    return { isOurs: ismine, receivingIndex }
+  })
+/** `walletprocesspsbt` */
+export const psbtSchema = z.object({
+  psbt: z.base64().transform(text => new Uint8Array(Buffer.from(text, 'base64'))),
+})
 /** `listunspent` */
 export const unspentSchema = z.array(
   outpoint.extend({
