@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { namesServices } from './src/devnet/sidechain-services.ts'
 import { needsLnd } from './test/support/lnd-build.ts'
 
 /** What may have to wait for lnd to be built comes last, so that it keeps nothing else waiting. */
@@ -20,7 +21,8 @@ export default defineConfig({
     ],
     sequence: { sequencer: LndLast },
     // Real servers share two cores with the tests, so more files at once would only wait longer.
-    maxWorkers: 2,
+    // Real nodes of a sidechain (docs/thunder.md) are one chain, on which files take turns.
+    maxWorkers: namesServices(process.env) ? 1 : 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
     teardownTimeout: 60_000,

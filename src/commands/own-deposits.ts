@@ -68,7 +68,7 @@ export function watchOwnDeposits(options: {
 }
 
 /** As a node would describe it in a template, but for signature operations, which nobody counts. */
-function transactionReply({ raw, txid, fee }: OwnTransaction): TransactionReply {
+export function transactionReply({ raw, txid, fee }: OwnTransaction): TransactionReply {
   const transaction = Transaction.fromBuffer(raw)
   const wtxid = toHex(reversed(transaction.getHash(true)))
   return { txid, wtxid, data: raw, fee, weight: transaction.weight(), sigops: null }

@@ -32,7 +32,7 @@ export async function startDevnetSidechain(options: {
 }): Promise<DevnetSidechain> {
   const { devnet, log } = options
   const simulators = await startSidechain({ rpc: devnet.node.rpc, log })
-  await activateThunder(simulators)
+  await activateThunder(simulators.enforcer.grpcUrl)
   const { publicUrl, privateUrl } = simulators.thunder
   const wallet = async (method: string, ...params: readonly string[]) => {
     const outcome = await callJsonRpc({ url: privateUrl }, method, params)

@@ -44,3 +44,8 @@ export type { EnforcerControl, SimulatedEnforcer } from './sidechain/enforcer-si
 export { type Sidechain, startSidechain } from './sidechain/start.ts'
 export { THUNDER_VERSIONS, type ThunderVersion } from './sidechain/thunder/methods.ts'
 export type { CallFault, SimulatedThunder, ThunderControl } from './sidechain/thunder-sim.ts'
+export {
+  findSidechainServices,
+  namesServices,
+  type SidechainServices,
+} from './sidechain-services.ts'

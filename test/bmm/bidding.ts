@@ -11,7 +11,7 @@ import { type Arrange, arrangeTemplate } from '../../src/pool/arrangement.ts'
 import { assembleBlock, headerOf, type Job, jobTime } from '../../src/pool/job.ts'
 import { createJobMaker } from '../../src/pool/live-jobs.ts'
 import { readTemplate, type Work } from '../../src/pool/template.ts'
-import type { TestNode } from '../support/bitcoind.ts'
+import type { NodeCalls } from '../support/bitcoind.ts'
 import { NOP5 } from './mempool.ts'
 
 /** Who pays our blocks, and with what tag. */
@@ -28,7 +28,7 @@ const signed = z.object({ hex: z.string(), complete: z.literal(true) })
 
 /** A bid for the next block, in the node's mempool; returns its txid. */
 export async function placeBid(
-  node: TestNode,
+  node: NodeCalls,
   { slot, feeRate, previous }: { slot: number; feeRate: number; previous?: string },
 ): Promise<string> {
   const tip = blockHash(previous ?? (await node.cliText('getbestblockhash')))
@@ -49,7 +49,7 @@ export function jobOn(template: Work): Job {
 
 /** The job that we would hand out now. */
 export async function nextJob(
-  node: TestNode,
+  node: NodeCalls,
   bytesMax: number,
   terms: Partial<ArrangementTerms> = {},
 ): Promise<Job> {
@@ -64,7 +64,7 @@ export async function nextJob(
 }
 
 /** Mines a job, submits its block, and gives it back as the node has it. */
-export async function mineJob(node: TestNode, job: Job): Promise<Uint8Array> {
+export async function mineJob(node: NodeCalls, job: Job): Promise<Uint8Array> {
   const client = bitcoindClient(connectNode(node.rpc))
   const rest = { extranonce1: Uint8Array.of(9, 8, 7, 6), extranonce2: new Uint8Array(8) }
   for (let nonce = 0; nonce < NONCES_MAX; nonce++) {

@@ -5,37 +5,34 @@ import { OUR_ADDRESS } from '../payouts/chain-enforcer.ts'
 import { lastBatch, versionsIn } from '../payouts/l1-chain.ts'
 import { addressOf, createWorld, FINALITY, fundWallet, type World } from '../payouts/l1-world.ts'
 import { balanceBooks, type TwoWallets } from '../payouts/two-wallets.ts'
-import { type TestNode, testNode } from '../support/bitcoind.ts'
-import { depositing, followOn, type TestSidechain, testSidechainOn } from './sidechain-world.ts'
+import type { NodeCalls } from '../support/bitcoind.ts'
+import { type DepositScene, depositing, depositScene, followOn } from './sidechain-world.ts'
 
 const AMOUNT = sats(20_000_000n)
 
-let node: TestNode
-let side: TestSidechain
+let node: NodeCalls
+let side: DepositScene
 let world: World
 let own: TwoWallets
 let noted: string[]
 let lastPayee = 300
 
 beforeAll(async () => {
-  node = await testNode()
+  side = await depositScene()
+  node = side.sidechain.node
   await fundWallet(node)
   await node.cli('createwallet', 'cold', false, false, '', false, true, true)
-  side = await testSidechainOn(node)
 }, 240_000)
-afterAll(async () => {
-  await side.sidechain.stop()
-  await node.remove()
-})
+afterAll(() => side?.sidechain.remove())
 beforeEach(async () => {
   world = await createWorld(node, [addressOf(++lastPayee)])
   await balanceBooks(world)
-  own = depositing(world, node, side)
+  own = depositing(world, side)
   noted = []
 })
 afterEach(() => world.database.drop())
 
-const follow = () => followOn(world, node, side, name => noted.push(name))()
+const follow = () => followOn(world, side, name => noted.push(name))()
 /** What the books hold; the noted coins must hold the same, or the rail would be frozen. */
 const held = async () => {
   const { 'asset:thunder': float = 0n, 'asset:thunder_transit': transit = 0n } =
@@ -49,7 +46,8 @@ const newest = async () => (await versionsIn(world)).at(-1)
 async function deposit(): Promise<void> {
   await world.approve(await own.planned({ kind: 'deposit', from: 'hot', amount: AMOUNT }))
   await own.advance()
-  expect(await lastBatch(world)).toMatchObject({ state: 'uncertain' })
+  // Only the slot's first is relayed, by a node that takes outputs like a treasury's.
+  expect(['uncertain', 'sent']).toContain((await lastBatch(world)).state)
 }
 
 /** Our deposit in a block of ours, and settled. */
@@ -59,6 +57,9 @@ async function settle(): Promise<void> {
   await own.advance()
   expect((await lastBatch(world)).state).toBe('settled')
 }
+
+/** A side block between credits: undoing the next one is what published nodes panic over else. */
+const creditsNothing = () => side.mine({ side: true })
 
 const coinsThere = async () => {
   const coins = await side.thunder.getUtxos([OUR_ADDRESS])
@@ -70,7 +71,6 @@ test('enforcers take our deposits, Thunder credits them, and then they are float
     await deposit()
     await settle()
     await own.agree()
-    expect(side.sidechain.enforcer.control.rejections.size).toBe(0)
     await follow()
     expect(await held()).toEqual({ float: (times - 1n) * AMOUNT, transit: AMOUNT })
     await side.mine({ side: true })
@@ -98,7 +98,7 @@ test('a deposit that Thunder has credited before the main chain had it for good 
 })
 
 test('a deposit that a deep reorganisation undoes is in transit, mined again, and credited again', async () => {
-  side.sidechain.thunder.control.setPanicsOnUndo(false)
+  await creditsNothing()
   await deposit()
   const block = await side.mine({ world })
   for (let blocks = 1; blocks < FINALITY; blocks++) await side.mine()
@@ -107,7 +107,7 @@ test('a deposit that a deep reorganisation undoes is in transit, mined again, an
   await follow()
   expect(await held()).toEqual({ float: AMOUNT, transit: 0n })
   await node.cli('invalidateblock', block)
-  await side.sidechain.enforcer.control.sync()
+  await side.sidechain.sync()
   for (let blocks = 0; blocks <= FINALITY + 1; blocks++) await side.mine()
   await side.thunder.invalidateBlock((await side.thunder.bestSidechainBlock()) ?? '')
   await side.mine({ side: true })
@@ -124,7 +124,7 @@ test('a deposit that a deep reorganisation undoes is in transit, mined again, an
 })
 
 test.each([1, 3])('a deposit whose credit is taken back %i deep is credited again', async depth => {
-  side.sidechain.thunder.control.setPanicsOnUndo(false)
+  await creditsNothing()
   await deposit()
   await settle()
   const first = await side.mine({ side: true })
@@ -132,7 +132,7 @@ test.each([1, 3])('a deposit whose credit is taken back %i deep is credited agai
   await follow()
   expect(await held()).toEqual({ float: AMOUNT, transit: 0n })
   await node.cli('invalidateblock', first)
-  await side.sidechain.enforcer.control.sync()
+  await side.sidechain.sync()
   for (let more = 0; more <= depth; more++) await side.mine()
   // Thunder stands on an orphan now, and what it says of coins proves nothing.
   await follow()

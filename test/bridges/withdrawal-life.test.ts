@@ -13,7 +13,7 @@ import {
   thunderScene,
   thunderWorld,
 } from '../payouts/thunder-world.ts'
-import { type TestSidechain, testSidechain } from '../support/sidechain.ts'
+import { type SimulatedSidechain, simulatedSidechain } from '../support/simulated-sidechain.ts'
 import { type WithdrawalWorld, withdrawing } from './withdrawal-world.ts'
 
 const AMOUNT = sats(3_000_000n)
@@ -24,14 +24,14 @@ const BUNDLE_GAP = 5
 /** Dozens of blocks with votes, each by the real node. */
 const LONG = { timeout: 240_000 }
 
-let sidechain: TestSidechain
+let sidechain: SimulatedSidechain
 let scene: ThunderScene
 let world: ThunderWorld
 let own: WithdrawalWorld
 let payees = 0
 
 beforeAll(async () => {
-  sidechain = await testSidechain()
+  sidechain = await simulatedSidechain()
   await sidechain.node.cli('createwallet', WALLET, false, false, '', false, true, true)
   scene = await thunderScene(sidechain, [40_000_000n])
   sidechain.thunder.control.setPanicsOnUndo(false)

@@ -54,7 +54,7 @@ export async function withdrawing(
   const wallet = walletClient(rpc, WALLET)
   // What earlier tests were paid is foreign to the books of this one.
   const strange = (await wallet.unspent(1)).reduce((sum, { value }) => sum + value, 0n)
-  const enforcer = enforcerClient({ grpcUrl: sidechain.enforcer.grpcUrl })
+  const enforcer = enforcerClient({ grpcUrl: sidechain.urls.enforcerUrl })
   const complaint = async () => null
   const funds = thunderFunds({
     ...{ db, clock, client, complaint, node: bitcoindClient(rpc) },

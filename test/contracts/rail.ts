@@ -34,7 +34,7 @@ export function testRail(
     const { rail, destination } = await setUp()
     const parsed = rail.parseDestination(destination)
     expect(parsed).toMatchObject({ kind: 'payable', canonical: destination })
-    expect(rail.parseDestination(`${destination}x`)).toMatchObject({ kind: 'unpayable' })
+    expect(rail.parseDestination(`${destination}!`)).toMatchObject({ kind: 'unpayable' })
     expect(rail.parseDestination('')).toMatchObject({ kind: 'unpayable' })
   })
 

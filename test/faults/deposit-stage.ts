@@ -56,7 +56,7 @@ export async function openDepositStage(): Promise<DepositStage> {
     nodeUrl: devnet => tapped('node', devnet.poolNodeUrl),
     sidechain: async devnet => {
       made.sidechain = await startSidechain({ rpc: devnet.node.rpc, log })
-      await activateThunder(made.sidechain)
+      await activateThunder(made.sidechain.enforcer.grpcUrl)
       const { enforcer, thunder } = made.sidechain
       const refill = { from: 'hot', lowSats: '1', targetSats: '1000', capSats: '1000000000000' }
       return {

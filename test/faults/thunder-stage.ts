@@ -76,7 +76,7 @@ export async function openThunderStage(): Promise<ThunderStage> {
       made.sidechain = sidechain
       const { publicUrl, privateUrl } = sidechain.thunder
       made.thunder = thunderClient({ publicUrl, privateUrl, network: 'regtest' })
-      await activateThunder(sidechain)
+      await activateThunder(sidechain.enforcer.grpcUrl)
       addresses.push(...(await fundThunder(sidechain, made.thunder, devnet.call)))
       return {
         schemeRails: ['thunder'],

@@ -1,5 +1,7 @@
 import { address, networks } from 'bitcoinjs-lib'
 import type { Kysely } from 'kysely'
+import { z } from 'zod'
+import { callNode } from '../../src/devnet/index.ts'
 import {
   chartAccount,
   type LedgerAccount,
@@ -41,7 +43,7 @@ import {
   type SpendPolicy,
   signAct,
 } from '../../src/treasury/index.ts'
-import type { TestNode } from '../support/bitcoind.ts'
+import type { NodeCalls } from '../support/bitcoind.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 
 export const WALLET = 'payouts'
@@ -91,15 +93,18 @@ export function addressOf(n: number): string {
 }
 
 /** Makes the payout wallet and gives it coins to spend. */
-export async function fundWallet(node: TestNode): Promise<void> {
+export async function fundWallet(node: NodeCalls): Promise<void> {
   await node.cli('createwallet', WALLET, false, false, '', false, true, true)
-  await node.mine(104, await node.cliText('getnewaddress', '', 'bech32'))
+  // By its name, since the node may have other wallets.
+  const wallet = { ...node.rpc, url: `${node.rpc.url}/wallet/${WALLET}` }
+  const address = z.string().parse(await callNode(wallet, 'getnewaddress', '', 'bech32'))
+  await node.mine(104, address)
 }
 
 /** Notes every coin that the wallet holds, as if each had been put in as capital. */
 export async function noteWallet(
   db: Kysely<Database>,
-  node: TestNode,
+  node: NodeCalls,
   at: ReturnType<typeof unixMs>,
   { name, multisig }: Pick<WalletChoice, 'name' | 'multisig'> = { name: WALLET, multisig: null },
 ): Promise<void> {
@@ -166,7 +171,7 @@ export function railOn(
 
 /** @param start in milliseconds; its payees' interval has passed an hour later */
 export async function createWorld(
-  node: TestNode,
+  node: NodeCalls,
   payees: readonly string[],
   wallet?: Pick<WalletChoice, 'name' | 'multisig'>,
   start = 1_800_000_000_000,
@@ -281,7 +286,7 @@ export const OWED = [millisats(1_234_567_891n), millisats(50_000_000_999n)]
 /** A tip, a statement, and accounts that are owed. */
 export async function seed(
   db: Kysely<Database>,
-  node: Pick<TestNode, 'cli' | 'cliText'>,
+  node: Pick<NodeCalls, 'cli' | 'cliText'>,
   payees: readonly string[],
   now: number,
   on: SeedOn = ON_L1,

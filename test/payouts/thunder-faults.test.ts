@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { batchId, txid } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import { NO_PROOF } from '../../src/lib/thunder/block.ts'
@@ -6,8 +6,12 @@ import { parseTransaction } from '../../src/lib/thunder/transaction.ts'
 import { thunderCoinsOf } from '../../src/payouts/rails/thunder/coin-store.ts'
 import { buildTransaction } from '../../src/payouts/rails/thunder/transaction.ts'
 import { frozen } from '../../src/treasury/index.ts'
-import { type TestSidechain, testSidechain } from '../support/sidechain.ts'
-import { thunderAddressOf } from './thunder-order.ts'
+import {
+  type ProvidedSidechain,
+  runsOnServices,
+  simulatorsOf,
+  testSidechain,
+} from '../support/test-sidechain.ts'
 import {
   FINALITY,
   type ThunderScene,
@@ -20,7 +24,7 @@ import {
 const PAID = 1_234_567n
 /** Of every world its first. */
 const BATCH = batchId(1n)
-let sidechain: TestSidechain
+let sidechain: ProvidedSidechain
 let scene: ThunderScene
 beforeAll(async () => {
   sidechain = await testSidechain()
@@ -31,11 +35,10 @@ beforeAll(async () => {
 })
 afterAll(() => sidechain?.remove())
 
-let payees = 100
 let world: ThunderWorld
 let payee: string
 beforeEach(async () => {
-  payee = thunderAddressOf(payees++)
+  payee = scene.newPayee()
   world = await thunderWorld(scene, [payee])
   const batch = await world.planned()
   await world.approve(batch)
@@ -59,37 +62,39 @@ async function settle(): Promise<void> {
   expect(await world.txids()).toHaveLength(1)
 }
 
-test.each(['reply lost', 'request lost'] as const)(
-  'a submission whose %s is sent again, and paid once',
-  async fault => {
-    sidechain.thunder.control.breakNext('submit_transaction', fault)
+describe.skipIf(runsOnServices)('where a node breaks on demand, as only simulated ones do', () => {
+  test.each(['reply lost', 'request lost'] as const)(
+    'a submission whose %s is sent again, and paid once',
+    async fault => {
+      simulatorsOf(sidechain).thunder.control.breakNext('submit_transaction', fault)
+      await world.advance()
+      expect(await only()).toMatchObject({ state: 'uncertain' })
+      await world.advance()
+      expect(await only()).toMatchObject({ state: 'sent' })
+      await settle()
+    },
+  )
+
+  test('a reply that comes only after the payment is mined changes nothing', async () => {
+    simulatorsOf(sidechain).thunder.control.breakNext('submit_transaction', 'reply lost')
     await world.advance()
-    expect(await only()).toMatchObject({ state: 'uncertain' })
+    await sidechain.mineSideBlock()
+    expect(await world.rail.send(BATCH)).toEqual({
+      kind: 'sent',
+    })
+    await sidechain.node.mine(FINALITY - 1)
+    await world.advance()
+    expect(await only()).toMatchObject({ state: 'settled' })
+    expect(await world.holds(payee)).toBe(PAID)
+  })
+
+  test('a node that lost its mempool gets the same bytes again', async () => {
+    await world.advance()
+    await simulatorsOf(sidechain).thunder.control.restart('lost')
     await world.advance()
     expect(await only()).toMatchObject({ state: 'sent' })
     await settle()
-  },
-)
-
-test('a reply that comes only after the payment is mined changes nothing', async () => {
-  sidechain.thunder.control.breakNext('submit_transaction', 'reply lost')
-  await world.advance()
-  await sidechain.mineSideBlock()
-  expect(await world.rail.send(BATCH)).toEqual({
-    kind: 'sent',
   })
-  await sidechain.node.mine(FINALITY - 1)
-  await world.advance()
-  expect(await only()).toMatchObject({ state: 'settled' })
-  expect(await world.holds(payee)).toBe(PAID)
-})
-
-test('a node that lost its mempool gets the same bytes again', async () => {
-  await world.advance()
-  await sidechain.thunder.control.restart('lost')
-  await world.advance()
-  expect(await only()).toMatchObject({ state: 'sent' })
-  await settle()
 })
 
 /** As a thief with our keys: the whole anchor to a stranger. */
@@ -101,7 +106,7 @@ async function stealAnchor(): Promise<void> {
   const anchor = { txid: txid(anchor_txid), vout: anchor_vout }
   const coins = await thunderCoinsOf(world.db, [anchor])
   const fee = sats(1n)
-  const change = thunderAddressOf(9999)
+  const change = scene.newPayee()
   const built = buildTransaction({ anchor, coins, payments: [], change, feeMax: fee }, fee)
   const transaction = built.kind === 'built' ? parseTransaction(built.bytes) : null
   if (!transaction) throw new Error('it is built')
@@ -136,7 +141,7 @@ test('after a reorganisation of depth 1 Thunder stalls, the operator frees it, a
   await world.advance()
   await sidechain.node.cli('invalidateblock', main)
   await sidechain.node.mine(2)
-  await sidechain.enforcer.control.sync()
+  await sidechain.sync()
   await world.advance()
   expect(await only()).toMatchObject({
     state: 'sent',
@@ -160,7 +165,7 @@ async function undoThree(main: string): Promise<void> {
   await world.advance(patient())
   await sidechain.node.cli('invalidateblock', main)
   await sidechain.node.mine(4)
-  await sidechain.enforcer.control.sync()
+  await sidechain.sync()
 }
 /** The rail that waits for twice as many blocks. */
 const patient = () => world.railWith({ finality: 2 * FINALITY })
@@ -188,7 +193,7 @@ test('a settled payment that a reorganisation takes back stays settled, and is p
   expect(await only()).toMatchObject({ state: 'settled' })
   await sidechain.node.cli('invalidateblock', main)
   await sidechain.node.mine(4)
-  await sidechain.enforcer.control.sync()
+  await sidechain.sync()
   await world.watch()
   await sidechain.mineSideBlock()
   await world.watch()

@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import { chartAccount } from '../../src/ledger/index.ts'
-import { fromHex } from '../../src/lib/bytes.ts'
 import type { BatchState, Database } from '../../src/lib/db/schema.ts'
 import {
   type AccountId,
@@ -32,12 +31,15 @@ import { thunderRail } from '../../src/payouts/rails/thunder/thunder-rail.ts'
 import type { Reconciler } from '../../src/payouts/reconciler.ts'
 import { freezeByPool, frozen, signAct } from '../../src/treasury/index.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
+import { mineDeposit } from '../support/deposit.ts'
 import { TEST_MNEMONIC, type TestSidechain } from '../support/sidechain.ts'
 import { credit, HOUR_MS, OPERATORS, POLICY, SCHEME, seed, WALLET } from './l1-world.ts'
+import { thunderAddressOf } from './thunder-order.ts'
 
 export const FINALITY = 3
 export const FEE = sats(500n)
-const DEPOSIT_FEE = 1000
+/** A file of tests has fewer. */
+const PAYEES_MAX = 1000
 const RULES = {
   version: POLICY.version,
   limits: { perBatch: null, perDay: null, perDestinationPerDay: null },
@@ -50,54 +52,38 @@ export type ThunderScene = {
   readonly sidechain: TestSidechain
   readonly client: ThunderClient
   readonly addresses: readonly ThunderAddress[]
-  /** Deposits and mines until Thunder has credited it. Returns the outpoint's hash. */
+  /** Deposits and mines until Thunder has credited it. */
   readonly deposit: (address: ThunderAddress, amount: bigint) => Promise<void>
+  /** An address that nobody has paid yet. */
+  readonly newPayee: () => ThunderAddress
 }
 
 export async function thunderScene(
   sidechain: TestSidechain,
   amounts: readonly bigint[],
 ): Promise<ThunderScene> {
-  const { thunder, thunderCall } = sidechain
+  const { urls, thunderCall, node } = sidechain
   await thunderCall('set_seed_from_mnemonic', TEST_MNEMONIC)
   const addresses = []
   for (let n = 0; n < 2; n++) addresses.push(addressIn(await thunderCall('get_new_address')))
-  const client = thunderClient({ ...thunder, network: 'regtest' })
-  const deposit = (address: ThunderAddress, amount: bigint) =>
-    depositInto(sidechain, address, amount)
+  const client = thunderClient({ ...urls, network: 'regtest' })
+  const deposit = async (address: ThunderAddress, amount: bigint) => {
+    await mineDeposit(sidechain, address, amount)
+    await sidechain.mineSideBlock()
+  }
+  // A chain that is not new has paid the payees of earlier runs.
+  let payees = Number(await node.cli('getblockcount')) * PAYEES_MAX
   for (const [index, amount] of amounts.entries()) {
     const address = addresses[index % addresses.length]
     if (address) await deposit(address, amount)
   }
-  return { sidechain, client, addresses, deposit }
+  return { sidechain, client, addresses, deposit, newPayee: () => thunderAddressOf(payees++) }
 }
 
 function addressIn(text: unknown): ThunderAddress {
   const address = parseBareAddress(z.string().parse(text))
   if (address === null) throw new Error('the node gives addresses')
   return address
-}
-
-const listed = z.object({
-  transactions: z
-    .array(z.object({ tx: z.object({ rawTransaction: z.object({ hex: z.string() }) }) }))
-    .default([]),
-})
-
-/** A node does not relay a deposit, so that it comes in a block of ours. */
-async function depositInto(
-  { thunderCall, enforcerCall, enforcer, mineSideBlock }: TestSidechain,
-  address: ThunderAddress,
-  amount: bigint,
-): Promise<void> {
-  await thunderCall('create_deposit', address, Number(amount), DEPOSIT_FEE).catch(() => {})
-  const { transactions } = listed.parse(
-    await enforcerCall('WalletService/ListSidechainDepositTransactions'),
-  )
-  const newest = transactions.at(-1)?.tx.rawTransaction.hex
-  if (newest === undefined) throw new Error('the enforcer made a deposit')
-  await enforcer.control.mine({ transactions: [fromHex(newest)] })
-  await mineSideBlock()
 }
 
 /** A pool that owes its payees, and pays them on Thunder. */

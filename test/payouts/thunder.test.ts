@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { moveBatch, takeLease } from '../../src/payouts/payout-store.ts'
 import { testRail } from '../contracts/rail.ts'
-import { type TestSidechain, testSidechain } from '../support/sidechain.ts'
-import { thunderAddressOf } from './thunder-order.ts'
+import type { TestSidechain } from '../support/sidechain.ts'
+import { testSidechain } from '../support/test-sidechain.ts'
 import {
   FINALITY,
   type ThunderScene,
@@ -19,10 +19,9 @@ beforeAll(async () => {
 })
 afterAll(() => sidechain?.remove())
 
-let payees = 0
 /** A world of its own, with one payee that is owed 1,234,567 sat. */
 async function approved(): Promise<{ world: ThunderWorld; payee: string; batch: bigint }> {
-  const payee = thunderAddressOf(payees++)
+  const payee = scene.newPayee()
   const world = await thunderWorld(scene, [payee])
   const batch = await world.planned()
   await world.approve(batch)

@@ -21,7 +21,7 @@ import { nodeSigner } from '../../src/payouts/rails/l1/node-signer-client.ts'
 import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
 import { reconciler } from '../../src/payouts/reconcile-store.ts'
 import type { Reconciler } from '../../src/payouts/reconciler.ts'
-import type { TestNode } from '../support/bitcoind.ts'
+import type { NodeCalls } from '../support/bitcoind.ts'
 import { FINALITY, HOUR_MS, OPTIONS, POLICY, WALLET, type World } from './l1-world.ts'
 
 const NO_LIMITS = { perBatch: null, perDay: null, perDestinationPerDay: null }
@@ -45,7 +45,7 @@ export type TwoWallets = {
 /** @param cold how the cold wallet is called and signed for; by the node unless told otherwise */
 export function twoWallets(
   world: World,
-  node: { readonly rpc: TestNode['rpc'] },
+  node: Pick<NodeCalls, 'rpc'>,
   given: {
     readonly cold?: WalletChoice
     readonly options?: Partial<L1Options>

@@ -1,78 +1,128 @@
 import { z } from 'zod'
-import { activateThunder, callConnect } from '../../src/devnet/sidechain/activate.ts'
-import { type Sidechain, startSidechain } from '../../src/devnet/sidechain/start.ts'
-import { createLog } from '../../src/lib/log.ts'
-import { type TestNode, testNode } from './bitcoind.ts'
+import { activateThunder, callConnect } from '../../src/devnet/index.ts'
+import type { BlockHash } from '../../src/lib/ids.ts'
+import { enforcerClient } from '../../src/lib/nodes/enforcer-client.ts'
+import { pollUntil } from '../../src/lib/poll.ts'
+import type { NodeCalls } from './bitcoind.ts'
+import { mineOwnBlock, type OwnBlock } from './own-block.ts'
 
-/** A sidechain of a test file's own, on a node of its own; its slot is in use. */
-export type TestSidechain = Sidechain & {
-  readonly node: TestNode
+/** Where the nodes of a sidechain answer. */
+export type SidechainUrls = {
+  readonly publicUrl: string
+  readonly privateUrl: string
+  readonly enforcerUrl: string
+  readonly templateUrl: string
+}
+
+/** What a test needs of a sidechain, whoever runs it: all of it goes by these addresses alone. */
+export type TestSidechain = {
+  readonly urls: SidechainUrls
+  /** The main chain's node, which the enforcer steers. */
+  readonly node: NodeCalls
   /** A call of the Thunder node, whichever of its addresses has it. */
   readonly thunderCall: (method: string, ...params: readonly unknown[]) => Promise<unknown>
   readonly enforcerCall: (method: string, body?: object) => Promise<unknown>
-  /** Mines what Thunder's template gives, and connects it. Returns side hash and main hash. */
-  readonly mineSideBlock: () => Promise<{ readonly side: string; readonly main: string }>
+  /** Waits until the enforcer has judged what the node's tip is; a block may go by that. */
+  readonly sync: () => Promise<void>
+  /**
+   * Mines a main block on the enforcer's template by the pool's own code.
+   *
+   * @throws Error where the enforcer does not leave it in the chain
+   */
+  readonly mine: (own?: OwnBlock) => Promise<BlockHash>
+  /**
+   * Mines what Thunder's template gives, and connects it. Returns side hash and main hash.
+   *
+   * @param transactions for the main block
+   */
+  readonly mineSideBlock: (
+    transactions?: OwnBlock['transactions'],
+  ) => Promise<{ readonly side: string; readonly main: BlockHash }>
+  /** Ends what the test started. */
   readonly remove: () => Promise<void>
 }
 
-const COINBASE_MATURITY_BLOCKS = 101
 const PRIVATE =
   /^(balance|get_new|get_wallet|format|create_|sign_|get_block_template|mine|set_seed|invalidate|remove_|connect_peer|forget_peer|stop|transfer|withdraw)/
+const COINBASE_MATURITY_BLOCKS = 101
+/** For its deposits and bids; the enforcer's wallet gets new coins below that. */
+const WALLET_SATS_MIN = 1_000_000_000n
+const PATIENCE = { everyMs: 20, timeoutMs: 30_000 }
 const reply = z.object({
   result: z.unknown().optional(),
   error: z.object({ message: z.string() }).optional(),
 })
-const template = z.object({ critical_hash: z.string(), block: z.unknown() })
+const template = z.object({
+  critical_hash: z.string(),
+  block: z.looseObject({ header: z.looseObject({ prev_main_hash: z.string() }) }),
+})
 
 /** The seed of the recordings: its addresses are in test/vectors/thunder/transactions.json. */
 export const TEST_MNEMONIC =
   'legal winner thank year wave sausage worth useful legal winner thank yellow'
 
-/** Call it in `beforeAll` and its `remove` in `afterAll`. */
-export async function testSidechain(
-  options: Omit<Parameters<typeof startSidechain>[0], 'rpc' | 'log'> & {
-    readonly relaysNonStandard?: boolean
-  } = {},
+/** A sidechain by its addresses alone: its slot is in use, and its enforcer's wallet has coins. */
+export async function sidechainAt(
+  parts: Pick<TestSidechain, 'urls' | 'node' | 'remove'>,
 ): Promise<TestSidechain> {
-  const node = await testNode(options)
-  const log = createLog('test', 'silent')
-  const sidechain = await startSidechain({ ...options, rpc: node.rpc, log })
-  const { thunder, enforcer } = sidechain
-  const thunderCall: TestSidechain['thunderCall'] = async (method, ...params) => {
-    const url = PRIVATE.test(method) ? thunder.privateUrl : thunder.publicUrl
-    const response = await fetch(url, {
-      method: 'POST',
-      // A connection of an earlier call would be a dead one after a restart.
-      headers: { 'content-type': 'application/json', connection: 'close' },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-    })
-    const { result, error } = reply.parse(await response.json())
-    if (error) throw new Error(error.message)
-    return result
+  const { urls, node } = parts
+  const { enforcerUrl } = urls
+  const enforcer = enforcerClient({ grpcUrl: enforcerUrl })
+  const thunderCall: TestSidechain['thunderCall'] = (method, ...params) =>
+    callThunder(PRIVATE.test(method) ? urls.privateUrl : urls.publicUrl, method, params)
+  const isJudged = async () =>
+    (await enforcer.chainTip()).hash === (await node.cliText('getbestblockhash'))
+  const sync = async () => {
+    const judged = await pollUntil(async () => (await isJudged()) || null, PATIENCE)
+    if (judged === null) throw new Error('the enforcer does not follow its node')
   }
-  const enforcerCall: TestSidechain['enforcerCall'] = (method, body = {}) =>
-    callConnect(enforcer.grpcUrl, method, body)
-  await activateThunder(sidechain)
-  const { address } = z
-    .object({ address: z.string() })
-    .parse(await enforcerCall('WalletService/CreateNewAddress'))
-  await node.mine(COINBASE_MATURITY_BLOCKS, address)
-  await enforcer.control.sync()
+  const mine: TestSidechain['mine'] = async (own = {}) => {
+    await sync()
+    const hash = await mineOwnBlock(node, urls.templateUrl, own)
+    await sync()
+    if ((await node.cliText('getbestblockhash')) !== hash)
+      throw new Error(`the enforcer threw ${hash} out`)
+    return hash
+  }
+  /** Thunder learns of a main block from the enforcer, a moment later. */
+  const templateOnTip = async () => {
+    const tip = await node.cliText('getbestblockhash')
+    const made = template.parse(await thunderCall('get_block_template'))
+    return made.block.header.prev_main_hash === tip ? made : null
+  }
+  await activateThunder(enforcerUrl)
+  if ((await enforcer.balance()).confirmed < WALLET_SATS_MIN)
+    await node.mine(COINBASE_MATURITY_BLOCKS, await enforcer.newAddress())
+  await sync()
   return {
-    ...sidechain,
-    node,
-    thunderCall,
-    enforcerCall,
-    async mineSideBlock() {
-      const { critical_hash: side, block } = template.parse(await thunderCall('get_block_template'))
-      const main = await enforcer.control.mine({ accept: side })
+    ...parts,
+    ...{ thunderCall, sync, mine },
+    enforcerCall: (method, body = {}) => callConnect(enforcerUrl, method, body),
+    async mineSideBlock(transactions = []) {
+      await sync()
+      const made = await pollUntil(templateOnTip, PATIENCE)
+      if (made === null) throw new Error('Thunder does not follow its enforcer')
+      const { critical_hash: side, block } = made
+      const main = await mine({ accept: side, transactions })
       const isTip = await thunderCall('connect_block', block, main)
       if (isTip !== true) throw new Error(`${side} is not the tip`)
       return { side, main }
     },
-    async remove() {
-      await sidechain.stop()
-      await node.remove()
-    },
   }
+}
+
+async function callThunder(
+  url: string,
+  method: string,
+  params: readonly unknown[],
+): Promise<unknown> {
+  const response = await fetch(url, {
+    method: 'POST',
+    // A connection of an earlier call would be a dead one after a restart.
+    headers: { 'content-type': 'application/json', connection: 'close' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+  })
+  const { result, error } = reply.parse(await response.json())
+  if (error) throw new Error(error.message)
+  return result
 }

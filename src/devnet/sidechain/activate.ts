@@ -1,24 +1,32 @@
 import { z } from 'zod'
-import type { Sidechain } from './start.ts'
+import { THUNDER_SLOT } from '../../lib/thunder/address.ts'
 
 /** A proposal, six votes, and what activates the slot: all in blocks of the enforcer's own. */
 const BLOCKS = 7
 const HASH_ID_1 = '11'.repeat(32)
 const HASH_ID_2 = '22'.repeat(20)
 const addressReply = z.object({ address: z.string() })
+const activeReply = z.object({
+  sidechains: z.array(z.object({ sidechainNumber: z.number().default(0) })).default([]),
+})
 
 /**
- * Puts Thunder's slot into use as miners would, by M1 and M2 in blocks of the simulated enforcer,
- * which votes for everything. The blocks pay the enforcer's wallet.
+ * Puts Thunder's slot into use as miners would, by M1 and M2 in blocks of the enforcer, which votes
+ * for everything unless told otherwise. The blocks pay its wallet. Nothing is done where the slot
+ * is in use.
+ *
+ * @param url of the enforcer's Connect calls
  */
-export async function activateThunder({ enforcer }: Pick<Sidechain, 'enforcer'>): Promise<void> {
-  const call = (method: string, body: object) => callConnect(enforcer.grpcUrl, method, body)
+export async function activateThunder(url: string): Promise<void> {
+  const call = (method: string, body: object) => callConnect(url, method, body)
+  const { sidechains } = activeReply.parse(await call('ValidatorService/GetSidechains', {}))
+  if (sidechains.some(({ sidechainNumber }) => sidechainNumber === THUNDER_SLOT)) return
   await call('BlockProducerService/SubmitSidechainProposal', {
-    sidechain_id: 9,
+    sidechain_id: THUNDER_SLOT,
     declaration: {
       v0: {
         title: 'Thunder',
-        description: 'Thunder sidechain (simulated)',
+        description: 'Thunder sidechain on regtest',
         hash_id_1: { hex: HASH_ID_1 },
         hash_id_2: { hex: HASH_ID_2 },
       },

@@ -5,11 +5,11 @@ import { readMessage } from '../../../src/bmm/index.ts'
 import { parseCoinbase } from '../../../src/lib/bitcoin/tx.ts'
 import { fromHex } from '../../../src/lib/bytes.ts'
 import { pollUntil } from '../../../src/lib/poll.ts'
-import { type TestSidechain, testSidechain } from '../../support/sidechain.ts'
+import { type SimulatedSidechain, simulatedSidechain } from '../../support/simulated-sidechain.ts'
 
-let sidechain: TestSidechain
+let sidechain: SimulatedSidechain
 beforeAll(async () => {
-  sidechain = await testSidechain()
+  sidechain = await simulatedSidechain()
 })
 afterAll(() => sidechain.remove())
 

@@ -5,15 +5,16 @@ import { startEnforcerSim } from '../../../src/devnet/sidechain/enforcer-sim.ts'
 import { fromHex } from '../../../src/lib/bytes.ts'
 import { createLog } from '../../../src/lib/log.ts'
 import { systemClock } from '../../../src/lib/time.ts'
-import { TEST_MNEMONIC, type TestSidechain, testSidechain } from '../../support/sidechain.ts'
+import { TEST_MNEMONIC } from '../../support/sidechain.ts'
+import { type SimulatedSidechain, simulatedSidechain } from '../../support/simulated-sidechain.ts'
 
 const FIRST_ADDRESS = '46mGHHQ2cvLLHYfJqyP4EuSDamdP'
 const MAIN_ADDRESS = 'bcrt1qx2wfn6jw84xdwffrnhf64yccfkxgc6xjpla785'
 
 /** On a node that relays treasury outputs, so the first deposit of the slot comes by itself. */
-let sidechain: TestSidechain
+let sidechain: SimulatedSidechain
 beforeAll(async () => {
-  sidechain = await testSidechain({ relaysNonStandard: true })
+  sidechain = await simulatedSidechain({ relaysNonStandard: true })
   await sidechain.thunderCall('set_seed_from_mnemonic', TEST_MNEMONIC)
   await sidechain.thunderCall('get_new_address')
 })

@@ -13,16 +13,17 @@ import {
   utxoHash,
 } from '../../../src/lib/thunder/transaction.ts'
 import { signedToJson } from '../../../src/lib/thunder/write-json.ts'
-import { TEST_MNEMONIC, type TestSidechain, testSidechain } from '../../support/sidechain.ts'
+import { TEST_MNEMONIC } from '../../support/sidechain.ts'
+import { type SimulatedSidechain, simulatedSidechain } from '../../support/simulated-sidechain.ts'
 
 const PAYEE = '8twUkpctzwgbjqi5o14qWjrD9uk'
 const KEY = thunderKey(seedOfMnemonic(TEST_MNEMONIC) ?? fromHex(''), 1)
 const NO_LEAF = 'node error: state error: utreexo error (Could not find node)'
 const DOUBLE = "node error: mempool error: can't add transaction, utxo double spent"
 
-let sidechain: TestSidechain
+let sidechain: SimulatedSidechain
 beforeAll(async () => {
-  sidechain = await testSidechain()
+  sidechain = await simulatedSidechain()
   await sidechain.thunderCall('set_seed_from_mnemonic', TEST_MNEMONIC)
   await sidechain.thunderCall('get_new_address')
   await deposit(KEY.address)
