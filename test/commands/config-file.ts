@@ -6,7 +6,7 @@ import type { TestDatabase } from '../support/database.ts'
 const EXAMPLE = join(import.meta.dirname, '../../config/regtest.json')
 
 /** A configuration on a test's own database. Its secrets stand in files beside it. */
-export async function configFile({ appUrl, ownerUrl }: TestDatabase) {
+export async function configFile({ appUrl, ownerUrl }: Pick<TestDatabase, 'appUrl' | 'ownerUrl'>) {
   const dir = await mkdtemp(join(tmpdir(), 'sidepool-config-'))
   const secret = async (name: string, value: string) => {
     const file = join(dir, name)
