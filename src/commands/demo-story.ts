@@ -9,6 +9,7 @@ import {
   type DemoOperators,
   type DemoPool,
   type Devnet,
+  type DevnetNode,
   type DevnetSidechain,
   type MinerAccount,
   type PaidBy,
@@ -24,8 +25,6 @@ const MATURITY_BLOCKS = 100
 /** No step of the demo takes this long on any machine; then something is broken. */
 const STEP_MS_MAX = 180_000
 const LOOK_MS = 500
-/** As every line says it: real Thunder nodes would have to follow the demo's own chain. */
-const SIMULATED_THUNDER = 'Thunder (simulated)'
 const SCHEME_WIDTH = 'thunder'.length
 
 const blocks = z.object({
@@ -49,7 +48,7 @@ export type Cast = {
 }
 /** What the story happens in. */
 export type Scene = {
-  readonly devnet: Devnet
+  readonly devnet: Devnet<DevnetNode>
   readonly sidechain: DevnetSidechain
   readonly pool: DemoPool
   readonly operators: DemoOperators
@@ -84,10 +83,10 @@ export async function story(scene: Scene, stops: (() => Promise<void>)[]): Promi
 }
 
 /** Alice and bob approve what waits, and it is shown. @returns null where nothing did */
-async function approve({ operators: { api, secrets } }: Scene) {
+async function approve({ sidechain, operators: { api, secrets } }: Scene) {
   const approved = await approveWaiting(api, ...secrets)
   for (const { batch, rail, purpose, totalSats, manifestHash } of approved) {
-    const what = rail === 'thunder' ? `${purpose} on ${SIMULATED_THUNDER}` : purpose
+    const what = rail === 'thunder' ? `${purpose} on ${sidechain.name}` : purpose
     say(`    batch ${batch}, a ${what}: ${totalSats} sat, manifest ${manifestHash}`)
     say('    approved by alice and bob, each by a BIP 340 signature over exactly these bytes')
   }
@@ -97,16 +96,14 @@ async function approve({ operators: { api, secrets } }: Scene) {
 /** Mining goes on meanwhile: both the deposit and the side block after it stand in our blocks. */
 async function fillThunder(scene: Scene): Promise<void> {
   const { pool, sidechain } = scene
-  step(`The float on ${SIMULATED_THUNDER} is empty: the pool plans a deposit from its L1 float ...`)
+  step(`The float on ${sidechain.name} is empty: the pool plans a deposit from its L1 float ...`)
   await until(pool, 'a deposit waits for approval', () => approve(scene))
   say('    no node relays a deposit (M5), so that it goes into a block of our own ...')
   const held = await until(pool, 'the deposit is credited', async () => {
     const sats = await sidechain.holds(sidechain.address)
     return sats > 0n ? sats : null
   })
-  say(
-    `    ${SIMULATED_THUNDER} credited it in a side block that a block of ours carried by its M7:`,
-  )
+  say(`    ${sidechain.name} credited it in a side block that a block of ours carried by its M7:`)
   say(`    ${held} sat at ${sidechain.address}`)
 }
 
@@ -166,7 +163,7 @@ async function watchBlocks(scene: Scene): Promise<void> {
 
 /** Waits until statements, ledger and chain agree for every miner, and shows it. */
 async function report(scene: Scene): Promise<void> {
-  const { pool, cast } = scene
+  const { pool, cast, sidechain } = scene
   const agreed = await until(pool, 'statements, ledger and chain agree', async () => {
     const all = await accounts(scene)
     return all.every(account => account && agrees(account))
@@ -188,7 +185,7 @@ async function report(scene: Scene): Promise<void> {
     say(`  ${name} ${scheme.padEnd(SCHEME_WIDTH)} ${cells.join(' ')}`)
   })
   const rails = agreed.flatMap(({ txids }, index) => {
-    const rail = cast[index]?.scheme === 'thunder' ? SIMULATED_THUNDER : 'L1'
+    const rail = cast[index]?.scheme === 'thunder' ? sidechain.name : 'L1'
     return txids.map(txid => `  paid by transaction ${txid} on ${rail}`)
   })
   for (const line of new Set(rails)) say(line)

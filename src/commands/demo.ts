@@ -1,28 +1,17 @@
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { z } from 'zod'
-import {
-  type Devnet,
-  type DevnetSidechain,
-  joinOperators,
-  paidOnL1,
-  paidOnThunder,
-  startDemoPool,
-  startDevnet,
-  startDevnetSidechain,
-} from '../devnet/index.ts'
-import { createLog } from '../lib/log.ts'
+import { joinOperators, paidOnL1, paidOnThunder, startDemoPool } from '../devnet/index.ts'
 import { systemRandom } from '../lib/random.ts'
 import { depositForm } from '../lib/thunder/address.ts'
 import { thunderKey } from '../lib/thunder/keys.ts'
 import { systemClock } from '../lib/time.ts'
 import { type Command, CommandError, orExplain, say } from './command.ts'
+import { type Chains, setChains } from './demo-chains.ts'
 import { takeDemoFolder } from './demo-lock.ts'
 import { type Cast, goOn, type Scene, step, story, until } from './demo-story.ts'
 import { untilAskedToStop } from './supervise.ts'
 
 const DIR = '.data/demo'
-/** Three miners find a block every few seconds. */
-const HASHES_PER_BLOCK = 800_000n
 
 /** The main job from end to end on a real node, watched. */
 export const demoCommand: Command = args =>
@@ -57,19 +46,8 @@ async function runDemo(keep: boolean): Promise<number> {
 }
 
 async function setScene(dir: string, stops: (() => Promise<void>)[]): Promise<Scene> {
-  const log = createLog('demo', 'warn')
   const random = systemRandom
-  step('Starting a real bitcoind on regtest (Debian machines without one fetch it now) ...')
-  const node = { dir: join(dir, 'bitcoind'), hashesPerBlock: HASHES_PER_BLOCK, log, random }
-  const starting = startDevnet(node)
-  // Also while it starts it can be asked to stop.
-  stops.push(async () => (await starting).stop())
-  const devnet = await starting
-  say(`    ${devnet.node.version}; a devnet proxy makes blocks rarer, so that it looks like mining`)
-  step('Starting a simulated Thunder node and a simulated enforcer on that real node ...')
-  const sidechain = await startDevnetSidechain({ devnet, log })
-  stops.push(sidechain.stop)
-  say('    simulated in our own words; its slot was voted into use by M1 and M2 in real blocks')
+  const { devnet, sidechain } = await setChains(dir, stops)
   step('Starting the pool on a real PostgreSQL ...')
   const opening = startDemoPool({ dir, devnet, sidechain })
   stops.push(async () => (await opening).stop())
@@ -81,20 +59,19 @@ async function setScene(dir: string, stops: (() => Promise<void>)[]): Promise<Sc
   const operators = await joinOperators(pool.url, invitation, { random, clock: systemClock })
   say("    an admin joined by the console's one-time token and added two approvers, alice and bob")
   const { pplns, pps, solo, thunder } = pool.ports
-  say(`    ports: pplns ${pplns}, pps ${pps}, solo ${solo}; thunder ${thunder} (simulated)`)
+  say(`    ports: pplns ${pplns}, pps ${pps}, solo ${solo}; thunder ${thunder}`)
+  say(`    whoever mines on port ${thunder} is paid on ${sidechain.name}`)
   say(`    page: ${pool.url}/   log: ${pool.logFile}`)
-  const { cast, spare } = await castOf(devnet, sidechain)
+  const { cast, spare } = await castOf({ devnet, sidechain })
   return { devnet, sidechain, pool, operators, cast, spare }
 }
 
 /** Three miners with addresses of their own, and one more for whoever wants to mine. */
-async function castOf(
-  devnet: Devnet,
-  sidechain: DevnetSidechain,
-): Promise<Pick<Scene, 'cast' | 'spare'>> {
-  await devnet.call('createwallet', 'miners', false, false, '', false, true, true)
+async function castOf({ devnet, sidechain }: Chains): Promise<Pick<Scene, 'cast' | 'spare'>> {
+  const wallet = `${devnet.wallet}-miners`
+  await devnet.call('createwallet', wallet, false, false, '', false, true, true)
   const address = async () =>
-    z.string().parse(await devnet.walletCall('miners', 'getnewaddress', '', 'bech32'))
+    z.string().parse(await devnet.walletCall(wallet, 'getnewaddress', '', 'bech32'))
   const onThunder = depositForm(thunderKey(systemRandom.bytes(64), 1).address)
   const paid = paidOnL1(devnet)
   const cast: Cast[] = [
@@ -102,7 +79,7 @@ async function castOf(
     { name: 'miner B', scheme: 'pps', payee: await address(), paid },
     { name: 'miner C', scheme: 'thunder', payee: onThunder, paid: paidOnThunder(sidechain) },
   ]
-  say(`    miner C is paid on Thunder (simulated), so that its username is ${onThunder}`)
+  say(`    miner C is paid on ${sidechain.name}, so that its username is ${onThunder}`)
   return { cast, spare: await address() }
 }
 

@@ -3,7 +3,7 @@ import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort, isPortFree } from '../lib/free-port.ts'
-import type { Devnet } from './devnet.ts'
+import type { Devnet, DevnetNode } from './devnet.ts'
 import type { DevnetSidechain } from './devnet-sidechain.ts'
 import { type PoolApi, poolApi } from './pool-api.ts'
 import { NODE_PASSWORD_VARIABLE, regtestConfig, type SchemePorts } from './regtest-config.ts'
@@ -32,7 +32,7 @@ export type DemoPool = {
 /** Writes a configuration for the devnet and runs `sidepool start` on it; two must approve. */
 export async function startDemoPool(options: {
   readonly dir: string
-  readonly devnet: Devnet
+  readonly devnet: Devnet<DevnetNode>
   readonly sidechain: DevnetSidechain
 }): Promise<DemoPool> {
   const { dir, devnet, sidechain } = options

@@ -1,14 +1,18 @@
 /**
  * Real parts for the demo and the tests: a node, a queue's server, a proxy and a miner; and two
- * that are simulated, a sidechain's node and its enforcer.
+ * that are simulated unless the environment names real ones, a sidechain's node and its enforcer.
  */
 
 export { type Bitcoind, startBitcoind } from './bitcoind.ts'
 export { type BitcoindBinary, findBitcoind } from './bitcoind-binary.ts'
 export { type DemoOperators, joinOperators } from './demo-operators.ts'
 export { type DemoPool, startDemoPool } from './demo-pool.ts'
-export { type Devnet, startDevnet } from './devnet.ts'
-export { type DevnetSidechain, startDevnetSidechain } from './devnet-sidechain.ts'
+export { type Devnet, type DevnetNode, joinDevnet, startDevnet } from './devnet.ts'
+export {
+  type DevnetSidechain,
+  joinDevnetSidechain,
+  startDevnetSidechain,
+} from './devnet-sidechain.ts'
 export { FIRMWARES } from './firmware/all.ts'
 export {
   type Firmware,

@@ -1,4 +1,4 @@
-import type { Devnet } from './devnet.ts'
+import type { Devnet, DevnetNode } from './devnet.ts'
 import type { DevnetSidechain } from './devnet-sidechain.ts'
 
 export type SchemePorts = { readonly pplns: number; readonly pps: number; readonly solo: number }
@@ -32,7 +32,7 @@ const THUNDER_FEE_SATS = '1000'
 
 /** What differs between the demo's pool and a test's. */
 export type RegtestChoices = {
-  readonly devnet: Devnet
+  readonly devnet: Devnet<DevnetNode>
   /** How many must approve any batch. */
   readonly approvals: number
   readonly ports: SchemePorts
@@ -64,7 +64,7 @@ export function regtestConfig(choices: RegtestChoices) {
       url: devnet.poolNodeUrl,
       user: devnet.node.rpc.user,
       password: { env: NODE_PASSWORD_VARIABLE },
-      zmqHashBlock: devnet.node.zmqHashBlockUrl,
+      ...(devnet.node.zmqHashBlockUrl && { zmqHashBlock: devnet.node.zmqHashBlockUrl }),
     },
     database,
     rewardPools: {
@@ -134,7 +134,7 @@ function bridgesOf({ enforcerUrl }: RegtestSidechain): object {
   return { thunder: { enforcerUrl, refill: THUNDER_REFILL } }
 }
 
-/** Signed by the wallet of the Thunder node: it is simulated, and its coins are worth nothing. */
+/** Signed by the wallet of the Thunder node: its coins are worth nothing on regtest. */
 function thunderOf({ publicUrl, privateUrl, address, finalityDepth }: RegtestSidechain): object {
   return {
     ...{ publicUrl, privateUrl, addresses: [address], finalityDepth },
