@@ -63,10 +63,15 @@ export async function nextJob(
   return jobOn(outcome.template)
 }
 
+/** In each coinbase, or a block could be the very one that a test has undone. */
+let mined = 0
+
 /** Mines a job, submits its block, and gives it back as the node has it. */
 export async function mineJob(node: NodeCalls, job: Job): Promise<Uint8Array> {
   const client = bitcoindClient(connectNode(node.rpc))
-  const rest = { extranonce1: Uint8Array.of(9, 8, 7, 6), extranonce2: new Uint8Array(8) }
+  const extranonce2 = new Uint8Array(8)
+  new DataView(extranonce2.buffer).setUint32(0, mined++)
+  const rest = { extranonce1: Uint8Array.of(9, 8, 7, 6), extranonce2 }
   for (let nonce = 0; nonce < NONCES_MAX; nonce++) {
     const choice = { ...rest, version: job.template.version, nonce, time: jobTime(job) }
     const header = headerOf(job, choice)
