@@ -45,7 +45,7 @@ export type Arranging = {
   readonly arrange: Arrange
   readonly parts: CoinbaseParts
   /** Whether a template on the same block is new work early though it gains little. */
-  readonly isWorthwhile: (next: Template, current: Template) => boolean
+  readonly isWorthwhile: (next: BlockTemplateReply, current: Template) => boolean
 }
 
 /** How often the node is asked whether it is well and where the tip is, if nothing else tells. */
@@ -113,6 +113,13 @@ export function watchTemplates(options: {
 
   function deliver(reply: BlockTemplateReply): void {
     const arranged = arranging ? arrangeTemplate(reply, arranging.arrange, arranging.parts) : reply
+    // Most replies are no news, and reading one hashes every transaction on the way of the shares.
+    if (current && isYoung(current.at) && isNoNews(arranged, current)) {
+      well()
+      // Its long poll id is newer all the same.
+      current = { ...current, longPollId: arranged.longPollId }
+      return
+    }
     const outcome = readTemplate(arranged, network)
     if (outcome.kind === 'refused') {
       const detail = `${outcome.reason}: ${outcome.detail}`
@@ -121,11 +128,6 @@ export function watchTemplates(options: {
     }
     const { template } = outcome
     well()
-    if (current && isYoung(current.at) && isNoNews(template, current)) {
-      // Its long poll id is newer all the same.
-      current = { ...current, longPollId: template.longPollId }
-      return
-    }
     const isNewBlock = template.previousBlock !== current?.template.previousBlock
     handOut(template, { isNewBlock, isEmpty: false })
   }
@@ -180,7 +182,7 @@ export function watchTemplates(options: {
 
   const isYoung = (at: UnixMs) => clock.now() - at < TEMPLATE_AGE_MAX_MS
 
-  function isNoNews(next: Template, { template: now, isEmpty }: Current): boolean {
+  function isNoNews(next: BlockTemplateReply, { template: now, isEmpty }: Current): boolean {
     if (isEmpty || next.previousBlock !== now.previousBlock || isDearer(next, now)) return false
     return !arranging?.isWorthwhile(next, now)
   }
@@ -233,7 +235,7 @@ function problemOf(error: unknown): Problem {
   return { reason: isReply ? 'node gives no template' : 'node lost', detail }
 }
 
-function isDearer(next: Template, now: Template): boolean {
+function isDearer(next: BlockTemplateReply, now: Template): boolean {
   return (next.value - now.value) * GAIN_PARTS >= now.value
 }
 
