@@ -25,10 +25,11 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   const { config, db, clock, random, log } = setting
   const { node, network, pool, bmm } = config
   const client = bitcoindClient(connectNode(node))
-  const nodes = [node, ...node.spares].map(access => ({
+  const spares = node.spares.map(access => ({
     name: access.url,
     node: bitcoindClient(connectNode(access)),
   }))
+  const nodes = [{ name: node.url, node: client }, ...spares] as const
   const isPaidAsWorkOnly = network === 'signet' && (await blocksWantSignature(client, log))
   const schemes = servedSchemes(config, isPaidAsWorkOnly)
   const ports = portsOf(config, schemes)
@@ -52,7 +53,7 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   log.info({ ports: mining.ports }, 'miners may connect')
   const watchLength = lengthAlarm(limits.alarmBytes, log)
   const templates = startTemplates(setting, {
-    ...{ node: client, nodes, enforcer },
+    ...{ nodes, enforcer },
     parts: { ...coinbase, bytesMax: limits.maximumBytes },
     deposits: depositOffers(setting),
     onEvent: event => {

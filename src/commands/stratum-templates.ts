@@ -6,7 +6,6 @@ import type { OwnTransaction } from '../payouts/index.ts'
 import {
   bestOf,
   type CoinbaseParts,
-  type NamedNode,
   type TemplateEvent,
   type TemplateSource,
   watchTemplates,
@@ -15,6 +14,9 @@ import {
 import { arrangingFor, type OwnPart, sideNodeOf } from './bmm-wiring.ts'
 import { watchOwnDeposits } from './own-deposits.ts'
 import type { Setting } from './role.ts'
+
+/** A node with the name that logs have for it. */
+export type NamedBitcoind = { readonly name: string; readonly node: BitcoindClient }
 
 /** Templates of the node, or of the enforcer, with what our blocks say of sidechains. */
 export function startTemplates(
@@ -29,9 +31,8 @@ export function startTemplates(
     }
   },
   options: {
-    readonly node: BitcoindClient
-    /** It and its spares. */
-    readonly nodes: readonly NamedNode[]
+    /** The pool's own, which is asked of sidechains too, and its spares. */
+    readonly nodes: readonly [NamedBitcoind, ...NamedBitcoind[]]
     /** Null where templates come from the node alone. */
     readonly enforcer: EnforcerTemplateClient | null
     readonly parts: CoinbaseParts
@@ -40,7 +41,8 @@ export function startTemplates(
     readonly onEvent: (event: TemplateEvent) => void
   },
 ): Pick<TemplateSource, 'stop'> {
-  const { node, nodes, enforcer, parts, deposits: offers, onEvent } = options
+  const { nodes, enforcer, parts, deposits: offers, onEvent } = options
+  const [{ node }] = nodes
   const { network, bmm } = config
   const zmq = config.node.zmqHashBlock
   const best = bestOf({ nodes, network, clock, log })

@@ -8,7 +8,7 @@ import { chooseNode, type NodeHeight, nodeComplaint } from './node-choice.ts'
 import type { TemplateNode } from './template-source.ts'
 
 /** A node with the name that logs have for it. */
-export type NamedNode = { readonly name: string; readonly node: TemplateNode }
+type NamedNode = { readonly name: string; readonly node: TemplateNode }
 
 /** A node that has not said by then where it stands counts as silent. */
 const SILENT_MS = 3000
@@ -22,7 +22,10 @@ type Look =
 /**
  * Templates of the best of several nodes: the one that is used is left when it is silent, on
  * another chain, catching up, gives no template, or has fewer blocks than another. The others are
- * looked at beside it, so that a slow one keeps nobody waiting; each change is said once.
+ * looked at beside it, so that a slow one keeps nobody waiting; each change is said once. One that is
+ * alone is asked as it is, and waited for, since nothing could stand in for it.
+ *
+ * @param nodes the first one in use first
  */
 export function bestOf(options: {
   readonly nodes: readonly NamedNode[]
@@ -31,6 +34,9 @@ export function bestOf(options: {
   readonly log: Log
 }): TemplateNode {
   const { nodes, network, clock, log } = options
+  const [first, ...spares] = nodes
+  assert(first !== undefined, 'there is a node')
+  if (spares.length === 0) return first.node
   let present = 0
   let heights: readonly NodeHeight[] = nodes.map(() => null)
   const failedAt = new Map<number, UnixMs>()

@@ -1,6 +1,6 @@
 export type { Arrange, Arrangeable, Arranged, CoinbaseParts } from './arrangement.ts'
 export { auditRecount, auditWorkChain, type Recount } from './audit-store.ts'
-export { bestOf, type NamedNode } from './best-node-source.ts'
+export { bestOf } from './best-node-source.ts'
 export { type CoinbaseLimits, coinbaseLimitsSchema, strictest } from './coinbase-limits.ts'
 export { type FateOfBlock, fatesAfter, workBack } from './earning-store.ts'
 export { withEnforcer } from './enforced-source.ts'

@@ -65,7 +65,7 @@ async function awaitTemplate(
   const source = startTemplates(
     { config, db: database.db, clock: systemClock, log: SILENT },
     {
-      ...{ node, nodes: [{ name: 'the node', node }], enforcer },
+      ...{ nodes: [{ name: 'the node', node }], enforcer },
       parts: { ...PARTS, bytesMax: 500 },
       deposits: null,
       onEvent: event => void (event.kind === 'template' && templates.push(event.template)),
