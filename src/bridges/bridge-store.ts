@@ -77,9 +77,7 @@ export async function storeChange(
 ): Promise<StoreOutcome> {
   return storeWithEntry(db, {
     entry,
-    note: async tx => {
-      if (coin === 'note') await noteCoin(tx)
-    },
+    noteCoin: coin === 'note' ? noteCoin : null,
     update: async tx => {
       const { numUpdatedRows } = await tx
         .updateTable('bridge_moves')

@@ -14,14 +14,14 @@ export type StoreOutcome =
  * Stores what a look has changed, with its entry, in one commit.
  *
  * @param update says whether it found what was read before, so that two runs do not both change it
- * @param note what goes with it, a coin for example
+ * @param noteCoin notes what the entry booked; null where it booked no coin
  */
 export async function storeWithEntry(
   db: Kysely<Database>,
   change: {
     readonly update: (tx: Transaction<Database>) => Promise<boolean>
     readonly entry: Entry | null
-    readonly note: (tx: Transaction<Database>) => Promise<void>
+    readonly noteCoin: ((tx: Transaction<Database>) => Promise<void>) | null
   },
 ): Promise<StoreOutcome> {
   const overdrawn = new Error('overdrawn')
@@ -29,7 +29,7 @@ export async function storeWithEntry(
     return await db.transaction().execute(async (tx): Promise<StoreOutcome> => {
       if (!(await change.update(tx))) return { kind: 'passed over' }
       if (change.entry !== null && !(await isPosted(tx, change.entry))) throw overdrawn
-      await change.note(tx)
+      await change.noteCoin?.(tx)
       return { kind: 'stored' }
     })
   } catch (error) {

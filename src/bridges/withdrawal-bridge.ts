@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from 'kysely'
-import { unreachable } from '../lib/assert.ts'
+import { assert, unreachable } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
 import type { BatchId, JournalKey, Txid, UnixMs } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
@@ -114,7 +114,7 @@ async function advance(
   const stored = await storeWithdrawal(db, withdrawal, change, {
     at,
     noteCoin: async tx => {
-      if (entry === null || after.coin === null) return
+      assert(entry !== null && after.coin !== null, 'what arrives is booked with its coin')
       const { mainAddress: address, coin } = after
       await noteCoin(tx, { ...coin, address, journalKey: entry.key }, at)
     },

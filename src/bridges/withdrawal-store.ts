@@ -74,11 +74,10 @@ export async function storeWithdrawal(
 ): Promise<StoreOutcome> {
   return storeWithEntry(db, {
     entry,
-    note: async tx => {
-      if (coin === 'note') await noteCoin(tx)
-    },
+    noteCoin: coin === 'note' ? noteCoin : null,
     update: async tx => {
-      const { state, turn, bundles, m6id, coin: had } = columnsBefore(before)
+      const { state, turn, bundles, m6id } = before
+      const had = before.coin && `${before.coin.txid}:${before.coin.vout}`
       const { numUpdatedRows } = await tx
         .updateTable('bridge_withdrawals')
         .set(columnsOf(withdrawal, at))
@@ -92,10 +91,6 @@ export async function storeWithdrawal(
       return numUpdatedRows > 0n
     },
   })
-}
-
-function columnsBefore({ state, turn, bundles, m6id, coin }: Withdrawal) {
-  return { state, turn, bundles, m6id, coin: coin && `${coin.txid}:${coin.vout}` }
 }
 
 function columnsOf({ state, m6id, bundles, votes, coin, turn }: Withdrawal, at: UnixMs) {
