@@ -6,7 +6,7 @@ import type { Database, Wallet } from '../lib/db/schema.ts'
 import type { BatchId } from '../lib/ids.ts'
 import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
-import { type Sats, sats } from '../lib/money.ts'
+import type { Sats } from '../lib/money.ts'
 import type { ThunderAddress } from '../lib/thunder/address.ts'
 import type { Clock } from '../lib/time.ts'
 import type { SpendPolicy } from '../treasury/index.ts'
@@ -154,9 +154,7 @@ export async function planOwnBatch(
     return { kind: 'nothing', reason: 'there is no such place to move it to' }
   return parts.db
     .transaction()
-    .execute(tx =>
-      storeOwnBatch(tx, parts, { plan, mainFee: sats(0n), change, destination, asker }),
-    )
+    .execute(tx => storeOwnBatch(tx, parts, { plan, change, destination, asker }))
 }
 
 /** @returns null where it goes nowhere, undefined where there is no such place */

@@ -2,7 +2,6 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import type { Database, Wallet } from '../lib/db/schema.ts'
 import { type BatchId, batchId, unixMs } from '../lib/ids.ts'
-import type { Sats } from '../lib/money.ts'
 import {
   allowingOwn,
   encodeManifest,
@@ -23,8 +22,6 @@ import type { WithdrawalPlan } from './withdrawal-plan.ts'
 /** A plan with what the node gave for it. */
 export type MadePlan = {
   readonly plan: OwnPlan | WithdrawalPlan
-  /** What a withdrawal gives the main chain's miners; nothing for any other. */
-  readonly mainFee: Sats
   readonly change: string
   /** Where a transfer, a deposit or a withdrawal goes; null for any other. */
   readonly destination: string | null
@@ -51,7 +48,7 @@ export async function storeOwnBatch(
   const rules = allowingOwn(parts.rules(), manifest)
   const refusal = limitRefusal(rules, manifest, await spentInLastDay(tx, at, null))
   if (refusal !== null) return { kind: 'nothing', reason: `a limit forbids it: ${refusal.kind}` }
-  await insert(tx, manifest, made)
+  await insert(tx, manifest, plan)
   await recordEvent(tx, {
     at,
     actor: asker.kind === 'operator' ? `operator:${asker.alias}` : 'pool',
@@ -131,11 +128,9 @@ async function takeBatchId(tx: Transaction<Database>): Promise<BatchId> {
   return batchId(rows[0].id)
 }
 
-async function insert(
-  tx: Transaction<Database>,
-  manifest: Manifest,
-  { mainFee, plan: { coins, parent } }: MadePlan,
-) {
+async function insert(tx: Transaction<Database>, manifest: Manifest, plan: MadePlan['plan']) {
+  const { coins, parent } = plan
+  const mainFee = plan.purpose === 'withdrawal' ? plan.mainFee : 0n
   const bytes = encodeManifest(manifest)
   await sql`
     insert into batches (id, rail, state, manifest, manifest_hash, anchor_txid, anchor_vout,

@@ -39,7 +39,7 @@ export async function planOwnWithdrawal(
   const onThunder = { ...parts, rail: 'thunder' }
   return parts.db
     .transaction()
-    .execute(tx => storeOwnBatch(tx, onThunder, { ...made, mainFee, change, destination, asker }))
+    .execute(tx => storeOwnBatch(tx, onThunder, { plan: made.plan, change, destination, asker }))
 }
 
 function nothing(reason: string): OwnBatchOutcome {
