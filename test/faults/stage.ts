@@ -1,8 +1,10 @@
 import { type Kysely, sql } from 'kysely'
+import { DatabaseError } from 'pg'
 import { unreachable } from '../../src/lib/assert.ts'
 import { openDatabase } from '../../src/lib/db/database.ts'
 import type { Database } from '../../src/lib/db/schema.ts'
 import type { Sats } from '../../src/lib/money.ts'
+import { pollUntil } from '../../src/lib/poll.ts'
 import type { PoolProcess } from '../support/pool-process.ts'
 import { API_IS_SERVED, type PoolScene, poolScene } from '../support/pool-scene.ts'
 import { startTapProxy, type TapProxy, type Verdict } from '../support/tap-proxy.ts'
@@ -11,6 +13,9 @@ import { openWorld, type World } from './stage-world.ts'
 
 /** No share is ever mined here. */
 const HASHES_PER_BLOCK = 1n << 40n
+/** What PostgreSQL calls two transactions that wait for each other. */
+const DEADLOCK = '40P01'
+const FLUSH_WAIT = { everyMs: 50, timeoutMs: 30_000 }
 
 /** A process that can be struck, with taps between it and its servers. */
 export type Victim = {
@@ -164,10 +169,23 @@ function estimated(chunk: Buffer, feeRate: Sats | null): Verdict | null {
   return { answer: `${head.join('\r\n')}\r\ncontent-length: ${body.length}\r\n\r\n${body}` }
 }
 
-/** Loses all that a queue holds. */
+/**
+ * Loses all that a queue holds. What a killed process asked last may still run and lock the tables
+ * in another order; PostgreSQL then ends one of the two, and where it is this one, it comes again.
+ */
 export async function flushQueue(db: Kysely<Database>): Promise<void> {
   const { rows } = await sql<{ name: string }>`
     select quote_ident(tablename) as name from pg_tables
      where schemaname = 'bullmq' and tablename <> 'migration'`.execute(db)
-  await sql.raw(`truncate ${rows.map(({ name }) => `bullmq.${name}`).join(', ')}`).execute(db)
+  const flush = sql.raw(`truncate ${rows.map(({ name }) => `bullmq.${name}`).join(', ')}`)
+  const isFlushed = async () => {
+    try {
+      await flush.execute(db)
+      return true
+    } catch (error) {
+      if (error instanceof DatabaseError && error.code === DEADLOCK) return null
+      throw error
+    }
+  }
+  if (!(await pollUntil(isFlushed, FLUSH_WAIT))) throw new Error('a queue is never left alone')
 }
