@@ -5,6 +5,7 @@ import type { BatchId } from '../lib/ids.ts'
 import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
 import type { Clock } from '../lib/time.ts'
+import { newsOnly } from './news.ts'
 import { endLease, liveBatch, liveBatches, NotPosted, takeLease } from './payout-store.ts'
 import type { SpendRules } from './plan-limits.ts'
 import { planPayouts } from './plan-store.ts'
@@ -52,10 +53,11 @@ export type PayoutJobsParts = {
  */
 export function payoutJobs(parts: PayoutJobsParts): readonly Job[] {
   const plans = { name: 'plan-payouts', everyMs: PLAN_EVERY_MS, run: () => plan(parts) }
+  const newsOf = newsOnly(parts.log)
   const advance = {
     name: 'advance-batches',
     everyMs: ADVANCE_EVERY_MS,
-    run: () => advanceAll(parts),
+    run: () => advanceAll(parts, newsOf),
   }
   const watch = {
     name: 'watch-settled',
@@ -78,8 +80,11 @@ async function plan(parts: PayoutJobsParts): Promise<void> {
     log.info({ batch: String(batch) }, 'batch approved by the pool alone')
 }
 
+/** What is said of a batch, by topic: nothing twice in a row, however many runs come to it. */
+type NewsOf = ReturnType<typeof newsOnly>
+
 /** A batch that fails holds up no other; the first failure is told when all had their turn. */
-async function advanceAll(parts: PayoutJobsParts): Promise<void> {
+async function advanceAll(parts: PayoutJobsParts, newsOf: NewsOf): Promise<void> {
   const { failures, fail } = failuresOf(parts.log)
   const at = parts.clock.now()
   for (const rail of parts.rails) {
@@ -87,7 +92,7 @@ async function advanceAll(parts: PayoutJobsParts): Promise<void> {
     for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
       for (const batch of page) {
         const lease = await takeLease(parts.db, batch, parts.owner)
-        if (lease) await advance(parts, rail, lease).catch(fail(batch))
+        if (lease) await advance({ ...parts, newsOf }, rail, lease).catch(fail(batch))
       }
       page = await liveBatches(parts.db, rail.name, { after: last, at })
     }
@@ -106,21 +111,30 @@ function failuresOf(log: Log) {
 }
 
 /** Takes a leased batch as far as it goes now, and gives the lease back whatever happens. */
-async function advance(parts: PayoutJobsParts, rail: Rail, lease: Lease): Promise<void> {
-  const { db, log } = parts
+async function advance(
+  parts: PayoutJobsParts & { readonly newsOf: NewsOf },
+  rail: Rail,
+  lease: Lease,
+): Promise<void> {
+  const { db, log, newsOf } = parts
+  const of = { batch: String(lease.batch) }
+  const steps = { ...parts, log: newsOf(`steps of ${lease.batch}`) }
+  const waits = newsOf(`reason of ${lease.batch}`)
   let note: string | null = null
   try {
     for (let taken = 0; taken < STEPS_A_RUN_MAX; taken++) {
       const live = await liveBatch(db, lease.batch)
       if (!live) break
-      const result = await step(parts, rail, live, lease)
+      const result = await step(steps, rail, live, lease)
       note = result.note
-      if (!result.again) break
+      if (result.again) continue
+      if (note !== '') waits.warn({ ...of, reason: note }, 'a batch waits')
+      break
     }
   } catch (error) {
     if (!(error instanceof NotPosted)) throw error
     note = error.message
-    log.error({ batch: String(lease.batch), reason: note }, 'the ledger refused a batch')
+    log.error({ ...of, reason: note }, 'the ledger refused a batch')
   } finally {
     await endLease(db, lease, note)
   }

@@ -1,7 +1,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { toHex } from '../../src/lib/bytes.ts'
-import { txid } from '../../src/lib/ids.ts'
+import { type BatchId, txid } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import { openCoins } from '../../src/payouts/rails/l1/coin-store.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
@@ -13,7 +13,7 @@ import {
   testSidechain,
 } from './chain-enforcer.ts'
 import { lastBatch, mineOnly, type StoredVersion, versionsIn } from './l1-chain.ts'
-import { addressOf, createWorld, FINALITY, fundWallet, type World } from './l1-world.ts'
+import { addressOf, createWorld, FINALITY, fundWallet, runOf, type World } from './l1-world.ts'
 import { balanceBooks, booked, type TwoWallets, twoWallets } from './two-wallets.ts'
 
 const AMOUNT = sats(30_000_000n)
@@ -114,6 +114,31 @@ test('deposits make the treasury greater, name our bare address, and are booked 
   }
   const change = (await openCoins(world.db)).filter(({ origin }) => origin === 'change')
   expect(change.length).toBeGreaterThan(0)
+})
+
+test('a deposit that waits is sent in every run, and what it waits for is told once', async () => {
+  await deposit()
+  const told: string[] = []
+  const tell = (fields: object, message: string) => {
+    told.push(`${message}: ${Object.values(fields).slice(1).join(' ')}`)
+  }
+  const log = { info: tell, warn: tell, error: tell }
+  let broadcasts = 0
+  const rail = {
+    ...own.rail,
+    send: (batch: BatchId) => {
+      broadcasts += 1
+      return own.rail.send(batch)
+    },
+  }
+  const jobs = world.jobs({ rail, log })
+  for (let runs = 0; runs < 3; runs++) await runOf(jobs, 'advance-batches')
+  expect(broadcasts).toBe(3)
+  expect(told).toEqual([
+    'batch moved: uncertain lost',
+    expect.stringMatching(/^a batch waits: it waits for a block of ours; the node said -26/),
+  ])
+  await settleBy(await newest())
 })
 
 test('where a rival comes first, the deposit is made anew with the same anchor, and only one can be', async () => {

@@ -20,7 +20,8 @@ import {
   type UnixMs,
   unixMs,
 } from '../../src/lib/ids.ts'
-import { createLog } from '../../src/lib/log.ts'
+import type { Job } from '../../src/lib/job-runner.ts'
+import { createLog, type Log } from '../../src/lib/log.ts'
 import { type Millisats, millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { decideBatch } from '../../src/payouts/decide-store.ts'
@@ -131,6 +132,8 @@ export type World = {
   /** One run of a job, on another rail or database where told. */
   readonly plan: (parts?: Partial<JobsFrom>) => Promise<void>
   readonly advance: (parts?: Partial<JobsFrom>) => Promise<void>
+  /** The jobs themselves, which remember what they said. */
+  readonly jobs: (parts?: Partial<JobsFrom>) => readonly Job[]
   /** Looks after settled batches. */
   readonly watch: (parts?: Partial<JobsFrom>) => Promise<void>
   /** As the pool freezes the rail by itself. */
@@ -148,6 +151,7 @@ export type World = {
 
 type JobsFrom = {
   readonly rail: Rail
+  readonly log: Log
   readonly db: Kysely<Database>
   readonly frozen: (rail: string) => Promise<string | null>
   readonly approvePlanned: () => Promise<readonly BatchId[]>
@@ -189,11 +193,11 @@ export async function createWorld(
   const accounts = await seed(db, node, payees, now)
   clock.advance(HOUR_MS)
   const rail = railOn(db, connectNode(node.rpc), { clock })
-  const run = (name: string, from: Partial<JobsFrom> = {}) =>
+  const jobs = (from: Partial<JobsFrom> = {}) =>
     payoutJobs({
       db: from.db ?? db,
       clock,
-      log: createLog('test', 'silent'),
+      log: from.log ?? createLog('test', 'silent'),
       network: 'regtest',
       schemes: [SCHEME],
       rails: [from.rail ?? rail],
@@ -205,8 +209,7 @@ export async function createWorld(
       expiresAfterMs: HOUR_MS,
       owner: 'test',
     })
-      .find(job => job.name === name)
-      ?.run() ?? Promise.reject(new Error(`no job ${name}`))
+  const run = (name: string, from?: Partial<JobsFrom>) => runOf(jobs(from), name)
   const plan: World['plan'] = from => run('plan-payouts', from)
   const give: World['give'] = (batch, act) => decideBatch(db, POLICY, { batch, act }, { clock })
   const act: World['act'] = async (batch, operator, said) => {
@@ -233,6 +236,7 @@ export async function createWorld(
     accounts,
     clock,
     plan,
+    jobs,
     advance: from => run('advance-batches', from),
     watch: from => run('watch-settled', from),
     freeze: reason => freeze(db, { scope: 'l1', reason, at: unixMs(now) }),
@@ -255,6 +259,11 @@ export async function createWorld(
       await credit(db, accounts, now)
     },
   }
+}
+
+/** Runs one of the jobs. */
+export function runOf(jobs: readonly Job[], name: string): Promise<void> {
+  return jobs.find(job => job.name === name)?.run() ?? Promise.reject(new Error(`no job ${name}`))
 }
 
 async function freeze(

@@ -115,11 +115,15 @@ async function send(parts: Parts, batch: BatchId): Promise<SendOutcome> {
   const reason = await complaint()
   if (reason !== null) return { kind: 'unknown', reason }
   const signed = (await versionsOf(db, batch)).filter(({ raw }) => raw !== null)
-  const chosen = await versionToSend(parts, await manifestOf(db, batch), signed)
+  const manifest = await manifestOf(db, batch)
+  const chosen = await versionToSend(parts, manifest, signed)
   if (chosen.kind === 'unknown') return chosen
   const { raw, fee, txid } = chosen.version
   assert(raw, 'only a prepared batch is sent')
-  return readSendReply(await hot.client.broadcast(raw, feeRateOf(raw, fee)), txid)
+  const sent = readSendReply(await hot.client.broadcast(raw, feeRateOf(raw, fee)), txid)
+  if (sent.kind === 'sent' || manifest.purpose !== 'deposit') return sent
+  // Most nodes relay none, and need not: it is offered to our own blocks.
+  return { kind: 'unknown', reason: `it waits for a block of ours; ${sent.reason}` }
 }
 
 type ToSend = { readonly kind: 'version'; readonly version: Version } | SendOutcome
