@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newsOnly } from '../../src/payouts/news.ts'
+import { newsOnly } from '../../src/lib/news.ts'
 
 function told() {
   const lines: string[] = []

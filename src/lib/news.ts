@@ -1,4 +1,4 @@
-import type { Log } from '../lib/log.ts'
+import type { Log } from './log.ts'
 
 /** Topics remembered; what was said of one that is forgotten is said once more. */
 const TOPICS_MAX = 1000
