@@ -13,6 +13,8 @@ export type FloatNeed = {
   readonly float: Sats
   /** What is on its way there, planned or further. */
   readonly coming: Sats
+  /** What comes back from there, planned or further, until no reorganisation can undo it. */
+  readonly leaving: Sats
   /** What miners are owed there and no batch holds yet. */
   readonly due: Sats
 }

@@ -12,18 +12,38 @@ export type FloatRule = {
   readonly cap: Sats
 }
 
+/** What follows from a need. */
+export type Refill =
+  | { readonly kind: 'enough' }
+  | { readonly kind: 'fill'; readonly amount: Sats }
+  /** It should be filled, and is not by itself. */
+  | { readonly kind: 'waits'; readonly reason: string }
+
 /**
- * How much to bring, or null where there is enough. What is owed counts as well as the rule: a
- * float that cannot pay its miners is filled until it can, and keeps its low mark on top, so that
- * the next ones are paid without waiting for blocks again.
+ * How much to bring. What is owed counts as well as the rule: a float that cannot pay its miners is
+ * filled until it can, and keeps its low mark on top, so that the next ones are paid without waiting
+ * for blocks again. With `held` for what is there and on its way there, and `low`, `target` and
+ * `cap` as the rule has them:
+ *
+ * ```
+ *                        held ≥ due + low   held < due + low
+ * something comes back   enough             waits for people
+ * nothing comes back     enough             fills up to due + target, to the cap at most
+ * the same, where the cap lets through less than target - low          waits for the cap
+ * ```
+ *
+ * So money that people take out is not sent back at once by itself, and no move costs a fee for
+ * less than what lies between the marks, however the need wavers about one of them.
  */
-export function refill({ float, coming, due }: FloatNeed, rule: FloatRule): Sats | null {
+export function refill({ float, coming, leaving, due }: FloatNeed, rule: FloatRule): Refill {
   const { low, target, cap } = rule
   assert(low < target && target <= cap, 'low, target and cap are in order')
   const held = float + coming
-  const needed = due + low
-  if (held >= needed) return null
+  if (held >= due + low) return { kind: 'enough' }
+  if (leaving > 0n)
+    return { kind: 'waits', reason: 'a withdrawal is under way: people may fill it' }
   const wanted = due + target
-  const upTo = wanted < cap ? wanted : cap
-  return upTo > held ? sats(upTo - held) : null
+  const amount = (wanted < cap ? wanted : cap) - held
+  if (amount < target - low) return { kind: 'waits', reason: 'it is filled up to its cap' }
+  return { kind: 'fill', amount: sats(amount) }
 }

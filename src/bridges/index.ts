@@ -1,7 +1,7 @@
 export type { Bridge, FloatNeed, MoveOutcome } from './bridge.ts'
 export { type BridgeReport, listMoves } from './bridge-report-store.ts'
 export { type BridgesConfig, bridgesComplaints, bridgesSchema } from './config.ts'
-export { type FloatRule, refill } from './float.ts'
+export { type FloatRule, type Refill, refill } from './float.ts'
 export { type BridgeJobsParts, bridgeJobs, withdrawalJob } from './jobs.ts'
 export type { Arrival } from './move.ts'
 export {

@@ -1,5 +1,7 @@
+import { unreachable } from '../lib/assert.ts'
 import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
+import { newsOnly } from '../lib/news.ts'
 import { RpcError } from '../lib/nodes/bitcoin-core-client.ts'
 import { NodeUnreachable } from '../lib/nodes/post-client.ts'
 import { ThunderError } from '../lib/nodes/thunder-client.ts'
@@ -25,6 +27,7 @@ export type BridgeJobsParts = {
  */
 export function bridgeJobs(parts: BridgeJobsParts): readonly Job[] {
   const { bridge } = parts
+  const news = newsOnly(parts.log)('refill')
   return [
     {
       name: `follow-${bridge.name}`,
@@ -34,7 +37,7 @@ export function bridgeJobs(parts: BridgeJobsParts): readonly Job[] {
     {
       name: `refill-${bridge.name}`,
       everyMs: REFILL_EVERY_MS,
-      run: () => orLogged(parts, bridge.name, () => fill(parts)),
+      run: () => orLogged(parts, bridge.name, () => fill(parts, news)),
     },
   ]
 }
@@ -66,12 +69,24 @@ function isTrouble(error: unknown): error is Error {
   return [NodeUnreachable, RpcError, ThunderError].some(kind => error instanceof kind)
 }
 
-async function fill({ bridge, rule, stopped, log }: BridgeJobsParts): Promise<void> {
+/** @param log told of the same thing once */
+async function fill({ bridge, rule, stopped }: BridgeJobsParts, log: Log): Promise<void> {
   if (rule === null || (await stopped()) !== null) return
-  const amount = refill(await bridge.need(), rule)
-  if (amount === null) return
-  const outcome = await bridge.fill(amount)
-  const of = { bridge: bridge.name, amountSats: String(amount) }
-  if (outcome.kind === 'planned') log.info({ ...of, batch: String(outcome.batch) }, 'move planned')
-  else log.warn({ ...of, reason: outcome.reason }, 'nothing moved')
+  const verdict = refill(await bridge.need(), rule)
+  const of = { bridge: bridge.name }
+  switch (verdict.kind) {
+    case 'enough':
+      return log.info(of, 'the float is enough')
+    case 'waits':
+      return log.warn({ ...of, reason: verdict.reason }, 'nothing moved')
+    case 'fill': {
+      const amountSats = String(verdict.amount)
+      const outcome = await bridge.fill(verdict.amount)
+      if (outcome.kind === 'planned')
+        return log.info({ ...of, amountSats, batch: String(outcome.batch) }, 'move planned')
+      return log.warn({ ...of, amountSats, reason: outcome.reason }, 'nothing moved')
+    }
+    default:
+      return unreachable(verdict)
+  }
 }

@@ -19,6 +19,7 @@ import {
   type Sidechain,
   settledDeposits,
   totalUnderWay,
+  totalWithdrawing,
   treasuryWatch,
   walletClient,
 } from '../payouts/index.ts'
@@ -99,6 +100,7 @@ async function floatNeed(db: Setting['db']): Promise<FloatNeed> {
   return {
     float: sats(held(float)),
     coming: sats(held(transit) + (await totalUnderWay(db, 'deposit'))),
+    leaving: await totalWithdrawing(db),
     due: await payableOn(db, { rail: 'thunder', kind: 'thunder' }),
   }
 }

@@ -85,7 +85,7 @@ export { thunderReconciler } from './rails/thunder/reconcile-store.ts'
 export type { ThunderSigner } from './rails/thunder/signer.ts'
 export type { Chains, ThunderOptions, ThunderWatch } from './rails/thunder/thunder-parts.ts'
 export { thunderRail } from './rails/thunder/thunder-rail.ts'
-export { settledWithdrawals } from './rails/thunder/withdrawal-store.ts'
+export { settledWithdrawals, totalWithdrawing } from './rails/thunder/withdrawal-store.ts'
 export { type FloatWallet, reconciler } from './reconcile-store.ts'
 export type { Reconciled, Reconciler } from './reconciler.ts'
 export {

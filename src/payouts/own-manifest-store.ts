@@ -16,6 +16,7 @@ import type { OwnPlan } from './own-batch.ts'
 import type { Asker, OwnBatchOutcome, OwnBatchParts } from './own-batch-store.ts'
 import { ownCoins } from './rails/l1/coin-store.ts'
 import { heldAmong } from './rails/thunder/coin-store.ts'
+import { totalWithdrawing } from './rails/thunder/withdrawal-store.ts'
 import { lockSpending, spentInLastDay } from './spent-store.ts'
 import type { WithdrawalPlan } from './withdrawal-plan.ts'
 
@@ -42,7 +43,7 @@ export async function storeOwnBatch(
   await sql`select pg_advisory_xact_lock(hashtext('plan'), hashtext(${parts.rail}))`.execute(tx)
   await lockSpending(tx)
   const at = parts.clock.now()
-  const taken = plan.parent === null ? await ownTaken(tx, plan) : await childTaken(tx, plan)
+  const taken = plan.parent === null ? await ownTaken(tx, made) : await childTaken(tx, plan)
   if (taken !== null) return { kind: 'nothing', reason: taken }
   const manifest = manifestFor(parts, made, { batch: await takeBatchId(tx), at })
   const rules = allowingOwn(parts.rules(), manifest)
@@ -61,8 +62,11 @@ export async function storeOwnBatch(
 
 async function ownTaken(
   tx: Transaction<Database>,
-  { purpose, wallet, coins }: MadePlan['plan'],
+  { plan: { purpose, wallet, coins }, asker }: MadePlan,
 ): Promise<string | null> {
+  // What people take out of Thunder would else come back to it by itself, and cost both ways.
+  if (purpose === 'deposit' && asker.kind === 'plan' && (await totalWithdrawing(tx)) > 0n)
+    return 'a withdrawal is under way'
   if (await isUnderWay(tx, purpose, purpose === 'consolidation' ? wallet : null))
     return `a ${purpose} is under way`
   const isTaken =

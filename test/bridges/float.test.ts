@@ -4,34 +4,67 @@ import { refill } from '../../src/bridges/float.ts'
 import { sats } from '../../src/lib/money.ts'
 
 const RULE = { low: sats(100n), target: sats(300n), cap: sats(1000n) }
-const need = (float: bigint, coming: bigint, due: bigint) => ({
-  ...{ float: sats(float), coming: sats(coming), due: sats(due) },
+const need = (float: bigint, coming: bigint, due: bigint, leaving = 0n) => ({
+  ...{ float: sats(float), coming: sats(coming), leaving: sats(leaving), due: sats(due) },
+})
+const enough = { kind: 'enough' }
+const fills = (amount: bigint) => ({ kind: 'fill', amount })
+const waits = (reason: RegExp) => ({ kind: 'waits', reason: expect.stringMatching(reason) })
+
+test.each<[string, ReturnType<typeof need>, object]>([
+  ['an empty float is filled to its target', need(0n, 0n, 0n), fills(300n)],
+  ['a float at its low mark is left alone', need(100n, 0n, 0n), enough],
+  ['one below it is filled', need(99n, 0n, 0n), fills(201n)],
+  ['what is on its way counts', need(0n, 100n, 0n), enough],
+  ['what is on its way counts, and is not enough', need(20n, 70n, 0n), fills(210n)],
+  ['what is owed comes on top', need(300n, 0n, 250n), fills(250n)],
+  ['what is owed and there is left alone', need(300n, 0n, 200n), enough],
+  ['never more than the cap', need(0n, 0n, 5000n), fills(1000n)],
+  ['nothing at the cap, whoever is owed what', need(600n, 400n, 5000n), waits(/cap/)],
+  ['nothing above the cap', need(2000n, 0n, 5000n), waits(/cap/)],
+  ['as much as lies between the marks, just below the cap', need(800n, 0n, 5000n), fills(200n)],
+  ['and not for less', need(801n, 0n, 5000n), waits(/cap/)],
+  ['while something comes back, an empty float waits', need(0n, 0n, 0n, 1n), waits(/withdrawal/)],
+  ['whoever is owed what', need(0n, 0n, 5000n, 500n), waits(/withdrawal/)],
+  ['and one that is not too small is enough', need(100n, 0n, 0n, 500n), enough],
+  ['what comes back is not on its way there', need(99n, 0n, 0n, 500n), waits(/withdrawal/)],
+])('%s', (_name, what, verdict) => {
+  expect(refill(what, RULE)).toEqual(verdict)
 })
 
-test.each<[string, bigint, bigint, bigint, bigint | null]>([
-  ['an empty float is filled to its target', 0n, 0n, 0n, 300n],
-  ['a float at its low mark is left alone', 100n, 0n, 0n, null],
-  ['one below it is filled', 99n, 0n, 0n, 201n],
-  ['what is on its way counts', 0n, 100n, 0n, null],
-  ['what is on its way counts, and is not enough', 20n, 70n, 0n, 210n],
-  ['what is owed comes on top', 300n, 0n, 250n, 250n],
-  ['what is owed and there is left alone', 300n, 0n, 200n, null],
-  ['never more than the cap', 0n, 0n, 5000n, 1000n],
-  ['nothing at the cap, whoever is owed what', 600n, 400n, 5000n, null],
-  ['nothing above the cap', 2000n, 0n, 5000n, null],
-])('%s', (_name, float, coming, due, amount) => {
-  expect(refill(need(float, coming, due), RULE)).toBe(amount)
-})
+const amount = fc.bigInt(0n, 10_000n)
 
 test('a refill never goes above the cap, and once it has arrived there is no other', () => {
-  const amount = fc.bigInt(0n, 10_000n)
   fc.assert(
     fc.property(amount, amount, amount, (float, coming, due) => {
-      const moved = refill(need(float, coming, due), RULE)
-      if (moved === null) return true
+      const verdict = refill(need(float, coming, due), RULE)
+      if (verdict.kind !== 'fill') return true
+      const moved = verdict.amount
       const after = float + coming + moved
       const again = refill(need(float, coming + moved, due), RULE)
-      return (moved > 0n && after <= RULE.cap && again === null) || after === RULE.cap
+      return moved > 0n && after <= RULE.cap && again.kind !== 'fill'
+    }),
+  )
+})
+
+test('the next refill comes only when at least what lies between the marks is used or owed', () => {
+  fc.assert(
+    fc.property(amount, amount, amount, amount, (float, due, used, owed) => {
+      const first = refill(need(float, 0n, due), RULE)
+      if (first.kind !== 'fill') return true
+      const held = float + first.amount
+      const left = held > used ? held - used : 0n
+      const second = refill(need(left, 0n, due + owed), RULE)
+      return second.kind !== 'fill' || used + owed >= RULE.target - RULE.low
+    }),
+  )
+})
+
+test('nothing goes there by itself while something comes back', () => {
+  fc.assert(
+    fc.property(amount, amount, amount, amount, (float, coming, due, leaving) => {
+      const { kind } = refill(need(float, coming, due, leaving + 1n), RULE)
+      return kind !== 'fill'
     }),
   )
 })

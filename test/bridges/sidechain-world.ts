@@ -71,7 +71,7 @@ export function followOn(
   const bridge = thunderBridge({
     ...{ db, clock, log },
     view: thunderView(thunder, wallet),
-    need: async () => ({ float: sats(0n), coming: sats(0n), due: sats(0n) }),
+    need: async () => ({ float: sats(0n), coming: sats(0n), leaving: sats(0n), due: sats(0n) }),
     fill: async () => ({ kind: 'nothing', reason: 'a test' }),
     settled: which => settledDeposits(db, which),
     noteCoin: async (tx, arrival, at) => {

@@ -68,7 +68,7 @@ async function follow(): Promise<void> {
       credited: async () => credited,
       depthOf: async () => depth,
     },
-    need: async () => ({ float: sats(0n), coming: sats(0n), due: sats(0n) }),
+    need: async () => ({ float: sats(0n), coming: sats(0n), leaving: sats(0n), due: sats(0n) }),
     fill: async () => ({ kind: 'nothing', reason: 'a test' }),
     settled: async () => arrivals,
     noteCoin: async (tx, { coin, journalKey }) => {

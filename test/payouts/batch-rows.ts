@@ -46,7 +46,7 @@ export function manifestOfRow(row: BatchRow): Manifest {
     wallet: 'hot',
     batch: batchId(BigInt(row.number)),
     network: 'regtest',
-    rail: 'l1',
+    rail: purpose === 'withdrawal' ? 'thunder' : 'l1',
     payees: payees
       .map(([destination, amount], index) => ({
         destination,

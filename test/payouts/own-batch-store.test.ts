@@ -1,11 +1,18 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { WithdrawalState } from '../../src/bridges/withdrawal.ts'
+import { addWithdrawal } from '../../src/bridges/withdrawal-store.ts'
+import type { BatchState } from '../../src/lib/db/schema.ts'
+import { txid } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { sats } from '../../src/lib/money.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { type OwnBatchParts, ownBatchJob, planOwnBatch } from '../../src/payouts/own-batch-store.ts'
 import { manifestOf } from '../../src/payouts/payout-store.ts'
 import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
+import { totalWithdrawing } from '../../src/payouts/rails/thunder/withdrawal-store.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
+import { addBatchRow } from './batch-rows.ts'
+import { OUR_ADDRESS } from './chain-enforcer.ts'
 import {
   addressOf,
   createWorld,
@@ -87,6 +94,48 @@ test('a consolidation at once in several places is planned once, and holds its c
   const funds = await world.rail.funds()
   expect(funds).toMatchObject({ kind: 'funds', coins: [] })
 })
+
+/** A withdrawal of another time, in its own state and, where it is followed, its bridge's. */
+async function withdrawal(state: BatchState, followed: WithdrawalState | null): Promise<void> {
+  const payees = [[addressOf(7), 300_000n]] as const
+  const { batch } = await addBatchRow(world.db, { number: 9, purpose: 'withdrawal', state, payees })
+  if (followed === null) return
+  const coin = { txid: txid('ab'.repeat(32)), vout: 1, value: sats(300_000n) }
+  const isPaid = followed === 'arrived' || followed === 'final'
+  const seen = { m6id: null, bundles: 0, votes: null, coin: isPaid ? coin : null, turn: 1 }
+  const what = { batch, amount: sats(300_000n), mainFee: sats(0n), mainAddress: addressOf(7) }
+  await addWithdrawal(world.db, { ...what, ...seen, state: followed }, world.clock.now())
+}
+
+test.each<[BatchState, WithdrawalState | null, boolean]>([
+  ['planned', null, false],
+  ['approved', null, false],
+  ['prepared', null, false],
+  ['sent', null, false],
+  ['uncertain', null, false],
+  ['settled', null, false],
+  ['settled', 'queued', false],
+  ['settled', 'arrived', false],
+  ['settled', 'final', true],
+  ['released', null, true],
+])(
+  'after a withdrawal that is %s, and %s, a deposit by itself: %s',
+  async (state, followed, may) => {
+    await withdrawal(state, followed)
+    const live = await totalWithdrawing(world.db)
+    expect(live).toBe(may ? 0n : 300_000n)
+    const wish = { kind: 'deposit', from: 'hot', amount: sats(100_000n) } as const
+    const deposits = { ...parts, depositAddress: OUR_ADDRESS }
+    const outcome = await planOwnBatch(deposits, wish, PLAN)
+    if (may) expect(outcome.kind).toBe('planned')
+    else {
+      expect(outcome).toMatchObject({ reason: expect.stringMatching(/withdrawal is under way/) })
+      // People may have it all the same.
+      const asker = { kind: 'operator', alias: 'dave' } as const
+      expect((await planOwnBatch(deposits, wish, asker)).kind).toBe('planned')
+    }
+  },
+)
 
 test('limits and a freeze hold for own batches too', async () => {
   const wish = { kind: 'consolidation', wallet: 'hot' } as const

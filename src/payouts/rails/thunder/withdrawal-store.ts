@@ -53,6 +53,20 @@ export async function settledWithdrawals(db: Kysely<Database>): Promise<SettledW
 }
 
 /**
+ * What withdrawals take from Thunder together, in satoshis, from when they are planned until the
+ * main chain has each so deep that nothing can undo it.
+ */
+export async function totalWithdrawing(db: Kysely<Database>): Promise<Sats> {
+  const { rows } = await sql<{ total: bigint }>`
+    select coalesce(sum(total_sats + batches.main_fee_sats), 0)::bigint as total
+      from batches
+      left join bridge_withdrawals followed on followed.batch_id = batches.id
+     where purpose = 'withdrawal' and batches.state <> 'released'
+       and followed.state is distinct from 'final'`.execute(db)
+  return sats(rows[0]?.total ?? 0n)
+}
+
+/**
  * Scripts of the main chain, in hex, that withdrawals of ours are to be paid to: what comes there is
  * on its way, and is neither foreign nor anybody's capital before it is booked.
  */
