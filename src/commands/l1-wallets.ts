@@ -35,6 +35,11 @@ export function l1Wallets({ node, rails }: Config): readonly FloatWallet[] {
   return wallets
 }
 
+/** What books the owner's coins on the main chain, and lost ones. */
+export function l1CapitalOf(config: Config) {
+  return { wallets: l1Wallets(config), finality: config.rails.l1.finalityDepth }
+}
+
 /** What the configuration says of the main chain's rail. */
 export function l1OptionsOf({ network, rails: { l1 } }: Config): L1Options {
   return {
@@ -83,7 +88,11 @@ export function ownBatchRulesOf({ rails: { l1 } }: Config): OwnBatchRules {
 }
 
 /** Asks why the node's chain decides nothing now; null where it can be believed. */
-export function l1Complaint({ config, db, clock }: Setting): () => Promise<string | null> {
+export function l1Complaint({
+  config,
+  db,
+  clock,
+}: Pick<Setting, 'config' | 'db' | 'clock'>): () => Promise<string | null> {
   const { network, node, rails } = config
   const wallet = walletClient(connectNode(node), rails.l1.hot.wallet)
   return chainWatch({ db, clock }, wallet, NETWORK_FACTS[network].chain)

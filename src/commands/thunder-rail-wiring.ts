@@ -8,6 +8,7 @@ import {
   type Rail,
   type Reconciler,
   type SignerClient,
+  type ThunderCapitalParts,
   type ThunderOptions,
   type ThunderSigner,
   type ThunderWatch,
@@ -58,6 +59,21 @@ export function thunderParts(
       addresses: options.addresses,
       complaint: chainsOf(watch).complaint,
     }),
+  }
+}
+
+/** What books the owner's coins on Thunder, and lost ones. @throws where there is no such rail */
+export function thunderCapital(
+  setting: Pick<Setting, 'config' | 'db' | 'clock'>,
+): ThunderCapitalParts {
+  const { config, db, clock } = setting
+  const { thunder } = config.rails
+  if (!thunder) throw new CommandError('the configuration has no rails.thunder')
+  const { addresses, finality } = thunderOptions(config, thunder)
+  return {
+    ...{ db, clock, addresses, finality, client: thunderNode(config, thunder) },
+    node: bitcoindClient(connectNode(config.node)),
+    complaint: l1Complaint(setting),
   }
 }
 

@@ -4,9 +4,10 @@ import { unreachable } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { txid } from '../lib/ids.ts'
 import type { Clock } from '../lib/time.ts'
-import { bookCapital } from '../payouts/index.ts'
+import { bookCapital, bookThunderCapital } from '../payouts/index.ts'
 import { CommandError, say } from './command.ts'
-import { l1Wallets } from './l1-wallets.ts'
+import { l1CapitalOf } from './l1-wallets.ts'
+import { thunderCapital } from './thunder-rail-wiring.ts'
 
 const ID = /^[a-z0-9._-]{1,100}$/
 const OUTPOINT = /^([0-9a-f]{64}):(0|[1-9]\d{0,8})$/
@@ -14,7 +15,7 @@ const OUTPOINT = /^([0-9a-f]{64}):(0|[1-9]\d{0,8})$/
 const COINS_MAX = 100
 
 /**
- * Books coins that the operator put into a wallet of the pool: the float grows, and the pool owes
+ * Books coins that the operator put into a wallet of the pool, or sent to it on Thunder: the float grows, and the pool owes
  * it to nobody but its owner. It moves no coin. The id makes a repeat of the command book once.
  *
  * @param outpoints `txid:vout`, several with commas between
@@ -24,19 +25,26 @@ export async function capital(
   db: Kysely<Database>,
   config: Config,
   {
+    rail,
     id,
     outpoints,
     clock,
-  }: { readonly id: string; readonly outpoints: string; readonly clock: Clock },
+  }: {
+    readonly rail: 'l1' | 'thunder'
+    readonly id: string
+    readonly outpoints: string
+    readonly clock: Clock
+  },
 ): Promise<number> {
   if (!ID.test(id)) throw new CommandError('--id is a name: lower-case letters, digits, . _ -')
-  const wallets = l1Wallets(config)
-  const finality = config.rails.l1.finalityDepth
   const given = { id, outpoints: parseOutpoints(outpoints) }
-  const outcome = await bookCapital({ db, clock, wallets, finality }, given)
+  const outcome =
+    rail === 'thunder'
+      ? await bookThunderCapital(thunderCapital({ config, db, clock }), given)
+      : await bookCapital({ db, clock, ...l1CapitalOf(config) }, given)
   switch (outcome.kind) {
     case 'booked':
-      say(`booked ${outcome.amount} sat in the ${outcome.wallet} wallet as capital:${id}`)
+      say(`booked ${outcome.amount} sat ${outcome.place} as capital:${id}`)
       return 0
     case 'repeated':
       say(`capital:${id} was booked before, with the same coins; nothing was changed`)

@@ -36,6 +36,13 @@ export async function readToken(path: string): Promise<string> {
   return token.trim()
 }
 
+/** Whose coins are meant: those of the main chain unless something is said. */
+export function parseRail(text: string | undefined): 'l1' | 'thunder' {
+  if (text === undefined || text === 'l1') return 'l1'
+  if (text === 'thunder') return 'thunder'
+  throw new CommandError('--rail is l1 or thunder')
+}
+
 export function parseReason(text: string | undefined): string {
   const reason = need(text, '--reason TEXT')
   if (isPlainReason(reason)) return reason

@@ -21,6 +21,7 @@ import {
   expectWords,
   need,
   parseDigits,
+  parseRail,
   parseReason,
   readToken,
   takeYes,
@@ -40,10 +41,10 @@ treasury approve BATCH --key FILE --api URL --token-file FILE [--yes]
 treasury reject BATCH --reason TEXT --key FILE --api URL --token-file FILE [--yes]
 treasury policy --api URL --token-file FILE
 treasury dry-run --policy FILE --last N --config FILE
-treasury capital --outpoint TXID:VOUT[,…] --id NAME --config FILE
+treasury capital [--rail thunder] --outpoint TXID:VOUT[,…] --id NAME --config FILE
 treasury address --network NAME --descriptor FILE
 treasury watch --wallet NAME --descriptor FILE --config FILE
-treasury write-off --outpoint TXID:VOUT --reason TEXT --config FILE
+treasury write-off [--rail thunder] --outpoint TXID:VOUT --reason TEXT --config FILE
 ${OPERATOR_HELP}
 ${TOKEN_HELP}
 ${FLOAT_HELP}
@@ -129,12 +130,13 @@ async function runDryRun(args: readonly string[]): Promise<number> {
 }
 
 async function runCapital(args: readonly string[]): Promise<number> {
-  const { options, words } = parseOptions(args, ['outpoint', 'id', 'config'])
+  const { options, words } = parseOptions(args, ['rail', 'outpoint', 'id', 'config'])
   expectWords(words, 0)
   const outpoints = need(options.outpoint, '--outpoint TXID:VOUT')
   const id = need(options.id, '--id NAME')
   const config = requireConfig(options.config)
-  return withDatabase(config, db => capital(db, config, { id, outpoints, clock: systemClock }))
+  const given = { rail: parseRail(options.rail), id, outpoints, clock: systemClock }
+  return withDatabase(config, db => capital(db, config, given))
 }
 
 async function clientOf(

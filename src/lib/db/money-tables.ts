@@ -124,6 +124,13 @@ export type MoneyTables = {
     journal_key: string
     noted_ms: bigint
   }
+  thunder_losses: {
+    txid: string
+    vout: number
+    journal_key: string
+    reason: string
+    noted_ms: bigint
+  }
   float_checks: {
     rail: string
     wallet: Wallet

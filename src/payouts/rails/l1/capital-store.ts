@@ -1,29 +1,20 @@
-import { type Kysely, sql } from 'kysely'
-import { chartAccount, mergeLegs, postEntries } from '../../../ledger/index.ts'
-import { assert } from '../../../lib/assert.ts'
+import type { Kysely } from 'kysely'
 import { toHex } from '../../../lib/bytes.ts'
 import type { Database, Wallet } from '../../../lib/db/schema.ts'
-import { type JournalKey, journalKey } from '../../../lib/ids.ts'
-import { millisats, msatsFromSats, type Sats, sats } from '../../../lib/money.ts'
+import { journalKey } from '../../../lib/ids.ts'
 import type { Clock } from '../../../lib/time.ts'
-import { recordEvent } from '../../../treasury/index.ts'
-import type { Outpoint } from '../../outpoint.ts'
-import { outpointText } from '../../outpoint.ts'
+import {
+  type CapitalOutcome,
+  type CoinBook,
+  capitalBooked,
+  postCapital,
+} from '../../capital-store.ts'
+import { type Outpoint, outpointText } from '../../outpoint.ts'
 import { versionsAmong } from '../../version-store.ts'
 import { awaitedScripts } from '../thunder/withdrawal-store.ts'
 import { coinbaseBlocks } from './coin-client.ts'
 import { bookedBlocks, floatAccount, noteCoins, notedAmong } from './coin-store.ts'
 import type { Unspent, WalletClient } from './wallet-client.ts'
-
-/** Coins booked by one command; more are booked under a further name. */
-export const CAPITAL_COINS_MAX = 100
-
-/** What became of capital; only `booked` and `repeated` mean that the books hold it. */
-export type CapitalOutcome =
-  | { readonly kind: 'booked' | 'repeated'; readonly amount: Sats; readonly wallet: Wallet }
-  /** The name stands for other coins. Nothing was written. */
-  | { readonly kind: 'conflict' }
-  | { readonly kind: 'refused'; readonly reason: string }
 
 export type CapitalParts = {
   readonly db: Kysely<Database>
@@ -33,9 +24,17 @@ export type CapitalParts = {
   readonly finality: number
 }
 
+const BOOK: CoinBook = {
+  notedAmong: (db, coins) => notedAmong(db, coins.map(outpointText)),
+  isAnyUnder: async (tx, key) => {
+    const query = tx.selectFrom('float_coins').select('txid').where('journal_key', '=', key)
+    return (await query.executeTakeFirst()) !== undefined
+  },
+}
+
 /**
- * Books coins that the owner put into a wallet of the pool: the float grows, and the pool owes it
- * to nobody but its owner. What each is worth is read from the node. It moves no coin.
+ * Books coins that the owner put into a wallet of the pool. What each is worth is read from the
+ * node. It moves no coin.
  *
  * @param id the name of this capital, so that a repeat books once
  */
@@ -43,63 +42,24 @@ export async function bookCapital(
   parts: CapitalParts,
   { id, outpoints }: { readonly id: string; readonly outpoints: readonly Outpoint[] },
 ): Promise<CapitalOutcome> {
-  assert(outpoints.length > 0 && outpoints.length <= CAPITAL_COINS_MAX, 'some coins, and not many')
-  const { db, wallets, finality } = parts
+  const { db, clock, wallets, finality } = parts
   const key = journalKey(`capital:${id}`)
-  const names = outpoints.map(outpointText)
-  const noted = await notedAmong(db, names)
-  const other = noted.find(coin => coin.journalKey !== key)
-  if (other) return refused(`${outpointText(other)} was booked as ${other.journalKey}`)
-  const [first] = noted
-  if (first && noted.length === names.length)
-    return { kind: 'repeated', amount: sumOf(noted), wallet: first.wallet }
+  const asked = { key, coins: outpoints, place: 'in a wallet of the main chain' }
+  const booked = await capitalBooked(db, asked, BOOK)
+  if (booked !== null) return booked
   const found = await findCoins(wallets, outpoints, finality)
   if (found.kind === 'refused') return found
-  const refusal = await notCapital(db, found.client, found.coins)
-  return refusal === null ? post(parts, key, found) : refused(refusal)
-}
-
-async function post(
-  { db, clock }: CapitalParts,
-  key: JournalKey,
-  { wallet, coins }: Extract<Found, { kind: 'found' }>,
-): Promise<CapitalOutcome> {
+  const { wallet, client, coins } = found
+  const refusal = await notCapital(db, client, coins)
+  if (refusal !== null) return refused(refusal)
   const at = clock.now()
-  const amount = sumOf(coins)
-  const legs = mergeLegs([
-    { account: floatAccount(wallet), amount: msatsFromSats(amount) },
-    { account: chartAccount('treasuryCapital'), amount: millisats(-msatsFromSats(amount)) },
-  ])
-  return db.transaction().execute(async (tx): Promise<CapitalOutcome> => {
-    // One at a time, or two commands could each book a coin that neither had found booked.
-    await sql`select pg_advisory_xact_lock(hashtext('capital'))`.execute(tx)
-    const [taken] = await notedAmong(tx, coins.map(outpointText))
-    if (taken && taken.journalKey !== key)
-      return refused(`${outpointText(taken)} was booked as ${taken.journalKey}`)
-    const [outcome] = await postEntries(tx, [{ key, event: 'capital put in', legs, at }])
-    assert(outcome !== undefined, 'every entry has its outcome')
-    const under = await tx
-      .selectFrom('float_coins')
-      .select('txid')
-      .where('journal_key', '=', key)
-      .executeTakeFirst()
-    // Older books may have the entry without its coins, but never one entry for two sets of them.
-    if (outcome.kind === 'conflict' || under !== undefined) return { kind: 'conflict' }
-    assert(outcome.kind !== 'overdrawn', 'capital only adds to the float')
-    const capital = { wallet, origin: 'capital' as const, journalKey: key }
-    await noteCoins(
-      tx,
-      coins.map(coin => ({ ...coin, ...capital })),
-      at,
-    )
-    const detail = { wallet, amountSats: String(amount), coins: coins.map(outpointText) }
-    await recordEvent(tx, { at, actor: 'host', action: 'book capital', subject: key, detail })
-    return { kind: 'booked', amount, wallet }
-  })
-}
-
-function sumOf(coins: readonly { readonly value: Sats }[]): Sats {
-  return sats(coins.reduce((sum, { value }) => sum + value, 0n))
+  const capital = { wallet, origin: 'capital' as const, journalKey: key }
+  const noted = coins.map(coin => ({ ...coin, ...capital }))
+  return postCapital(
+    db,
+    { key, coins, at, account: floatAccount(wallet), place: `in the ${wallet} wallet` },
+    { ...BOOK, note: tx => noteCoins(tx, noted, at) },
+  )
 }
 
 type Found =
@@ -118,7 +78,6 @@ async function findCoins(
   finality: number,
 ): Promise<Found> {
   const wanted = new Set(outpoints.map(outpointText))
-  if (wanted.size < outpoints.length) return refused('a coin is named twice')
   for (const { wallet, client } of wallets) {
     const listed = await client.unspent(1)
     const coins = listed.filter(coin => wanted.has(outpointText(coin)))

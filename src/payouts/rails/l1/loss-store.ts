@@ -1,20 +1,12 @@
 import type { Kysely } from 'kysely'
-import { chartAccount, mergeLegs, postEntries } from '../../../ledger/index.ts'
-import { assert } from '../../../lib/assert.ts'
-import type { Database, Wallet } from '../../../lib/db/schema.ts'
-import { journalKey, type UnixMs } from '../../../lib/ids.ts'
-import { millisats, msatsFromSats, type Sats } from '../../../lib/money.ts'
-import { recordEvent } from '../../../treasury/index.ts'
+import type { Database } from '../../../lib/db/schema.ts'
+import { journalKey } from '../../../lib/ids.ts'
+import { type LossOutcome, postLoss } from '../../loss-store.ts'
 import { isSame, type Outpoint, outpointText } from '../../outpoint.ts'
 import { versionsAmong } from '../../version-store.ts'
 import type { CapitalParts } from './capital-store.ts'
 import { floatAccount, openCoins } from './coin-store.ts'
 import type { NotedCoin } from './coins.ts'
-
-/** What became of writing a coin off; only `written off` wrote anything. */
-export type LossOutcome =
-  | { readonly kind: 'written off'; readonly amount: Sats; readonly wallet: Wallet }
-  | { readonly kind: 'refused'; readonly reason: string }
 
 /**
  * Books a coin that is lost for good as an expense, after people have looked: something that is no
@@ -33,8 +25,18 @@ export async function writeOff(
   return parts.db.transaction().execute(async (tx): Promise<LossOutcome> => {
     const holder = await holderOf(tx, coin)
     if (holder !== null) return refused(`batch ${holder} holds it`)
-    await post(tx, coin, reason, at)
-    return { kind: 'written off', amount: coin.value, wallet: coin.wallet }
+    const { txid, vout, wallet } = coin
+    const key = journalKey(`loss:${outpointText(coin)}`)
+    const place = `of the ${wallet} wallet`
+    const outcome = await postLoss(tx, {
+      ...{ key, coin, reason, at, place },
+      account: floatAccount(wallet),
+    })
+    await tx
+      .insertInto('float_losses')
+      .values({ txid, vout, journal_key: key, reason, noted_ms: BigInt(at) })
+      .execute()
+    return outcome
   })
 }
 
@@ -61,30 +63,6 @@ async function holderOf(db: Kysely<Database>, { txid, vout }: Outpoint): Promise
     .where('released_ms', 'is', null)
     .executeTakeFirst()
   return row?.batch_id ?? null
-}
-
-async function post(
-  tx: Parameters<typeof postEntries>[0],
-  coin: NotedCoin,
-  reason: string,
-  at: UnixMs,
-): Promise<void> {
-  const { txid, vout, wallet } = coin
-  const amount = msatsFromSats(coin.value)
-  const key = journalKey(`loss:${outpointText(coin)}`)
-  const legs = mergeLegs([
-    { account: chartAccount('loss'), amount },
-    { account: floatAccount(wallet), amount: millisats(-amount) },
-  ])
-  const [outcome] = await postEntries(tx, [{ key, event: 'coin lost', legs, at }])
-  assert(outcome?.kind === 'posted', 'an open coin is in the float, and is lost once')
-  await tx
-    .insertInto('float_losses')
-    .values({ txid, vout, journal_key: key, reason, noted_ms: BigInt(at) })
-    .execute()
-  const detail = { wallet, amountSats: String(coin.value), reason }
-  const subject = `coin:${outpointText(coin)}`
-  await recordEvent(tx, { at, actor: 'host', action: 'write off', subject, detail })
 }
 
 function refused(reason: string): LossOutcome {

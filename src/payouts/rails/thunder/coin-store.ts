@@ -81,7 +81,8 @@ type CoinRow = Pick<
  * Coins that no settled batch has spent, in the order of their names. What a batch spent is closed
  * together with the noting of its change; where a reorganisation chose another version, the coins
  * that the first one left are not there, and what it alone spent is open. Nor is a deposit there
- * that a reorganisation has undone, or that came by another version after all.
+ * that a reorganisation has undone, or that came by another version after all, nor what was
+ * written off.
  *
  * Only batches of this rail are asked: the deposit after one spends the same output on the main
  * chain, since that is the treasury's coin there, and takes nothing from what Thunder credited.
@@ -106,8 +107,17 @@ export async function openThunderCoins(db: Kysely<Database>): Promise<NotedThund
              select from bridge_moves move
               where starts_with(coin.journal_key, 'deposit:' || move.batch_id || ':')
                 and (move.state = 'transit' or move.txid <> coin.txid or move.vout <> coin.vout))
+       and not exists (
+             select from thunder_losses lost
+              where lost.txid = coin.txid and lost.vout = coin.vout)
      order by coin.txid, coin.vout`.execute(db)
   return rows.map(notedCoin)
+}
+
+/** The names of coins that were written off. */
+export async function lostThunderCoins(db: Kysely<Database>): Promise<ReadonlySet<string>> {
+  const rows = await db.selectFrom('thunder_losses').select(['txid', 'vout']).execute()
+  return new Set(rows.map(({ txid, vout }) => `${txid}:${vout}`))
 }
 
 /** Those of the coins that are noted, spent or not, by their names. */

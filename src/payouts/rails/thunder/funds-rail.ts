@@ -4,7 +4,13 @@ import { orReason } from '../../node-trouble-client.ts'
 import { outpointText } from '../../outpoint.ts'
 import type { Coin, Fees, Funds } from '../../rail.ts'
 import { chainsOf } from './chains-client.ts'
-import { changeAddress, foldThunder, heldAmong, notedThunderCoins } from './coin-store.ts'
+import {
+  changeAddress,
+  foldThunder,
+  heldAmong,
+  lostThunderCoins,
+  notedThunderCoins,
+} from './coin-store.ts'
 import type { Parts, ThunderOptions, ThunderParts } from './thunder-parts.ts'
 import { outpointOf } from './transaction.ts'
 
@@ -39,7 +45,11 @@ export async function fundsOf({ db, clock, client, chains, options }: FundsParts
   if (reason !== null) return { kind: 'waits', reason }
   await foldThunder(db, clock.now())
   const listed = (await client.getUtxos(options.addresses)).map(outpointOf)
-  const noted = await notedThunderCoins(db, listed)
+  const lost = await lostThunderCoins(db)
+  const noted = await notedThunderCoins(
+    db,
+    listed.filter(coin => !lost.has(outpointText(coin))),
+  )
   const held = await heldAmong(db, listed)
   const value = [...noted.values()].reduce((sum, coin) => sum + coin.value, 0n)
   if (options.floatCap !== null && value > options.floatCap)

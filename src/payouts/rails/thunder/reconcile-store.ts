@@ -19,6 +19,7 @@ import { versionsAmong } from '../../version-store.ts'
 import {
   foldThunder,
   heldAmong,
+  lostThunderCoins,
   type NotedThunderCoin,
   notedThunderCoins,
   openThunderBatches,
@@ -106,7 +107,7 @@ async function fatesOf(
 }
 
 /**
- * What is neither noted nor of a batch of ours: change of what is not settled yet, and a deposit
+ * What is neither in the books nor of a batch of ours: change of what is not settled yet, and a deposit
  * that is not booked yet, whose coin has the id of its transaction on the main chain.
  */
 async function foreignAmong(
@@ -117,7 +118,9 @@ async function foreignAmong(
     coinOf({ outPoint, address: output.address, value: outputTotal(output) }),
   )
   const noted = await notedThunderCoins(db, coins)
-  const strange = coins.filter(coin => !noted.has(outpointText(coin)))
+  const lost = await lostThunderCoins(db)
+  const isBooked = (name: string) => noted.has(name) && !lost.has(name)
+  const strange = coins.filter(coin => !isBooked(outpointText(coin)))
   const ours = await versionsAmong(
     db,
     strange.map(coin => coin.txid),

@@ -26,6 +26,8 @@ export type SideBlock = {
 export type SideChain = {
   /** Null before the first block. */
   readonly tip: () => Promise<SideBlock | null>
+  /** One of its blocks. */
+  readonly read: (hash: string) => Promise<SideBlock>
   /**
    * The block of the best chain that has one of the transactions, the nearest to the tip.
    *
@@ -67,6 +69,7 @@ export function sideChain(client: ThunderClient): SideChain {
 
   return {
     tip,
+    read,
     blockOf,
     find: async (ids, isMined) => {
       const limit = isMined ? LOOK_FAR_BACK_BLOCKS : LOOK_BACK_BLOCKS
