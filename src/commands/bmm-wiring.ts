@@ -9,7 +9,7 @@ import {
 import type { Config } from '../config.ts'
 import { outputBytes } from '../lib/bitcoin/tx.ts'
 import { equalBytes } from '../lib/bytes.ts'
-import type { BlockHash } from '../lib/ids.ts'
+import type { BlockHash, Txid } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { TransactionReply } from '../lib/nodes/block-template.ts'
 import { thunderClient } from '../lib/nodes/thunder-client.ts'
@@ -29,13 +29,24 @@ export type OwnPart = {
   readonly treasuryCoins: ReadonlySet<string>
 }
 
+/** Deposits of ours that are remembered: there is one at a time, or a few after a reorganisation. */
+const GIVEN_MAX = 20
+
 /** How a template is arranged where sidechains are merge-mined. */
 export function arrangingFor(bmm: BmmConfig, parts: CoinbaseParts, own: OwnPart): Arranging {
   const opcode = DRIVECHAIN_OPCODES[bmm.drivechainOpcode]
+  const given = new Set<Txid>()
+  const remember = ({ txid }: TransactionReply) => {
+    given.delete(txid)
+    given.add(txid)
+    const [oldest] = given
+    if (given.size > GIVEN_MAX && oldest !== undefined) given.delete(oldest)
+  }
   return {
     parts,
     arrange: template => {
       const append = own.transactionsOn(template.previousBlock)
+      append.forEach(remember)
       const terms: ArrangementTerms = {
         opcode,
         treasuryCoins: own.treasuryCoins,
@@ -44,11 +55,10 @@ export function arrangingFor(bmm: BmmConfig, parts: CoinbaseParts, own: OwnPart)
       }
       return { ...arrangeBlock(template, terms), append }
     },
-    // What came with the mempool alone can wait for the next template; a deposit of ours cannot.
+    // What came with the mempool alone can wait for the next template. A deposit of ours cannot, nor
+    // can one that must not be in a block any more, as after a freeze.
     isWorthwhile: (next, current) =>
-      own
-        .transactionsOn(next.previousBlock)
-        .some(({ txid }) => !current.transactions.some(each => each.txid === txid)) ||
+      [...given].some(txid => hasTransaction(next, txid) !== hasTransaction(current, txid)) ||
       next.isEnforced !== current.isEnforced ||
       next.commitments.length !== current.commitments.length ||
       next.commitments.some((output, i) => {
@@ -56,6 +66,13 @@ export function arrangingFor(bmm: BmmConfig, parts: CoinbaseParts, own: OwnPart)
         return !before || !equalBytes(outputBytes(output), outputBytes(before))
       }),
   }
+}
+
+function hasTransaction(
+  { transactions }: { readonly transactions: readonly { readonly txid: Txid }[] },
+  id: Txid,
+): boolean {
+  return transactions.some(({ txid }) => txid === id)
 }
 
 /**

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Transaction } from 'bitcoinjs-lib'
+import { sigopCost } from '../lib/bitcoin/sigops.ts'
 import { reversed, toHex } from '../lib/bytes.ts'
 import type { BlockHash } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
@@ -52,6 +53,10 @@ export function watchOwnDeposits(options: {
       } catch (error) {
         if (!isTrouble) log.warn({ reason: String(error) }, 'no deposits for our own blocks')
         isTrouble = true
+        // What cannot be asked for may be frozen, or spent by another meanwhile.
+        const had = ready?.own.length ?? 0
+        ready = null
+        if (had > 0) onNew()
       }
       await sleep(LOOK_EVERY_MS, null, { signal }).catch(() => undefined)
     }
@@ -67,9 +72,10 @@ export function watchOwnDeposits(options: {
   }
 }
 
-/** As a node would describe it in a template, but for signature operations, which nobody counts. */
-export function transactionReply({ raw, txid, fee }: OwnTransaction): TransactionReply {
+/** As a node would describe it in a template. */
+export function transactionReply({ raw, txid, fee, spent }: OwnTransaction): TransactionReply {
   const transaction = Transaction.fromBuffer(raw)
   const wtxid = toHex(reversed(transaction.getHash(true)))
-  return { txid, wtxid, data: raw, fee, weight: transaction.weight(), sigops: null }
+  const sigops = sigopCost(transaction, spent)
+  return { txid, wtxid, data: raw, fee, weight: transaction.weight(), sigops }
 }

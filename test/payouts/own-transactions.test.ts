@@ -54,6 +54,14 @@ test('a deposit is offered to our own blocks until one has it', async () => {
   expect(only).toMatchObject({ txid: version?.txid, fee: version?.fee })
   const hex = toHex(only?.raw ?? new Uint8Array())
   expect(Transaction.fromHex(hex).getId()).toBe(version?.txid)
+  // Our own coin, and the treasury's where there is one already.
+  const [anchor, ...more] = only?.spent ?? []
+  expect(toHex(anchor ?? new Uint8Array())).toMatch(/^0014/)
+  expect(more).toEqual(
+    Transaction.fromHex(hex)
+      .ins.slice(1)
+      .map(() => new Uint8Array()),
+  )
   const block = await mineOnly(node, hex)
   expect(await offered()).toEqual([])
   await node.mine(FINALITY - 1)

@@ -34,7 +34,12 @@ export async function mineOwnBlock(
   }
   const append = transactions.map(raw =>
     // What it pays is left to nobody, since nobody tells.
-    transactionReply({ raw, txid: txid(Transaction.fromBuffer(raw).getId()), fee: sats(0n) }),
+    transactionReply({
+      raw,
+      txid: txid(Transaction.fromBuffer(raw).getId()),
+      fee: sats(0n),
+      spent: [],
+    }),
   )
   const arrange: Arrange = block => ({ ...arrangeBlock(block, terms), append })
   const arranged = arrangeTemplate(given, arrange, { ...PARTS, bytesMax: 500 })

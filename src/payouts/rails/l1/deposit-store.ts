@@ -52,7 +52,13 @@ export async function settledDeposits(
 }
 
 /** A signed transaction of ours that a block of ours may carry. */
-export type OwnTransaction = { readonly raw: Uint8Array; readonly txid: Txid; readonly fee: Sats }
+export type OwnTransaction = {
+  readonly raw: Uint8Array
+  readonly txid: Txid
+  readonly fee: Sats
+  /** The script of each input's coin, in order; nothing for the treasury's, which nobody signs for. */
+  readonly spent: readonly Uint8Array[]
+}
 
 export type OfferParts = {
   readonly db: Kysely<Database>
@@ -101,9 +107,11 @@ async function signedDeposits(db: Kysely<Database>): Promise<Candidate[]> {
     fee: bigint
     coins: string[]
     foreign: string | null
+    scripts: (Uint8Array | null)[]
   }>`
     select raw, version.txid, fee_sats as fee,
            array_agg(coin.txid || ':' || coin.vout order by input) as coins,
+           array_agg(held.script order by input) as scripts,
            max(coin.txid || ':' || coin.vout) filter (where held.txid is null) as foreign
       from batches
       join batch_versions version on version.batch_id = batches.id
@@ -123,6 +131,7 @@ async function signedDeposits(db: Kysely<Database>): Promise<Candidate[]> {
     fee: sats(row.fee),
     spends: row.coins.map(parseOutpoint),
     foreign: row.foreign,
+    spent: row.scripts.map(script => new Uint8Array(script ?? [])),
   }))
 }
 
