@@ -2,7 +2,10 @@ import { Transaction } from 'bitcoinjs-lib'
 import { describe, expect, test } from 'vitest'
 import { type ArrangementTerms, arrangeBlock } from '../../src/bmm/commitments.ts'
 import { readMessage } from '../../src/bmm/messages.ts'
+import { withdrawalTransaction } from '../../src/bmm/treasury.ts'
 import { parentsOf, scanTransaction } from '../../src/lib/bitcoin/tx-scan.ts'
+import { fromHex } from '../../src/lib/bytes.ts'
+import { txid } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import type { TransactionReply } from '../../src/lib/nodes/block-template.ts'
 import { mempoolOf, NOP5, type Recipe, replyOf, STATE, TIP } from './mempool.ts'
@@ -49,6 +52,21 @@ function arrange(
   })
   return { ...arranged, slots, out: [...arranged.leftOut].sort((a, b) => a - b) }
 }
+
+test('a withdrawal, which may have failed by its age, stays out unless an enforcer offers it', () => {
+  const [coin = '', vout = ''] = TREASURY_0.split(':')
+  const payouts = [{ value: 500n, script: fromHex(`0014${'ab'.repeat(20)}`) }]
+  const raw = withdrawalTransaction(
+    { version: 2, locktime: 0, treasury: 400n, payouts },
+    { txid: txid(coin), vout: Number(vout), slot: 0, opcode: NOP5 },
+  )
+  const id = txid(Transaction.fromBuffer(raw).getId())
+  const m6 = { txid: id, wtxid: id, data: raw, fee: sats(100n), weight: 4 * raw.length, sigops: 0 }
+  const pool = [...mempoolOf([plain()]), m6]
+  for (const treasuryCoins of [new Set<string>(), new Set([TREASURY_0])])
+    expect(arrange(pool, { treasuryCoins }).out).toEqual([1])
+  expect(arrange(pool, {}, { isEnforced: true }).out).toEqual([])
+})
 
 describe('of the bids for a slot', () => {
   test('the best is taken, the others stay out with what spends them', () => {

@@ -6,7 +6,15 @@ import { toHex } from '../../../lib/bytes.ts'
 import { txid } from '../../../lib/ids.ts'
 import type { PegEvent } from '../main-chain.ts'
 import { judgeVotes } from './judge-votes.ts'
-import { activates, type PegState, type Proposal, TEST_CONSTANTS, withEntry } from './peg-state.ts'
+import {
+  activates,
+  isBundleTooOld,
+  type PegState,
+  type PendingBundle,
+  type Proposal,
+  TEST_CONSTANTS,
+  withEntry,
+} from './peg-state.ts'
 
 /** A block that enforcers throw out, with their words for it. */
 export type Rejected = { readonly kind: 'rejected'; readonly reason: string }
@@ -186,8 +194,7 @@ function failOldProposals(state: PegState): PegState {
 
 function failOldBundles(state: PegState) {
   const events: SlotEvent[] = []
-  const isOld = ({ height }: { readonly height: number }) =>
-    state.height - height > TEST_CONSTANTS.withdrawalBundleMaxAge
+  const isOld = (bundle: PendingBundle) => isBundleTooOld(bundle, state.height)
   let kept = state.bundles
   for (const [slot, pending] of state.bundles) {
     const failed = pending.filter(isOld)

@@ -91,6 +91,15 @@ export function withEntry<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): Reado
   return new Map(map).set(key, value)
 }
 
+/**
+ * Whether a bundle has failed by its age in a block of that height. It fails before the block's
+ * transactions are looked at, so that no block pays it any more, however many votes it has.
+ * Source: bip300301_enforcer, lib/validator/task/mod.rs, connect_block.
+ */
+export function isBundleTooOld({ height }: Pick<PendingBundle, 'height'>, at: number): boolean {
+  return at - height > TEST_CONSTANTS.withdrawalBundleMaxAge
+}
+
 /** Whether one more vote at that height activates a proposal. */
 export function activates(state: PegState, { slot, votes, height }: Proposal, at: number): boolean {
   const age = at - height
