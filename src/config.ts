@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { bmmSchema } from './bmm/index.ts'
+import { bmmComplaints, bmmSchema } from './bmm/index.ts'
 import { bridgesComplaints, bridgesSchema } from './bridges/index.ts'
 import { parseAddress } from './lib/bitcoin/address.ts'
 import { fromHex } from './lib/bytes.ts'
@@ -253,7 +253,11 @@ function contradictions(config: Config): ConfigError[] {
     bmm: bmm !== undefined,
     cold: rails.l1.cold !== null,
   }
-  return [...errors, ...(bridges ? bridgesComplaints(bridges, has) : [])]
+  return [
+    ...errors,
+    ...(bmm ? bmmComplaints(bmm, has.rail) : []),
+    ...(bridges ? bridgesComplaints(bridges, has) : []),
+  ]
 }
 
 /** Reads and checks a file; secrets come from the process's environment and from files. */

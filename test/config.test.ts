@@ -85,6 +85,22 @@ describe('what is wrong is named by its path', () => {
       ['bmm.templateUrl', 'bmm.drivechainOpcode'],
     ],
     [
+      'our side blocks, and a Thunder node that nobody names',
+      c => set(c, 'bmm', { drivechainOpcode: 'nop5', thunder: { yieldsFromSats: null } }),
+      ['bmm.thunder.node'],
+    ],
+    [
+      'a Thunder node that is named twice',
+      c => {
+        const node = { publicUrl: 'http://127.0.0.1:6009', privateUrl: 'http://127.0.0.1:6009' }
+        const addresses = ['8twUkpctzwgbjqi5o14qWjrD9uk']
+        const signer = { kind: 'node', floatCapSats: null }
+        set(c, 'rails.thunder', { ...node, addresses, signer, finalityDepth: 6, feeSats: '1000' })
+        set(c, 'bmm', { drivechainOpcode: 'nop5', thunder: { node, yieldsFromSats: null } })
+      },
+      ['bmm.thunder.node'],
+    ],
+    [
       'a password in the URL of a node, which is logged with every block',
       c => set(c, 'node.url', 'http://pool:secret@127.0.0.1:18443'),
       ['node.url'],

@@ -15,12 +15,17 @@ export const bmmSchema = (secret: z.ZodType<string>) =>
     /** The enforcer's template server; without one, templates come from the node. */
     templateUrl: url.optional(),
     drivechainOpcode: z.enum(['nop5', 'nop8']),
-    /** Our Thunder node, whose blocks ours accept for nothing. */
+    /** Our Thunder node's blocks, which ours accept for nothing. */
     thunder: z
       .strictObject({
-        publicUrl: url,
-        privateUrl: url,
-        authorization: secret.optional(),
+        /** Where that node is; left out where the rail on Thunder names it. */
+        node: z
+          .strictObject({
+            publicUrl: url,
+            privateUrl: url,
+            authorization: secret.optional(),
+          })
+          .optional(),
         /** From this fee on a stranger's bid for the slot is taken instead. */
         yieldsFromSats: z
           .string()
@@ -32,5 +37,21 @@ export const bmmSchema = (secret: z.ZodType<string>) =>
       })
       .optional(),
   })
+
+/**
+ * What is wrong with where our Thunder node is named, by its place: it is named once.
+ *
+ * @param hasRail whether there is a rail on Thunder, which names its node
+ */
+export function bmmComplaints(
+  { thunder }: BmmConfig,
+  hasRail: boolean,
+): readonly { readonly path: string; readonly message: string }[] {
+  const path = 'bmm.thunder.node'
+  if (thunder?.node && hasRail) return [{ path, message: 'rails.thunder names the node already' }]
+  if (thunder && !thunder.node && !hasRail)
+    return [{ path, message: 'it is missing, and there is no rails.thunder that names it' }]
+  return []
+}
 
 export type BmmConfig = z.infer<ReturnType<typeof bmmSchema>>

@@ -12,7 +12,7 @@ export {
   type BlockToArrange,
   type OwnSideBlock,
 } from './commitments.ts'
-export { type BmmConfig, bmmSchema } from './config.ts'
+export { type BmmConfig, bmmComplaints, bmmSchema } from './config.ts'
 export { type BidNode, type BmmDeps, bmmJobs, CONNECT_SIDE_BLOCKS, READ_BIDS } from './jobs.ts'
 export {
   type BundleVotes,

@@ -90,9 +90,15 @@ export function lengthAlarm(alarmBytes: number, log: Log): (bytes: number) => vo
   }
 }
 
-/** Our Thunder node, where the configuration names one. */
-export function sideNodeOf({ bmm, network }: Pick<Config, 'bmm' | 'network'>): SideNode | null {
-  if (!bmm?.thunder) return null
-  const { publicUrl, privateUrl, authorization } = bmm.thunder
+/** What of a configuration says where our Thunder node is. */
+export type SideNodeConfig = Pick<Config, 'bmm' | 'network'> & {
+  readonly rails: Pick<Config['rails'], 'thunder'>
+}
+
+/** Our Thunder node, where our blocks accept its own; the rail's, where there is one. */
+export function sideNodeOf({ bmm, network, rails }: SideNodeConfig): SideNode | null {
+  const node = bmm?.thunder && (bmm.thunder.node ?? rails.thunder)
+  if (!node) return null
+  const { publicUrl, privateUrl, authorization } = node
   return thunderSideNode(thunderClient({ publicUrl, privateUrl, authorization, network }), network)
 }

@@ -11,7 +11,7 @@ import {
   watchTemplates,
   withEnforcer,
 } from '../pool/index.ts'
-import { arrangingFor, type OwnPart, sideNodeOf } from './bmm-wiring.ts'
+import { arrangingFor, type OwnPart, type SideNodeConfig, sideNodeOf } from './bmm-wiring.ts'
 import { watchOwnDeposits } from './own-deposits.ts'
 import type { Setting } from './role.ts'
 
@@ -26,7 +26,7 @@ export function startTemplates(
     clock,
     log,
   }: Pick<Setting, 'db' | 'clock' | 'log'> & {
-    readonly config: Pick<Config, 'network' | 'bmm'> & {
+    readonly config: SideNodeConfig & {
       readonly node: Pick<Config['node'], 'zmqHashBlock'>
     }
   },

@@ -50,7 +50,7 @@ export type RegtestChoices = {
 export function regtestConfig(choices: RegtestChoices) {
   const { devnet, ports, apiPort, database, sidechain } = choices
   return {
-    ...(sidechain && { bmm: bmmOf(sidechain), bridges: bridgesOf(sidechain) }),
+    ...(sidechain && { bmm: BMM, bridges: bridgesOf(sidechain) }),
     network: 'regtest',
     pool: {
       name: 'sidepool demo',
@@ -126,9 +126,7 @@ function schemesOf({ sidechain, difficulty = DIFFICULTY }: RegtestChoices, ports
 }
 
 /** Our own side blocks in our blocks, and nobody else's; templates come from the node. */
-function bmmOf({ publicUrl, privateUrl }: RegtestSidechain): object {
-  return { drivechainOpcode: 'nop5', thunder: { publicUrl, privateUrl, yieldsFromSats: null } }
-}
+const BMM = { drivechainOpcode: 'nop5', thunder: { yieldsFromSats: null } }
 
 function bridgesOf({ enforcerUrl }: RegtestSidechain): object {
   return { thunder: { enforcerUrl, refill: THUNDER_REFILL } }

@@ -38,16 +38,20 @@ afterAll(async () => {
   await database.drop()
 })
 
-function configOf(yieldsFromSats: bigint | null) {
+/** @param namedBy what of the configuration says where our Thunder node is */
+function configOf(yieldsFromSats: bigint | null, namedBy: 'bmm' | 'rail' = 'bmm') {
   const { publicUrl, privateUrl } = sidechain.urls
+  const node = { publicUrl, privateUrl }
+  const rail = { ...node, addresses: [], finalityDepth: 1, feeSats: sats(0n) }
   return {
     network: 'regtest' as const,
     node: {},
+    rails: namedBy === 'rail' ? { thunder: { ...rail, signer: { kind: 'host' as const } } } : {},
     bmm: {
       templateUrl: sidechain.urls.templateUrl,
       drivechainOpcode: 'nop5' as const,
       thunder: {
-        ...{ publicUrl, privateUrl },
+        ...(namedBy === 'bmm' && { node }),
         yieldsFromSats: yieldsFromSats === null ? null : sats(yieldsFromSats),
       },
     },
@@ -92,8 +96,8 @@ const m7Of = (template: Found) =>
     .map(({ script }) => readMessage(script))
     .flatMap(message => (message?.kind === 'M7' ? [message] : []))
 
-test('a block of ours carries our own side block, and Thunder has it afterwards', async () => {
-  const config = configOf(null)
+test('a block of ours carries a side block of our rail’s node, which has it afterwards', async () => {
+  const config = configOf(null, 'rail')
   const template = await awaitTemplate(config, each => m7Of(each).length === 1)
   expect(template.isEnforced).toBe(true)
   const raw = await mineJob(sidechain.node, jobOn(template))
