@@ -87,7 +87,6 @@ export { thunderReconciler } from './rails/thunder/reconcile-store.ts'
 export type { ThunderSigner } from './rails/thunder/signer.ts'
 export type { Chains, ThunderOptions, ThunderWatch } from './rails/thunder/thunder-parts.ts'
 export { thunderRail } from './rails/thunder/thunder-rail.ts'
-export { settledWithdrawals, totalWithdrawing } from './rails/thunder/withdrawal-store.ts'
 export { type FloatWallet, reconciler } from './reconcile-store.ts'
 export type { Reconciled, Reconciler } from './reconciler.ts'
 export {
@@ -150,3 +149,4 @@ export {
 export type { RailRules, Waiting } from './waiting.ts'
 export { type WaitingParts, whyWaiting } from './why-waiting-store.ts'
 export type { WithdrawalSource } from './withdrawal-plan-store.ts'
+export { settledWithdrawals, totalWithdrawing } from './withdrawal-store.ts'

@@ -16,9 +16,9 @@ import type { OwnPlan } from './own-batch.ts'
 import type { Asker, OwnBatchOutcome, OwnBatchParts } from './own-batch-store.ts'
 import { ownCoins } from './rails/l1/coin-store.ts'
 import { heldAmong } from './rails/thunder/coin-store.ts'
-import { totalWithdrawing } from './rails/thunder/withdrawal-store.ts'
 import { lockSpending, spentInLastDay } from './spent-store.ts'
 import type { WithdrawalPlan } from './withdrawal-plan.ts'
+import { totalWithdrawing } from './withdrawal-store.ts'
 
 /** A plan with what the node gave for it. */
 export type MadePlan = {

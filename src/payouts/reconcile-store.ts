@@ -23,10 +23,10 @@ import {
 } from './rails/l1/coin-store.ts'
 import { classifyOutput, type NotedCoin } from './rails/l1/coins.ts'
 import type { WalletClient } from './rails/l1/wallet-client.ts'
-import { awaitedScripts } from './rails/thunder/withdrawal-store.ts'
 import { judgeWallet, onTheWay, type Verdict, type WalletFacts } from './reconcile.ts'
 import { type Reconciled, type Reconciler, reconcilerOf } from './reconciler.ts'
 import { versionsAmong } from './version-store.ts'
+import { awaitedScripts } from './withdrawal-store.ts'
 
 /** A wallet of ours and how its node is asked. */
 export type FloatWallet = { readonly wallet: Wallet; readonly client: WalletClient }

@@ -11,7 +11,7 @@ import {
 } from '../../capital-store.ts'
 import { type Outpoint, outpointText } from '../../outpoint.ts'
 import { versionsAmong } from '../../version-store.ts'
-import { awaitedScripts } from '../thunder/withdrawal-store.ts'
+import { awaitedScripts } from '../../withdrawal-store.ts'
 import { coinbaseBlocks } from './coin-client.ts'
 import { bookedBlocks, floatAccount, noteCoins, notedAmong } from './coin-store.ts'
 import type { Unspent, WalletClient } from './wallet-client.ts'

@@ -1,13 +1,13 @@
 import { type Kysely, sql } from 'kysely'
-import { assert } from '../../../lib/assert.ts'
-import { toHex } from '../../../lib/bytes.ts'
-import type { Database } from '../../../lib/db/schema.ts'
-import { type BatchId, batchId, type Txid, txid } from '../../../lib/ids.ts'
-import { type Sats, sats } from '../../../lib/money.ts'
-import type { ThunderAddress } from '../../../lib/thunder/address.ts'
-import { scriptOfMainAddress } from '../../../lib/thunder/main-address.ts'
-import { manifestOf } from '../../payout-store.ts'
-import { plannedAddress } from './payments.ts'
+import { assert } from '../lib/assert.ts'
+import { toHex } from '../lib/bytes.ts'
+import type { Database } from '../lib/db/schema.ts'
+import { type BatchId, batchId, type Txid, txid } from '../lib/ids.ts'
+import { type Sats, sats } from '../lib/money.ts'
+import type { ThunderAddress } from '../lib/thunder/address.ts'
+import { scriptOfMainAddress } from '../lib/thunder/main-address.ts'
+import { manifestOf } from './payout-store.ts'
+import { plannedAddress } from './rails/thunder/payments.ts'
 
 /** The output that leaves is the first of a withdrawal. */
 const OUTPUT = 0
