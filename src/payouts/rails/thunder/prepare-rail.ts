@@ -59,7 +59,7 @@ export async function prepare(parts: Parts, asks: Asks, lease: Lease): Promise<P
   const order = orderOf(manifest, mainFee, coins)
   const version = await versionToSign(parts, lease, order, stored)
   if (version.kind !== 'version') return version
-  const { acts } = judgement
+  const { acts } = judgement.approved
   return sign(parts, lease, { manifest, mainFee, acts, version: version.version, held })
 }
 
