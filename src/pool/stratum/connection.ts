@@ -47,7 +47,7 @@ export type Wire = {
   readonly end: () => void
 }
 
-/** A connection with its session. Only session-server.ts changes it. */
+/** A connection with its session. Only session-server.ts and leases.ts change it. */
 export type Connection = {
   readonly wire: Wire
   readonly scheme: string
@@ -55,6 +55,8 @@ export type Connection = {
   lease: { readonly sessionId: SessionId; readonly token: string } | null
   /** Another connection has its lease now, so its end is not the session's. */
   isSuperseded: boolean
+  /** Its socket has ended. */
+  isGone: boolean
 }
 
 /**

@@ -1,6 +1,5 @@
 import { unreachable } from '../../lib/assert.ts'
 import { toHex } from '../../lib/bytes.ts'
-import type { SessionId, UnixMs } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Clock } from '../../lib/time.ts'
 import type { Duplicates } from '../duplicates.ts'
@@ -18,15 +17,14 @@ import {
   type Wire,
 } from './connection.ts'
 import { type BlockNode, recordingOf, submitToAll } from './found-block.ts'
+import { createLeases } from './leases.ts'
 import { parseRequest, type Request } from './messages.ts'
 import { createNotifyLines } from './notify-lines.ts'
 import { lineOf } from './replies.ts'
 import { newSession, step } from './session.ts'
-import type { Effect, PendingShare, SessionEvent } from './session-state.ts'
+import type { Effect, SessionEvent } from './session-state.ts'
 import { readSubmitLine } from './submit-line.ts'
-
-/** Closed sessions are written, and live ones marked, this often. */
-const MARK_EVERY_MS = 30_000
+import { createTurnCheck } from './turn-check.ts'
 
 export type SessionDeps = {
   readonly clock: Clock
@@ -66,18 +64,20 @@ export type SessionServer = {
 export function createSessionServer(deps: SessionDeps): SessionServer {
   const { clock, log, jobs, shares, sessions } = deps
   const connections = new Set<Connection>()
-  const byToken = new Map<string, Connection>()
+  const leases = createLeases(clock, sessions)
   const submitting = new Set<Promise<void>>()
-  let toCheck: Checking[] = []
-  let ended = new Map<SessionId, UnixMs>()
-  let markedAt = clock.now()
+  const checkInTurn = createTurnCheck<Connection>(
+    deps.check,
+    (connection, pending, verdict) => apply(connection, { kind: 'verdict', pending, verdict }),
+    breakOff,
+  )
   // Jobs that a restart restored are known, and nothing to work on.
   let isPaused = true
   const notifyLine = createNotifyLines()
 
-  function apply(connection: Connection, event: SessionEvent, now = clock.now()): void {
+  function apply(connection: Connection, event: SessionEvent): void {
     try {
-      const world = { now, findJob: jobs.find }
+      const world = { now: clock.now(), findJob: jobs.find }
       const next = step(connection.session, event, world)
       connection.session = next.session
       for (const effect of next.effects) perform(connection, effect)
@@ -104,9 +104,7 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
         void authorize(connection, effect)
         break
       case 'check':
-        // All that arrives in this turn of the event loop is checked together.
-        if (toCheck.length === 0) setImmediate(checkAll)
-        toCheck.push({ connection, pending: effect.pending })
+        checkInTurn(connection, effect.pending)
         break
       case 'submit block': {
         const submission = submitBlock(connection, effect)
@@ -149,12 +147,9 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     const { host, port } = wire
     try {
       const lease = await sessions.open({ ...effect, scheme, host, port })
-      const token = toHex(lease.resumeToken)
-      takeOver(token)
-      if (connections.has(connection)) byToken.set(token, connection)
-      else ended.set(lease.sessionId, clock.now())
-      connection.lease = { sessionId: lease.sessionId, token }
-      connection.isSuperseded = false
+      // A miner that comes back may not have noticed yet that its old connection is dead.
+      const before = leases.give(connection, lease)
+      if (before) apply(before, { kind: 'lease taken' })
       apply(connection, { kind: 'opened', lease })
     } catch (error) {
       log.warn({ error: String(error) }, 'no lease for a session')
@@ -162,44 +157,10 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     }
   }
 
-  /** A miner that comes back may not have noticed yet that its old connection is dead. */
-  function takeOver(token: string): void {
-    const before = byToken.get(token)
-    if (!before) return
-    before.isSuperseded = true
-    apply(before, { kind: 'lease taken' })
-  }
-
   async function authorize(connection: Connection, effect: EffectOf<'authorize'>): Promise<void> {
     const { requestId, username, wishLog2 } = effect
     const answer = await answerAuthorize(deps, connection.scheme, effect)
     apply(connection, { kind: 'authorize answered', requestId, username, wishLog2, answer })
-  }
-
-  function checkAll(): void {
-    const batch = toCheck
-    toCheck = []
-    try {
-      checkBatch(batch)
-    } catch {
-      // One of them breaks the check: alone, each can break only itself.
-      for (const each of batch) {
-        try {
-          checkBatch([each])
-        } catch (error) {
-          breakOff(each.connection, error)
-        }
-      }
-    }
-  }
-
-  function checkBatch(batch: readonly Checking[]): void {
-    const verdicts = deps.check(batch.map(({ pending }) => pending.candidate))
-    const now = clock.now()
-    for (const [index, { connection, pending }] of batch.entries()) {
-      const verdict = verdicts[index]
-      if (verdict) apply(connection, { kind: 'verdict', pending, verdict }, now)
-    }
   }
 
   async function submitBlock(
@@ -232,23 +193,13 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     apply(connection, { kind: 'step saved', step, ok: await isSaved })
   }
 
-  async function markSeen(): Promise<void> {
-    const closed = ended
-    ended = new Map()
-    const live = [...byToken.values()].flatMap(({ lease }) => (lease ? [lease.sessionId] : []))
-    for (const id of live) closed.delete(id)
-    try {
-      await sessions.markSeen({ live, closed })
-    } catch {
-      // PostgreSQL is away: what ended is written with the next mark.
-      ended = new Map([...closed, ...ended])
-    }
-  }
-
   return {
     connect(wire, scheme, rule) {
       const session = newSession(rule, isPaused ? null : jobs.current(), clock.now())
-      const connection = { wire, scheme, session, lease: null, isSuperseded: false }
+      const connection: Connection = {
+        ...{ wire, scheme, session, lease: null },
+        ...{ isSuperseded: false, isGone: false },
+      }
       connections.add(connection)
       return connection
     },
@@ -259,11 +210,7 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     hearOverlong: connection => apply(connection, { kind: 'overlong line' }),
     closed(connection) {
       connections.delete(connection)
-      const { lease } = connection
-      if (lease && !connection.isSuperseded) {
-        byToken.delete(lease.token)
-        ended.set(lease.sessionId, clock.now())
-      }
+      leases.end(connection)
       apply(connection, { kind: 'closed' })
     },
     publish(job) {
@@ -277,22 +224,18 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     },
     tick() {
       for (const connection of connections) apply(connection, { kind: 'tick' })
-      if (clock.now() - markedAt < MARK_EVERY_MS) return
-      markedAt = clock.now()
-      void markSeen()
+      leases.markWhenDue()
     },
     drain() {
       for (const connection of connections) apply(connection, { kind: 'drain' })
     },
     blocksAnswered: async () => void (await Promise.all(submitting)),
-    stop: markSeen,
+    stop: leases.mark,
   }
 }
 
 function readRequest(text: string): Request | null {
   return text.trim() === '' ? null : parseRequest(text)
 }
-
-type Checking = { readonly connection: Connection; readonly pending: PendingShare }
 
 type EffectOf<Kind extends Effect['kind']> = Extract<Effect, { kind: Kind }>
