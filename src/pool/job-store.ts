@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { targetHex } from '../lib/bitcoin/target.ts'
 import { fromHex } from '../lib/bytes.ts'
 import type { Database } from '../lib/db/schema.ts'
-import { blockHash, jobId, type UnixMs, unixMs } from '../lib/ids.ts'
+import { blockHash, type JobId, jobId, type UnixMs, unixMs } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
 import { type Job, jobFrom } from './job.ts'
 import { JOB_RETENTION_MS, JOBS_MAX } from './live-jobs.ts'
@@ -50,8 +50,16 @@ export async function insertJobs(db: Kysely<Database>, jobs: readonly Job[]): Pr
     .execute()
 }
 
-/** The jobs, of all processes, that shares may still name, oldest first. */
-export async function restoreJobs(db: Kysely<Database>, now: UnixMs): Promise<Job[]> {
+/**
+ * The jobs, of all processes, that shares may still name, oldest first.
+ *
+ * @param known jobs that are not read again, each with a block's transactions
+ */
+export async function restoreJobs(
+  db: Kysely<Database>,
+  now: UnixMs,
+  known: readonly JobId[] = [],
+): Promise<Job[]> {
   const rows = await db
     .selectFrom('jobs')
     .innerJoin('templates', 'templates.id', 'jobs.template_id')
@@ -59,6 +67,7 @@ export async function restoreJobs(db: Kysely<Database>, now: UnixMs): Promise<Jo
     .select(['jobs.id as job_id', 'coinbase1', 'coinbase2', 'created_ms'])
     .where('created_ms', '>', BigInt(now - JOB_RETENTION_MS))
     .where('transactions', 'is not', null)
+    .where(sql<boolean>`jobs.id <> all(${known}::bigint[])`)
     .orderBy('created_ms', 'desc')
     .limit(JOBS_RESTORED_MAX)
     .execute()

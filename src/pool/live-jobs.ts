@@ -14,6 +14,8 @@ export type JobLookup =
 export type LiveJobs = {
   /** Makes it the current job. A new previous block retires all others, but deletes none. */
   readonly add: (job: Job, now: UnixMs) => void
+  /** Knows jobs of other processes too, oldest first; they replace none, and are the first to go. */
+  readonly learn: (jobs: readonly Job[]) => void
   readonly find: (wireId: string, now: UnixMs) => JobLookup
   readonly current: () => Job | null
   /** All that can still be found, oldest first. */
@@ -31,7 +33,7 @@ export const JOBS_MAX = 64
  */
 export function createLiveJobs(): LiveJobs {
   type Entry = { readonly job: Job; readonly replacedAt: UnixMs | null }
-  const entries = new Map<string, Entry>()
+  let entries = new Map<string, Entry>()
   let current: Job | null = null
   const isKept = ({ replacedAt }: Entry, now: UnixMs) =>
     replacedAt === null || now - replacedAt <= JOB_RETENTION_MS
@@ -41,8 +43,20 @@ export function createLiveJobs(): LiveJobs {
     if (current) entries.set(current.wireId, { job: current, replacedAt: now })
     entries.set(job.wireId, { job, replacedAt: null })
     current = job
-    for (const [wireId, entry] of entries)
-      if (!isKept(entry, now) || entries.size > JOBS_MAX) entries.delete(wireId)
+    for (const [wireId, entry] of entries) if (!isKept(entry, now)) entries.delete(wireId)
+    forgetOldest()
+  }
+
+  function learn(jobs: readonly Job[]): void {
+    const others = jobs
+      .filter(({ wireId }) => !entries.has(wireId))
+      .map((job): [string, Entry] => [job.wireId, { job, replacedAt: job.createdAt }])
+    entries = new Map([...others, ...entries])
+    forgetOldest()
+  }
+
+  function forgetOldest(): void {
+    for (const wireId of entries.keys()) if (entries.size > JOBS_MAX) entries.delete(wireId)
   }
 
   function find(wireId: string, now: UnixMs): JobLookup {
@@ -55,7 +69,7 @@ export function createLiveJobs(): LiveJobs {
 
   const all = (now: UnixMs) =>
     [...entries.values()].filter(entry => isKept(entry, now)).map(({ job }) => job)
-  return { add, find, all, current: () => current }
+  return { add, learn, find, all, current: () => current }
 }
 
 /** Makes each template into the next job of a process's run. */

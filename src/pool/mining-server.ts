@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
+import { inBatches } from '../lib/in-batches.ts'
 import type { IpNetwork } from '../lib/ip-address.ts'
 import type { Log } from '../lib/log.ts'
 import type { Random } from '../lib/random.ts'
@@ -21,6 +22,8 @@ import type { Work } from './template.ts'
 
 /** Miners that have not followed the wish to connect anew by then are hung up on. */
 const DRAIN_MS_MAX = 3000
+/** Sessions that come back and share a look for jobs of other processes; more share the next. */
+const RESUMED_PER_LOOK_MAX = 20_000
 
 /** A process that serves miners. */
 export type Mining = {
@@ -79,6 +82,13 @@ export async function startMining(options: MiningOptions): Promise<Mining> {
   const live = jobs.all(clock.now())
   const heights = [...new Set(live.map(({ template }) => template.height))]
   await restoreHashes(db, heights, duplicates.add)
+  // Those who come back at once, as when another process ended, ask the database together.
+  const learnJobs = inBatches<void, true>(async asked => {
+    const now = clock.now()
+    const known = jobs.all(now).map(({ id }) => id)
+    jobs.learn(await restoreJobs(db, now, known))
+    return asked.map(() => true)
+  }, RESUMED_PER_LOOK_MAX)
   const makeJob = createJobMaker({ run: await leaseRun(db), tag, payScript })
 
   const shares = createShareStore({ db, clock, log, waitMaxMs: options.shareWaitMaxMs })
@@ -87,7 +97,7 @@ export async function startMining(options: MiningOptions): Promise<Mining> {
   const guard = createGuard({ connectionsPerSubscriber, exempt: [...exempt, ...proxies] })
   const bans = await watchBans({ db, clock, log, guard })
   const sessions = createSessionServer({
-    ...{ clock, log, jobs, duplicates, shares },
+    ...{ clock, log, jobs, duplicates, shares, learnJobs },
     check: createShareCheck(duplicates),
     sessions: createSessionStore(db, clock, random),
     authorize: options.authorize,

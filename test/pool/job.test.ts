@@ -35,7 +35,7 @@ const onBlock = (byte: string): Work => ({
   ...template,
   previousBlock: blockHash(byte.repeat(32)),
 })
-const maker = () => createJobMaker({ run: 1n, tag: '/test/', payScript: Uint8Array.of(0x51) })
+const maker = (run = 1n) => createJobMaker({ run, tag: '/test/', payScript: Uint8Array.of(0x51) })
 const later = (ms: number) => unixMs(NOW + ms)
 
 describe('a job of a published block', () => {
@@ -196,6 +196,26 @@ describe('live jobs', () => {
     expect(jobs.all(NOW)).toEqual(made.slice(1))
     expect(jobs.find(made[0]?.wireId ?? '', NOW)).toEqual({ kind: 'unknown' })
     expect(jobs.current()).toBe(made.at(-1))
+  })
+
+  test('of another process are judged like our own, replace none, and go first', () => {
+    const jobs = createLiveJobs()
+    const [ours, theirs] = [maker(), maker(8n)]
+    const [late, stale] = [theirs(template, NOW), theirs(onBlock('cd'), NOW)]
+    const own = ours(template, NOW)
+    jobs.add(own, NOW)
+    jobs.learn([late, stale])
+    jobs.learn([late])
+    expect(jobs.current()).toBe(own)
+    expect(jobs.find(late.wireId, NOW)).toEqual({ kind: 'live', job: late })
+    expect(jobs.find(stale.wireId, NOW)).toEqual({ kind: 'stale', job: stale })
+    expect(jobs.all(NOW)).toEqual([late, stale, own])
+    expect(jobs.find(late.wireId, later(JOB_RETENTION_MS + 1)).kind).toBe('unknown')
+    const more = Array.from({ length: JOBS_MAX - 2 }, () => ours(template, NOW))
+    for (const each of more) jobs.add(each, NOW)
+    expect(jobs.all(NOW)).toEqual([stale, own, ...more])
+    jobs.learn([late])
+    expect(jobs.all(NOW)).toEqual([stale, own, ...more])
   })
 
   test('take no job twice, and know no other spelling of an id', () => {

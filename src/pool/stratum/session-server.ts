@@ -1,5 +1,5 @@
 import { unreachable } from '../../lib/assert.ts'
-import { toHex } from '../../lib/bytes.ts'
+import { equalBytes, toHex } from '../../lib/bytes.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Clock } from '../../lib/time.ts'
 import type { Duplicates } from '../duplicates.ts'
@@ -30,6 +30,8 @@ export type SessionDeps = {
   readonly clock: Clock
   readonly log: Log
   readonly jobs: LiveJobs
+  /** Makes jobs of other processes known, on which a session that comes back may have worked. */
+  readonly learnJobs: () => Promise<unknown>
   readonly check: CheckShares
   readonly duplicates: Duplicates
   readonly shares: ShareStore
@@ -147,6 +149,10 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
     const { host, port } = wire
     try {
       const lease = await sessions.open({ ...effect, scheme, host, port })
+      const { resumeToken } = effect
+      const isResumed = resumeToken !== null && equalBytes(resumeToken, lease.resumeToken)
+      // It may have been another process's, and it sends again what that one has not answered.
+      if (isResumed) await deps.learnJobs()
       // A miner that comes back may not have noticed yet that its old connection is dead.
       const before = leases.give(connection, lease)
       if (before) apply(before, { kind: 'lease taken' })

@@ -27,6 +27,7 @@ test('what breaks the check ends the session that sent it, and no other', async 
       if (candidates.some(({ nonce }) => nonce === 0xdead)) throw new Error('a bug')
       return check(candidates)
     },
+    learnJobs: async () => {},
     authorize: async () => ({ kind: 'authorized', accountId, worker: 'w' }),
     nodes: [],
     strike: () => {},
