@@ -25,7 +25,11 @@ const HEIGHT = 900_000
 const SUBSIDY = 312_500_000
 const FEE = 1000
 const PREVIOUS = '00'.repeat(8).concat('ab'.repeat(24))
-const PARTS = { tag: '/bench/', payScript: concat(Uint8Array.of(0, 20), new Uint8Array(20)) }
+const PARTS = {
+  tag: '/bench/',
+  finderBytes: 0,
+  payScript: concat(Uint8Array.of(0, 20), new Uint8Array(20)),
+}
 
 /** A transaction of the usual size: two inputs with witnesses, two outputs; a bid has an M8 first. */
 function transaction(first: Uint8Array | null) {

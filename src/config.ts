@@ -35,6 +35,7 @@ export type SecretSources = {
 
 const SCHEMES_MAX = 50
 const PROXIES_MAX = 20
+const WHOLE_BASIS_POINTS = 10_000
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'lower-case letters, digits and dashes')
 const satoshis = z
   .string()
@@ -119,13 +120,16 @@ function configSchema(sources: SecretSources) {
     ]),
     rails: z.array(z.enum(RAIL_NAMES)).min(1).max(RAIL_NAMES.length),
     minimumSats: satoshis.refine(amount => amount >= 1000n, 'at least 1000 satoshis'),
-    feeBasisPoints: z.int().min(0).max(10_000),
+    feeBasisPoints: z.int().min(0).max(WHOLE_BASIS_POINTS),
     feePaidBy: z.enum(['pool', 'payees']).default('pool'),
     difficulty: difficultiesSchema,
     coinbase: coinbaseLimitsSchema,
   })
   const rewardPool = z.discriminatedUnion('method', [
-    z.strictObject({ method: z.literal('solo') }),
+    z.strictObject({
+      method: z.literal('solo'),
+      coinbase: z.enum(['pool', 'finder']).default('pool'),
+    }),
     z.strictObject({ method: z.literal('pps') }),
     z.strictObject({ method: z.literal('pplns'), window: z.int().min(1).max(100) }),
   ])
@@ -223,6 +227,16 @@ function contradictions(config: Config): ConfigError[] {
       complain(at, 'unknown is what statements call a block whose finder nobody knows')
     if (!Object.hasOwn(config.rewardPools, scheme.rewardPool))
       complain(`${at}.rewardPool`, `no reward pool is called ${scheme.rewardPool}`)
+    const pool = config.rewardPools[scheme.rewardPool]
+    if (pool?.method === 'solo' && pool.coinbase === 'finder') {
+      if (scheme.rails.join() !== 'l1')
+        complain(
+          `${at}.rails`,
+          'a coinbase pays its finder on the main chain: only l1 goes with it',
+        )
+      if (scheme.feeBasisPoints === WHOLE_BASIS_POINTS)
+        complain(`${at}.feeBasisPoints`, 'nothing would be left to the finder in the coinbase')
+    }
     scheme.ports.forEach(({ port: number, tls }, portIndex) => {
       const atPort = `${at}.ports[${portIndex}]`
       if (ports.has(number)) complain(atPort, `${number} is taken already`)

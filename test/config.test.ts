@@ -120,6 +120,21 @@ describe('what is wrong is named by its path', () => {
       c => set(c, 'schemes.0.difficulty.maximum', 0.001953125),
       ['schemes[0].difficulty'],
     ],
+    [
+      'a finder in the coinbase who is to be paid elsewhere, or would get nothing',
+      c => {
+        set(c, 'rewardPools.solo.coinbase', 'finder')
+        set(c, 'schemes.2.rails', ['l1', 'thunder'])
+        set(c, 'schemes.2.feeBasisPoints', 10_000)
+        set(c, 'rails.thunder', undefined)
+      },
+      ['schemes[2].rails', 'schemes[2].feeBasisPoints', 'schemes[2].rails[1]'],
+    ],
+    [
+      'a coinbase that pays its finder where a block is divided',
+      c => set(c, 'rewardPools.pplns.coinbase', 'finder'),
+      ['rewardPools.pplns'],
+    ],
     ['a port twice', c => set(c, 'schemes.1.ports', [3333]), ['schemes[1].ports[0]']],
     [
       'a port with TLS and no certificate',

@@ -23,7 +23,13 @@ const db = openDatabase(settings.databaseUrl)
 const mining = await startMining({
   ports: [
     {
-      ...{ host: '127.0.0.1', port: 0, isShared: false, scheme: 'pplns' },
+      ...{
+        host: '127.0.0.1',
+        port: 0,
+        isShared: false,
+        coinbasePays: 'pool' as const,
+        scheme: 'pplns',
+      },
       // Every hash but one in 2^16 meets it, so that the load needs to hash nothing.
       rule: {
         startLog2: EASIEST_LOG2,
@@ -36,7 +42,7 @@ const mining = await startMining({
   ...{ db, clock: systemClock, random: systemRandom, log: createLog('bench', 'warn') },
   authorize: createPayees({
     ...{ db, clock: systemClock, network: 'regtest' },
-    offers: [{ scheme: 'pplns', ports: [], rails: ['l1'] }],
+    offers: [{ scheme: 'pplns', ports: [], rails: ['l1'], finderFee: null }],
   }).authorize,
   nodes: [],
   tag: '/sidepool/',

@@ -15,6 +15,8 @@ export type SchemeInfo = {
   readonly tlsPorts: readonly number[]
   readonly rewardPool: string
   readonly method: string
+  /** Whom the coinbases of its blocks pay. */
+  readonly coinbase: 'pool' | 'finder'
   readonly interval:
     | { readonly kind: 'blocks'; readonly blocks: number }
     | { readonly kind: 'minutes'; readonly minutes: number }

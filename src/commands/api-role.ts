@@ -14,7 +14,14 @@ import { lastTemplateAt, newestCoinbaseBytes, strictest } from '../pool/index.ts
 import { frozen, parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
 import { moneyAudit } from './audit-checks.ts'
 import { ownBatchPartsOf } from './l1-wallets.ts'
-import { destinationsOf, enforcedRules, type Role, type Setting, schemesOf } from './role.ts'
+import {
+  destinationsOf,
+  enforcedRules,
+  paysFinder,
+  type Role,
+  type Setting,
+  schemesOf,
+} from './role.ts'
 import { withdrawalSource } from './thunder-rail-wiring.ts'
 
 const REQUESTS_PER_MINUTE_MAX = 1200
@@ -41,7 +48,9 @@ export async function startApiRole(setting: Setting, isMining: () => boolean): P
       const [ports, tlsPorts] = [portsWhere(false), portsWhere(true)]
       const { start, minimum, maximum } = difficulty
       const method = config.rewardPools[scheme.rewardPool]?.method ?? ''
-      return { ...scheme, ports, tlsPorts, method, difficultyLog2: { start, minimum, maximum } }
+      const coinbase = paysFinder(config, scheme) ? ('finder' as const) : ('pool' as const)
+      const promise = { ...scheme, ports, tlsPorts, method, coinbase }
+      return { ...promise, difficultyLog2: { start, minimum, maximum } }
     }),
     ...moneyParts(setting, await enforcedRules(setting)),
     health: healthParts(setting, isMining),

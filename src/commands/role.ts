@@ -34,6 +34,15 @@ export function payScriptOf({ pool, network }: Config): Uint8Array {
   throw new CommandError(`pool.coinbaseAddress is not a Bitcoin address of ${network}`)
 }
 
+/** Whether blocks of a scheme pay their finder in their own coinbase. */
+export function paysFinder(
+  { rewardPools }: Pick<Config, 'rewardPools'>,
+  { rewardPool }: { readonly rewardPool: string },
+): boolean {
+  const pool = rewardPools[rewardPool]
+  return pool?.method === 'solo' && pool.coinbase === 'finder'
+}
+
 /** Redis where the configuration or `REDIS_URL` names one, else the pool's own database. */
 export function queueStoreOf({ config, databaseUrl }: Setting): QueueStore {
   const redis = config.redis?.url ?? process.env['REDIS_URL']

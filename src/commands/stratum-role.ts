@@ -7,13 +7,14 @@ import { enforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts
 import { createPayees } from '../payouts/index.ts'
 import {
   type DoorRules,
+  finderBytesMax,
   type StratumPort,
   startMining,
   strictest,
   wantsSignature,
 } from '../pool/index.ts'
 import { lengthAlarm } from './bmm-wiring.ts'
-import { payScriptOf, type Role, type Setting } from './role.ts'
+import { payScriptOf, paysFinder, type Role, type Setting } from './role.ts'
 import { startTemplates } from './stratum-templates.ts'
 import { depositOffers } from './thunder-wiring.ts'
 
@@ -33,14 +34,20 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   const isPaidAsWorkOnly = network === 'signet' && (await blocksWantSignature(client, log))
   const schemes = servedSchemes(config, isPaidAsWorkOnly)
   const ports = portsOf(config, schemes)
-  const offers = schemes.map(({ name, ports: offered, rails }) => ({
-    ...{ scheme: name, rails },
-    ports: offered.map(({ port }) => port),
+  const payScript = payScriptOf(config)
+  const offers = schemes.map(scheme => ({
+    ...{ scheme: scheme.name, rails: scheme.rails },
+    ports: scheme.ports.map(({ port }) => port),
+    finderFee: paysFinder(config, scheme)
+      ? { feeBasisPoints: scheme.feeBasisPoints, poolScript: payScript }
+      : null,
   }))
+  const finderFees = offers.flatMap(({ finderFee }) => finderFee?.feeBasisPoints ?? [])
+  const finderBytes = finderBytesMax(payScript, finderFees)
   const enforcer = bmm?.templateUrl ? enforcerTemplateClient(bmm.templateUrl) : null
   const toEnforcer = enforcer && bmm?.templateUrl ? [named(bmm.templateUrl, enforcer)] : []
   const limits = strictest(config.schemes.map(({ coinbase }) => coinbase))
-  const coinbase = { tag: pool.tag, payScript: payScriptOf(config) }
+  const coinbase = { tag: pool.tag, payScript }
   const mining = await startMining({
     ...{ ports, db, clock, random, log },
     authorize: createPayees({ db, clock, network, offers }).authorize,
@@ -54,13 +61,13 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   const watchLength = lengthAlarm(limits.alarmBytes, log)
   const templates = startTemplates(setting, {
     ...{ nodes, enforcer },
-    parts: { ...coinbase, bytesMax: limits.maximumBytes },
+    parts: { ...coinbase, finderBytes, bytesMax: limits.maximumBytes },
     deposits: depositOffers(setting),
     onEvent: event => {
       if (event.kind === 'paused') return mining.pause()
       // The node of a start could be away, so that this shows only now.
       if (event.template.wantsSignature && !isPaidAsWorkOnly) return mining.pause()
-      watchLength(mining.work(event.template))
+      watchLength(mining.work(event.template) + finderBytes)
     },
   })
   return {
@@ -96,11 +103,12 @@ function servedSchemes({ schemes, rewardPools }: Config, isPaidAsWorkOnly: boole
   )
 }
 
-function portsOf({ stratum }: Config, schemes: readonly SchemeConfig[]): StratumPort[] {
-  const { host, processes, tls } = stratum
+function portsOf(config: Config, schemes: readonly SchemeConfig[]): StratumPort[] {
+  const { host, processes, tls } = config.stratum
   return schemes.flatMap(scheme =>
     scheme.ports.map(({ port, tls: isSafe, difficulty = scheme.difficulty }) => ({
       ...{ host, port, scheme: scheme.name, isShared: processes > 1 },
+      coinbasePays: paysFinder(config, scheme) ? 'finder' : 'pool',
       ...(isSafe && tls ? { tls } : {}),
       rule: {
         startLog2: difficulty.start,

@@ -77,10 +77,14 @@ async function blockFacts(
     blocks.map(block => block.hash),
   )
   if (blocks.length === 0) return [fact('block', 'none in this epoch')]
-  return blocks.map(block => {
+  return blocks.flatMap(block => {
     const which = block.hash === hash ? ', this very share' : ''
     const fate = fates.get(block.hash) ?? 'not seen on the chain yet'
-    return fact('block', `${block.hash} at height ${block.height}: ${fate}${which}`)
+    const { paid } = block
+    return [
+      fact('block', `${block.hash} at height ${block.height}: ${fate}${which}`),
+      ...(paid ? [fact('paid', `${paid.amount} sat in its coinbase to ${paid.payee}`)] : []),
+    ]
   })
 }
 

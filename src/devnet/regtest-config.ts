@@ -42,6 +42,8 @@ export type RegtestChoices = {
   readonly epochMinutes?: number
   readonly difficulty?: object
   readonly stratumProcesses?: number
+  /** Whom the coinbases of solo blocks pay; the pool unless told. */
+  readonly soloCoinbase?: 'pool' | 'finder'
   /** Without one nobody is paid on Thunder. */
   readonly sidechain?: RegtestSidechain | undefined
 }
@@ -70,7 +72,7 @@ export function regtestConfig(choices: RegtestChoices) {
     rewardPools: {
       pplns: { method: 'pplns', window: 2 },
       pps: { method: 'pps' },
-      solo: { method: 'solo' },
+      solo: { method: 'solo', coinbase: choices.soloCoinbase ?? 'pool' },
     },
     schemes: schemesOf(choices, ports),
     rails: {

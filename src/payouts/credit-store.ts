@@ -142,7 +142,8 @@ async function earningOfBlock(
   const method = parts.methodOf(block.rewardPool)
   if (method.paysOn === 'epoch') return null
   const work = await loadWork(parts, { method, own, block })
-  const basis = { kind: 'block', hash: block.hash, height: block.height } as const
+  const { hash, height, paid } = block
+  const basis = { kind: 'block', hash, height, paid } as const
   return earningOf(parts, basis, { rewardPool: block.rewardPool, work, block })
 }
 

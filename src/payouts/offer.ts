@@ -6,6 +6,8 @@ export type Offer = {
   readonly scheme: string
   readonly ports: readonly number[]
   readonly rails: readonly string[]
+  /** Set where coinbases pay their finder, who is then paid there and on no rail. */
+  readonly finderFee: { readonly feeBasisPoints: number; readonly poolScript: Uint8Array } | null
 }
 
 /** Whom a rail pays by the payee's own address; settings may name another destination. */
@@ -21,18 +23,24 @@ export function payeeKindOf(rail: string): PayeeKind | null {
   return PAYS.get(rail) ?? null
 }
 
-/** The kinds of payee that a scheme can pay, in the order of its rails. */
-export function kindsPaid({ rails }: Pick<Offer, 'rails'>): readonly PayeeKind[] {
+type Paying = Pick<Offer, 'rails' | 'finderFee'>
+
+/** The kinds of payee that a scheme can pay, in the order of its rails; a coinbase pays addresses. */
+export function kindsPaid({ rails, finderFee }: Paying): readonly PayeeKind[] {
+  if (finderFee !== null) return ['bitcoin']
   return [...new Set(rails.flatMap(rail => payeeKindOf(rail) ?? []))]
 }
 
 /** Why a payee that a scheme cannot pay is refused, and where it is paid; for the miner. */
 export function wrongSchemeReason(
   { payeeKind, destination }: Pick<NamedPayee, 'payeeKind' | 'destination'>,
-  { scheme, rails }: Offer,
+  { scheme, rails, finderFee }: Offer,
   offers: readonly Offer[],
 ): string {
-  assert(!kindsPaid({ rails }).includes(payeeKind), 'only whom a scheme cannot pay is refused')
+  assert(
+    !kindsPaid({ rails, finderFee }).includes(payeeKind),
+    'only whom a scheme cannot pay is refused',
+  )
   const whose = payeeKind === 'bitcoin' ? 'Bitcoin' : 'Thunder'
   const others = offers.filter(offer => kindsPaid(offer).includes(payeeKind))
   const [first, ...rest] = others
@@ -42,5 +50,9 @@ export function wrongSchemeReason(
     first === undefined
       ? 'no port of this pool pays those'
       : `connect to port ${[first, ...rest].join(' or ')}`
-  return `'${destination}' is a ${whose} address, and ${scheme} pays by ${rails.join(', ')}: ${where}`
+  const how =
+    finderFee === null
+      ? `pays by ${rails.join(', ')}`
+      : 'pays in the coinbase of the block itself, which pays Bitcoin addresses only'
+  return `'${destination}' is a ${whose} address, and ${scheme} ${how}: ${where}`
 }

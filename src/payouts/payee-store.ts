@@ -1,11 +1,13 @@
 import { type Kysely, sql } from 'kysely'
 import { assert } from '../lib/assert.ts'
+import { parseAddress } from '../lib/bitcoin/address.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
+import { equalBytes } from '../lib/bytes.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type AccountId, accountId, type UnixMs } from '../lib/ids.ts'
 import { inBatches } from '../lib/in-batches.ts'
 import type { Clock } from '../lib/time.ts'
-import type { Authorize } from '../pool/index.ts'
+import type { Authorize, FinderTerms } from '../pool/index.ts'
 import { kindsPaid, type Offer, wrongSchemeReason } from './offer.ts'
 import { type NamedPayee, parseUsername } from './payee.ts'
 
@@ -65,9 +67,28 @@ export function createPayees({ db, clock, network, offers }: PayeesDeps): Payees
       if (who.kind === 'refused') return who
       if (!kinds.includes(who.payeeKind))
         return { kind: 'refused', reason: wrongSchemeReason(who, offer, offers) }
-      return { kind: 'authorized', accountId: await accountOf(who, scheme), worker: who.worker }
+      const finder = offer.finderFee && finderTerms(who, network, offer.finderFee)
+      if (finder === 'pool') return { kind: 'refused', reason: POOLS_OWN }
+      const { worker } = who
+      return { kind: 'authorized', accountId: await accountOf(who, scheme), worker, finder }
     },
   }
+}
+
+const POOLS_OWN =
+  "this is the pool's own address, which gets its fee in the coinbase: use one of your own"
+
+/** What a coinbase is to pay whom; the pool cannot be the finder beside itself. */
+function finderTerms(
+  { destination }: NamedPayee,
+  network: Network,
+  { feeBasisPoints, poolScript }: NonNullable<Offer['finderFee']>,
+): FinderTerms | 'pool' {
+  const address = parseAddress(destination, network)
+  assert(address.kind === 'address', 'who is paid in a coinbase is a Bitcoin address')
+  return equalBytes(address.script, poolScript)
+    ? 'pool'
+    : { script: address.script, feeBasisPoints }
 }
 
 type AccountKey = { readonly destination: string; readonly scheme: string }

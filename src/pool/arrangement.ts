@@ -47,6 +47,8 @@ export type Arrange = (template: Arrangeable) => Arranged
 export type CoinbaseParts = {
   readonly tag: string
   readonly payScript: Uint8Array
+  /** How much longer it is at most where it pays its finder. */
+  readonly finderBytes: number
   /** Commitments shall not make it longer than this. */
   readonly bytesMax: number
 }
@@ -98,17 +100,16 @@ export function arrangeTemplate(
   }
 }
 
-/** How long a coinbase of ours would be. */
+/** How long a coinbase of ours would be, whomever it pays. */
 function lengthWith(
   commitments: readonly Output[],
   { height, value }: BlockTemplateReply,
-  { tag, payScript }: CoinbaseParts,
+  { tag, payScript, finderBytes }: CoinbaseParts,
 ): number {
   const witnessCommitment = witnessCommitmentScript(new Uint8Array(32))
   const extraBytes = new Uint8Array(JOB_BYTES)
-  return coinbaseBytes(
-    buildCoinbase({ height, value, tag, payScript, extraBytes, commitments, witnessCommitment }),
-  )
+  const request = { height, value, tag, payScript, extraBytes, commitments, witnessCommitment }
+  return coinbaseBytes(buildCoinbase(request)) + finderBytes
 }
 
 /** What a block weighs without the template's transactions. */

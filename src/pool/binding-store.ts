@@ -3,6 +3,7 @@ import type { Database } from '../lib/db/schema.ts'
 import { type AccountId, type SessionId, type UnixMs, type WorkerId, workerId } from '../lib/ids.ts'
 import { inBatches } from '../lib/in-batches.ts'
 import type { Clock } from '../lib/time.ts'
+import type { FinderTerms } from './finder-coinbase.ts'
 import type { Worker } from './stratum/session-state.ts'
 
 /** Bindings of one batch; what is more goes into the next. */
@@ -13,6 +14,8 @@ export type BindRequest = {
   readonly sessionId: SessionId
   readonly accountId: AccountId
   readonly workerName: string
+  /** Whom the session's coinbases are to pay; null where they pay the pool. */
+  readonly finder: FinderTerms | null
 }
 
 export type Binding =
@@ -20,7 +23,10 @@ export type Binding =
   /** The session has an account already, another one. */
   | { readonly kind: 'another payee' }
 
-/** Sets a session's account, once, and finds or adds the worker. Rejects while PostgreSQL is away. */
+/**
+ * Sets a session's account, once and with it whom its coinbases pay, and finds or adds the worker.
+ * Rejects while PostgreSQL is away.
+ */
 export function createBinder(
   db: Kysely<Database>,
   clock: Clock,
@@ -48,12 +54,16 @@ async function claimSessions(
   db: Kysely<Database>,
   requests: readonly BindRequest[],
 ): Promise<ReadonlyMap<bigint, bigint | null>> {
-  const first = new Map(requests.toReversed().map(each => [each.sessionId, each.accountId]))
+  const first = new Map(requests.toReversed().map(each => [each.sessionId, each]))
   const ids = [...first.keys()]
+  const claims = [...first.values()]
   await sql`
-    update sessions set account_id = claim.account_id
-      from unnest(${ids}::bigint[], ${[...first.values()]}::bigint[])
-             as claim (session_id, account_id)
+    update sessions set account_id = claim.account_id, finder_script = claim.script,
+                        finder_fee_basis_points = claim.fee
+      from unnest(${ids}::bigint[], ${claims.map(({ accountId }) => accountId)}::bigint[],
+                  ${claims.map(({ finder }) => finder && Buffer.from(finder.script))}::bytea[],
+                  ${claims.map(({ finder }) => finder?.feeBasisPoints ?? null)}::integer[])
+             as claim (session_id, account_id, script, fee)
      where sessions.id = claim.session_id and sessions.account_id is null`.execute(db)
   const rows = await db
     .selectFrom('sessions')

@@ -49,15 +49,16 @@ export type CoinbaseRequest = {
   readonly witnessCommitment: Uint8Array | null
 }
 
-/** What a coinbase says when it has our layout and pays our script. */
+/** What a coinbase says when it has our layout; one that pays our script is ours. */
 export type CoinbaseReading =
   | {
-      readonly kind: 'ours'
+      readonly kind: 'ours' | 'paying others'
       readonly height: number
       readonly extranonce1: Uint8Array
       readonly extranonce2: Uint8Array
       /** What its outputs to our script sum to. */
       readonly value: Sats
+      readonly outputs: readonly Output[]
     }
   | { readonly kind: 'foreign' }
 
@@ -89,9 +90,13 @@ export function buildCoinbase(request: CoinbaseRequest): CoinbaseHalves {
     compactSize(scriptLength),
     scriptStart,
   )
+  return { coinbase1, coinbase2: secondHalf(outputs) }
+}
+
+/** What stands after the extranonces. */
+export function secondHalf(outputs: readonly Output[]): Uint8Array {
   const count = compactSize(outputs.length)
-  const coinbase2 = concat(SEQUENCE_FINAL, count, ...outputs.map(outputBytes), LOCKTIME_NONE)
-  return { coinbase1, coinbase2 }
+  return concat(SEQUENCE_FINAL, count, ...outputs.map(outputBytes), LOCKTIME_NONE)
 }
 
 /** How long the whole coinbase is, with its witness: what size limits of miners are about. */
@@ -112,13 +117,13 @@ export function coinbaseWeight(bytes: number): number {
  * The inverse of `buildCoinbase`, for blocks found on the chain: whose extranonce stands in it.
  *
  * @param raw the transaction, with or without its witness
- * @param payScript ours; a coinbase that does not pay it is foreign whatever its layout
+ * @param payScript ours; one that does not pay it may still pay its finder, or is a stranger's
  */
 export function readCoinbase(raw: Uint8Array, payScript: Uint8Array): CoinbaseReading {
   const coinbase = parseCoinbase(raw)
   const toUs = coinbase?.outputs.filter(output => equalBytes(output.script, payScript)) ?? []
   const height = coinbase && readHeightPush(coinbase.scriptSig)
-  if (!coinbase || toUs.length === 0 || !height) return { kind: 'foreign' }
+  if (!coinbase || !height) return { kind: 'foreign' }
 
   const labelAt = height.length
   const labelLength = coinbase.scriptSig[labelAt] ?? 0
@@ -131,10 +136,11 @@ export function readCoinbase(raw: Uint8Array, payScript: Uint8Array): CoinbaseRe
     extranonces.length === EXTRANONCE_BYTES
   if (!isOurLayout) return { kind: 'foreign' }
   return {
-    kind: 'ours',
+    kind: toUs.length > 0 ? 'ours' : 'paying others',
     height: height.height,
     extranonce1: extranonces.slice(0, EXTRANONCE1_BYTES),
     extranonce2: extranonces.slice(EXTRANONCE1_BYTES),
     value: sats(toUs.reduce((sum, output) => sum + output.value, 0n)),
+    outputs: coinbase.outputs,
   }
 }

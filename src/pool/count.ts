@@ -5,6 +5,7 @@ import type { Sats } from '../lib/money.ts'
 import {
   type BlockFound,
   type CountedShares,
+  type FinderPaid,
   type PoolWork,
   type RejectReason,
   tallyShares,
@@ -44,7 +45,9 @@ export type BookedBlock = {
   readonly height: number
   readonly scheme: string
   readonly finder: AccountId | null
+  /** What its coinbase pays the pool. */
   readonly value: Sats
+  readonly paid: FinderPaid | null
 }
 
 /** All that an epoch's statement is made of. */
@@ -126,11 +129,11 @@ function sumPools(lines: readonly WorkLine[]): PoolWork[] {
 }
 
 function asBlockFound(
-  { hash, height, scheme, finder, value }: BookedBlock,
+  { hash, height, scheme, finder, value, paid }: BookedBlock,
   rewardPoolOf: (scheme: string) => string,
 ): BlockFound {
   const rewardPool = scheme === UNKNOWN_SCHEME ? UNKNOWN_SCHEME : rewardPoolOf(scheme)
-  return { hash, height, rewardPool, finder, value }
+  return { hash, height, rewardPool, finder, value, paid }
 }
 
 /** By value, or by code unit: never by a locale. */

@@ -6,6 +6,7 @@ import type { Database } from '../lib/db/schema.ts'
 import type { AccountId, BlockHash, JobId, SessionId, UnixMs, WorkerId } from '../lib/ids.ts'
 import type { Sats } from '../lib/money.ts'
 import type { RejectReason } from '../statement/index.ts'
+import type { PaidFinder } from './finder-coinbase.ts'
 import type { Job } from './job.ts'
 import { insertJobs } from './job-store.ts'
 import { copyShares } from './share-copy-store.ts'
@@ -42,7 +43,9 @@ export type BlockRow = {
   readonly sessionId: SessionId
   readonly accountId: AccountId | null
   readonly scheme: string
+  /** What its coinbase pays the pool. */
   readonly value: Sats
+  readonly paid: PaidFinder | null
   /** Expected hashes of the block target. */
   readonly work: bigint
   readonly foundAt: UnixMs
@@ -234,6 +237,8 @@ async function insertBlocks(
         account_id: block.accountId,
         scheme: block.scheme,
         value_sats: block.value,
+        finder_sats: block.paid?.amount ?? null,
+        finder_fee_basis_points: block.paid?.feeBasisPoints ?? null,
         work: block.work,
         found_ms: BigInt(block.foundAt),
         recovered: false,

@@ -11,6 +11,7 @@ import {
   EXTRANONCE1_BYTES,
   EXTRANONCE2_BYTES,
 } from './coinbase.ts'
+import type { PaidFinder } from './finder-coinbase.ts'
 import type { TemplateFacts, Work } from './template.ts'
 
 /** Work as it is sent: everything to check a share on it and to build its block. */
@@ -26,6 +27,8 @@ export type Job = CoinbaseHalves & {
   /** True when all earlier work became worthless, since the previous block changed. */
   readonly cleanJobs: boolean
   readonly createdAt: UnixMs
+  /** Set where the coinbase pays its finder, and the pool its fee; else it pays the pool alone. */
+  readonly paid: PaidFinder | null
 }
 
 /** The 80 header bytes follow from a job and these. */
@@ -97,10 +100,11 @@ export function buildJob(request: JobRequest): Job {
   return jobFrom({ id, templateId, template, ...halves, cleanJobs, createdAt: now })
 }
 
-/** A job of its stored parts: what follows from them is worked out again. */
-export function jobFrom(parts: Omit<Job, 'wireId' | 'versionMask'>): Job {
+/** A job of its stored parts, which pays the pool: what follows from them is worked out again. */
+export function jobFrom(parts: Omit<Job, 'wireId' | 'versionMask' | 'paid'>): Job {
   const id = jobId(parts.id)
-  return { ...parts, wireId: id.toString(16), versionMask: versionMask(parts.template.version) }
+  const mask = versionMask(parts.template.version)
+  return { ...parts, wireId: id.toString(16), versionMask: mask, paid: null }
 }
 
 /**

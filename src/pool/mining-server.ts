@@ -32,7 +32,7 @@ export type Mining = {
   /**
    * Work for everyone, from now on.
    *
-   * @returns how long its coinbase is, from `coinbaseBytes`
+   * @returns how long its coinbase is where it pays the pool, from `coinbaseBytes`
    */
   readonly work: (template: Work) => number
   /** The node has no work: what is out goes on, newcomers wait. */

@@ -3,7 +3,7 @@ import type { Database } from '../lib/db/schema.ts'
 import { type BlockHash, type UnixMs, unixMs } from '../lib/ids.ts'
 import { hasBlock } from './block-store.ts'
 import type { ChainNode } from './chain-source.ts'
-import { readOurBlock } from './recovery.ts'
+import { readOurLayout } from './recovery.ts'
 import { bookRecovered } from './recovery-store.ts'
 import { markChecked, readUnchecked } from './tip-store.ts'
 
@@ -30,9 +30,10 @@ export async function recoverBlocks(
       const bytes = await node.getBlock(place.hash)
       // Reorganised away or pruned just now; what replaces it in `tips` will be looked at.
       if (bytes === null) break
-      const block = readOurBlock(bytes, payScript)
-      if (block !== null && !(await bookRecovered(db, block))) break
-      if (block !== null) booked.push(block.hash)
+      const block = readOurLayout(bytes, payScript)
+      const outcome = block === null ? 'not ours' : await bookRecovered(db, block)
+      if (outcome === 'no open epoch') break
+      if (outcome === 'booked') booked.push(place.hash)
     }
     await markChecked(db, place, now)
   }

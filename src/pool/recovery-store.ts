@@ -12,8 +12,11 @@ import {
   unixMs,
 } from '../lib/ids.ts'
 import { UNKNOWN_SCHEME } from './count.ts'
+import { type FinderTerms, payFinder, termsOf } from './finder-coinbase.ts'
 import {
   type ChainBlock,
+  type Claim,
+  claimOf,
   creditedDifficulty,
   type DifficultyInForce,
   isFromJob,
@@ -33,6 +36,8 @@ type Lease = {
   readonly account: AccountId | null
   readonly scheme: string
   readonly steps: readonly DifficultyInForce[]
+  /** Null where its coinbases pay the pool. */
+  readonly terms: FinderTerms | null
 }
 
 type StoredJob = { readonly id: bigint; readonly createdAt: UnixMs }
@@ -41,11 +46,18 @@ type StoredJob = { readonly id: bigint; readonly createdAt: UnixMs }
  * Books a block of ours that nobody booked, with its share rebuilt, in the epoch that is open;
  * the block then closes it. Keys decide when another process books the same block meanwhile.
  *
- * @returns false when no epoch is open at that moment: nothing was written
+ * @returns nothing was written when no epoch is open at that moment, or when the block, though in
+ *   our layout, is a stranger's
  */
-export async function bookRecovered(db: Kysely<Database>, block: ChainBlock): Promise<boolean> {
-  const lease = await findLease(db, block)
-  const job = await findJob(db, block)
+export async function bookRecovered(
+  db: Kysely<Database>,
+  block: ChainBlock,
+): Promise<'booked' | 'no open epoch' | 'not ours'> {
+  const named = await findLease(db, block)
+  const claim = claimOf(block, named?.terms ?? null)
+  if (claim === null) return 'not ours'
+  const lease = claim.isUnexplained ? null : named
+  const job = await findJob(db, block, lease?.terms ?? null)
   const target = targetOfBlock(block, await findTarget(db, block))
   await ensurePartition(db, block.height)
   return db.transaction().execute(async transaction => {
@@ -55,7 +67,7 @@ export async function bookRecovered(db: Kysely<Database>, block: ChainBlock): Pr
       .where('closed_ms', 'is', null)
       .forShare()
       .executeTakeFirst()
-    if (!epoch) return false
+    if (!epoch) return 'no open epoch'
     if (lease !== null && lease.account !== null) {
       const difficultyLog2 = creditedDifficulty(lease.steps, job?.createdAt ?? null, target)
       const worker = await unnamedWorker(transaction, lease.account, block.minedAt)
@@ -77,8 +89,8 @@ export async function bookRecovered(db: Kysely<Database>, block: ChainBlock): Pr
         .onConflict(conflict => conflict.doNothing())
         .execute()
     }
-    await insertBlock(transaction, block, lease, { epoch: epoch.id, target })
-    return true
+    await insertBlock(transaction, block, lease, { epoch: epoch.id, target, ...claim })
+    return 'booked'
   })
 }
 
@@ -86,7 +98,12 @@ async function insertBlock(
   db: Kysely<Database>,
   block: ChainBlock,
   lease: Lease | null,
-  { epoch, target }: { readonly epoch: bigint; readonly target: bigint },
+  {
+    epoch,
+    target,
+    value,
+    paid,
+  }: Omit<Claim, 'isUnexplained'> & { readonly epoch: bigint; readonly target: bigint },
 ): Promise<void> {
   await db
     .insertInto('blocks')
@@ -97,7 +114,9 @@ async function insertBlock(
       session_id: lease?.session ?? null,
       account_id: lease?.account ?? null,
       scheme: lease?.scheme ?? UNKNOWN_SCHEME,
-      value_sats: block.value,
+      value_sats: value,
+      finder_sats: paid?.amount ?? null,
+      finder_fee_basis_points: paid?.feeBasisPoints ?? null,
       work: workFromTarget(target),
       found_ms: BigInt(block.minedAt),
       recovered: true,
@@ -112,6 +131,7 @@ async function findLease(db: Kysely<Database>, block: ChainBlock): Promise<Lease
   const row = await db
     .selectFrom('sessions')
     .select(['id', 'account_id', 'scheme', 'difficulties'])
+    .select(['finder_script', 'finder_fee_basis_points'])
     .where('extranonce1', '=', Buffer.from(block.extranonce1))
     .where('opened_ms', '<=', BigInt(block.minedAt + HEADER_AHEAD_MS_MAX))
     .orderBy('id', 'desc')
@@ -123,6 +143,7 @@ async function findLease(db: Kysely<Database>, block: ChainBlock): Promise<Lease
     account: row.account_id === null ? null : accountId(row.account_id),
     scheme: row.scheme,
     steps: difficulties.parse(row.difficulties),
+    terms: termsOf(row),
   }
 }
 
@@ -134,18 +155,24 @@ const difficulties = z
   )
   .min(1)
 
-async function findJob(db: Kysely<Database>, block: ChainBlock): Promise<StoredJob | null> {
+async function findJob(
+  db: Kysely<Database>,
+  block: ChainBlock,
+  terms: FinderTerms | null,
+): Promise<StoredJob | null> {
   const rows = await db
     .selectFrom('jobs')
     .innerJoin('templates', 'templates.id', 'jobs.template_id')
     .select(['jobs.id', 'jobs.coinbase1', 'jobs.coinbase2', 'jobs.created_ms'])
+    .select('witness_commitment')
     .where('templates.previous_block', '=', block.previousBlock)
     .orderBy('jobs.id')
     .limit(JOBS_COMPARED_MAX)
     .execute()
-  const row = rows.find(each =>
-    isFromJob(block, { coinbase1: each.coinbase1, coinbase2: each.coinbase2 }),
-  )
+  const row = rows.find(({ coinbase1, coinbase2, witness_commitment: commitment }) => {
+    const halves = { coinbase1, coinbase2 }
+    return isFromJob(block, terms ? payFinder(halves, commitment !== null, terms) : halves)
+  })
   return row ? { id: row.id, createdAt: unixMs(Number(row.created_ms)) } : null
 }
 

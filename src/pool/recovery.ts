@@ -1,13 +1,14 @@
 import { assert } from '../lib/assert.ts'
 import { HEADER_BYTES, headerHash, parseHeader } from '../lib/bitcoin/header.ts'
 import { difficultyLog2AtMost, targetFromNbits } from '../lib/bitcoin/target.ts'
-import { coinbaseOfBlock, withCoinbaseWitness } from '../lib/bitcoin/tx.ts'
+import { coinbaseOfBlock, type Output, withCoinbaseWitness } from '../lib/bitcoin/tx.ts'
 import { bigintFromLe, concat, equalBytes, fromHex, reversed } from '../lib/bytes.ts'
 import { type BlockHash, type UnixMs, unixMs } from '../lib/ids.ts'
-import type { Sats } from '../lib/money.ts'
+import { type Sats, sats } from '../lib/money.ts'
 import { type CoinbaseHalves, readCoinbase } from './coinbase.ts'
+import { type FinderTerms, type PaidFinder, readPaidFinder } from './finder-coinbase.ts'
 
-/** A block of the chain that is ours, with all that the chain says of it. */
+/** A block of the chain that may be ours, with all that the chain says of it. */
 export type ChainBlock = {
   readonly hash: BlockHash
   readonly height: number
@@ -18,19 +19,29 @@ export type ChainBlock = {
   readonly coinbase: Uint8Array
   readonly extranonce1: Uint8Array
   readonly extranonce2: Uint8Array
-  /** What its coinbase pays to us. */
+  /** What its coinbase pays to us; null where it has no output to us. */
+  readonly value: Sats | null
+  readonly outputs: readonly Output[]
+}
+
+/** Whose a block is: what it pays us, and what it paid its finder. */
+export type Claim = {
   readonly value: Sats
+  readonly paid: PaidFinder | null
+  /** Its extranonce1 is that of a session whose jobs would pay otherwise: nobody we know made it. */
+  readonly isUnexplained: boolean
 }
 
 /** From which time on jobs of a session were enforced at a difficulty. */
 export type DifficultyInForce = { readonly from: UnixMs; readonly difficultyLog2: number }
 
 /**
- * Reads a raw block. Ours is one whose coinbase has our layout and pays our script.
+ * Reads a raw block. Ours is one whose coinbase has our layout, and pays our script or, by the terms
+ * of its session, its finder.
  *
- * @returns null when it is anyone else's
+ * @returns null when it is anyone else's, whatever sessions there are
  */
-export function readOurBlock(block: Uint8Array, payScript: Uint8Array): ChainBlock | null {
+export function readOurLayout(block: Uint8Array, payScript: Uint8Array): ChainBlock | null {
   const coinbase = coinbaseOfBlock(block)
   const reading = coinbase && readCoinbase(coinbase, payScript)
   if (!reading || reading.kind === 'foreign') return null
@@ -46,8 +57,21 @@ export function readOurBlock(block: Uint8Array, payScript: Uint8Array): ChainBlo
     coinbase,
     extranonce1: reading.extranonce1,
     extranonce2: reading.extranonce2,
-    value: reading.value,
+    value: reading.kind === 'ours' ? reading.value : null,
+    outputs: reading.outputs,
   }
+}
+
+/**
+ * Whether a block in our layout is ours, given the terms of the session that it names.
+ *
+ * @param terms null where the session's coinbases pay the pool, or no session is known
+ * @returns null where it is a stranger's
+ */
+export function claimOf({ value, outputs }: ChainBlock, terms: FinderTerms | null): Claim | null {
+  const paid = terms && readPaidFinder(outputs, value ?? sats(0n), terms)
+  if (paid !== null) return { value: value ?? sats(0n), paid, isUnexplained: false }
+  return value === null ? null : { value, paid: null, isUnexplained: terms !== null }
 }
 
 /** Whether the block's coinbase is the one that this job made with the block's extranonces. */

@@ -21,7 +21,19 @@ export async function auditReferences(db: Kysely<Database>): Promise<readonly Co
   }
   const rejects = sql`select distinct account_id, worker_id, session_id, 0 as job_id from rejects`
   complaints.push(...(await findDangling(db, 'a reject', rejects)))
-  return [...complaints, ...(await findForeignCandidates(db))].slice(0, COMPLAINTS_MAX)
+  complaints.push(...(await findForeignCandidates(db)), ...(await findUnpromisedPaid(db)))
+  return complaints.slice(0, COMPLAINTS_MAX)
+}
+
+/** A coinbase pays its finder only by the terms of its session, which never change. */
+async function findUnpromisedPaid(db: Kysely<Database>): Promise<readonly Complaint[]> {
+  const { rows } = await sql<{ hash: string }>`
+    select hash from blocks as block
+     where finder_sats is not null and not exists (
+       select from sessions where id = session_id and account_id = block.account_id
+          and finder_fee_basis_points = block.finder_fee_basis_points)
+     order by hash limit ${COMPLAINTS_MAX}`.execute(db)
+  return rows.map(({ hash }) => `block ${hash}: paid its finder, which its session does not say`)
 }
 
 /** @param named rows of account, worker, session and job that are named together */

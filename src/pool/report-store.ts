@@ -93,7 +93,9 @@ export type BlockReport = {
   readonly scheme: string
   /** Null where the finder is unknown. */
   readonly finder: AccountId | null
+  /** What its coinbase pays the pool, and what it paid its finder; null where nothing. */
   readonly value: Sats
+  readonly paidToFinder: Sats | null
   readonly foundAt: UnixMs
   /** Found on the chain after a crash. */
   readonly recovered: boolean
@@ -138,6 +140,7 @@ export async function listBlocks(
     scheme: row.scheme,
     finder: row.account_id === null ? null : accountId(row.account_id),
     value: sats(row.value_sats),
+    paidToFinder: row.finder_sats === null ? null : sats(row.finder_sats),
     foundAt: unixMs(Number(row.found_ms)),
     recovered: row.recovered,
     fate: row.fate ?? 'submitted',

@@ -15,6 +15,7 @@ import type { Random } from '../lib/random.ts'
 import type { Clock } from '../lib/time.ts'
 import { type Binding, type BindRequest, createBinder } from './binding-store.ts'
 import { createExtranonces, type Extranonces } from './extranonce.ts'
+import { type CoinbasePays, type FinderTerms, termsOf } from './finder-coinbase.ts'
 import { type DifficultyStep, firstStep } from './stratum/channel.ts'
 import type { Lease } from './stratum/session-state.ts'
 
@@ -36,6 +37,9 @@ export type OpenRequest = {
   readonly startLog2: number
   /** Whose the session is, where that is known already. */
   readonly accountId: AccountId | null
+  /** What the port's coinbases pay, and whom, where that is known with the account. */
+  readonly coinbasePays: CoinbasePays
+  readonly finder: FinderTerms | null
 }
 
 /** Sessions on disk. Each function rejects when the database does not answer. */
@@ -93,9 +97,22 @@ async function openAll(opening: Opening, requests: readonly OpenRequest[]): Prom
   })
 }
 
-/** A session belongs to its scheme: on another port its token is not known. */
-function resumeKey({ resumeToken, scheme }: OpenRequest): string {
-  return resumeToken === null ? '' : `${Buffer.from(resumeToken).toString('hex')} ${scheme}`
+/**
+ * A session belongs to its scheme: on another port its token is not known. Nor is it where the
+ * port's coinbases pay somebody else now: its jobs would not be those that it worked on.
+ */
+function resumeKey({ resumeToken, scheme, coinbasePays }: OpenRequest): string {
+  if (resumeToken === null) return ''
+  return `${Buffer.from(resumeToken).toString('hex')} ${scheme} ${coinbasePays}`
+}
+
+/** The keys by which a stored session may be asked for; before its first authorize it has two. */
+function keysOf(row: LeaseRow & { readonly scheme: string }): string[] {
+  const key = `${row.resume_token.toString('hex')} ${row.scheme}`
+  const pays = row.finder_script === null ? (['pool'] as const) : (['finder'] as const)
+  return (row.account_id === null ? (['pool', 'finder'] as const) : pays).map(
+    each => `${key} ${each}`,
+  )
 }
 
 async function findResumed(
@@ -113,10 +130,9 @@ async function findResumed(
     .where('scheme', 'in', [...new Set(requests.map(({ scheme }) => scheme))])
     .where('last_seen_ms', '>', BigInt(now - RESUME_WITHIN_MS))
     .returning(['id', 'resume_token', 'extranonce1', 'account_id', 'difficulties', 'scheme'])
+    .returning(['finder_script', 'finder_fee_basis_points'])
     .execute()
-  return new Map(
-    rows.map(row => [`${row.resume_token.toString('hex')} ${row.scheme}`, asLease(row)]),
-  )
+  return new Map(rows.flatMap(row => keysOf(row).map(key => [key, asLease(row)] as const)))
 }
 
 async function insertLeases(opening: Opening, requests: readonly OpenRequest[]): Promise<Lease[]> {
@@ -128,7 +144,8 @@ async function insertLeases(opening: Opening, requests: readonly OpenRequest[]):
   }
   const { rows } = await sql<{ id: bigint; resume_token: Buffer }>`
     insert into sessions (resume_token, extranonce1, scheme, host, port, agent, difficulties,
-                          account_id, opened_ms, last_seen_ms)
+                          account_id, finder_script, finder_fee_basis_points,
+                          opened_ms, last_seen_ms)
     select *, ${now}::bigint, ${now}::bigint
       from unnest(${leases.map(({ resumeToken }) => Buffer.from(resumeToken))}::bytea[],
                   ${leases.map(({ extranonce1 }) => Buffer.from(extranonce1))}::bytea[],
@@ -137,14 +154,17 @@ async function insertLeases(opening: Opening, requests: readonly OpenRequest[]):
                   ${leases.map(({ port }) => port)}::integer[],
                   ${leases.map(({ agent }) => agent)}::text[],
                   ${leases.map(({ startLog2 }) => stepsText(firstStep(startLog2)))}::jsonb[],
-                  ${leases.map(lease => lease.accountId)}::bigint[])
+                  ${leases.map(lease => lease.accountId)}::bigint[],
+                  ${leases.map(({ finder }) => finder && Buffer.from(finder.script))}::bytea[],
+                  ${leases.map(({ finder }) => finder?.feeBasisPoints ?? null)}::integer[])
     returning id, resume_token`.execute(db)
   const ids = new Map(rows.map(row => [row.resume_token.toString('hex'), row.id]))
-  return leases.map(({ resumeToken, extranonce1, startLog2, accountId: account }) => {
+  return leases.map(({ resumeToken, extranonce1, startLog2, accountId: account, finder }) => {
     const id = ids.get(Buffer.from(resumeToken).toString('hex'))
     assert(id !== undefined, 'each lease inserted comes back')
     const steps = firstStep(startLog2)
-    return { sessionId: sessionId(id), resumeToken, extranonce1, steps, accountId: account }
+    const lease = { sessionId: sessionId(id), resumeToken, extranonce1, steps }
+    return { ...lease, accountId: account, finder }
   })
 }
 
@@ -216,6 +236,8 @@ type LeaseRow = {
   readonly extranonce1: Buffer
   readonly account_id: bigint | null
   readonly difficulties: unknown
+  readonly finder_script: Buffer | null
+  readonly finder_fee_basis_points: number | null
 }
 
 function asLease(row: LeaseRow): Lease {
@@ -227,5 +249,6 @@ function asLease(row: LeaseRow): Lease {
       .parse(row.difficulties)
       .map(([fromMs, log2]) => ({ fromMs: unixMs(fromMs), log2 })),
     accountId: row.account_id === null ? null : accountId(row.account_id),
+    finder: termsOf(row),
   }
 }

@@ -17,6 +17,7 @@ import {
 import { sats } from '../lib/money.ts'
 import {
   encodeWork,
+  type FinderPaid,
   hashStatement,
   REJECT_REASONS,
   type RejectReason,
@@ -188,7 +189,10 @@ async function readAccounts(
 async function readBlocks(db: Kysely<Database>, epoch: EpochId): Promise<BookedBlock[]> {
   const rows = await db
     .selectFrom('blocks')
-    .select(['hash', 'height', 'scheme', 'account_id', 'value_sats'])
+    .leftJoin('accounts', 'accounts.id', 'blocks.account_id')
+    .leftJoin('payees', 'payees.id', 'accounts.payee_id')
+    .select(['hash', 'height', 'blocks.scheme', 'blocks.account_id', 'value_sats'])
+    .select(['finder_sats', 'finder_fee_basis_points', 'payees.destination'])
     .where('epoch_id', '=', epoch)
     .execute()
   return rows.map(row => ({
@@ -197,7 +201,19 @@ async function readBlocks(db: Kysely<Database>, epoch: EpochId): Promise<BookedB
     scheme: row.scheme,
     finder: row.account_id === null ? null : accountId(row.account_id),
     value: sats(row.value_sats),
+    paid: paidOf(row),
   }))
+}
+
+function paidOf(row: {
+  readonly finder_sats: bigint | null
+  readonly finder_fee_basis_points: number | null
+  readonly destination: string | null
+}): FinderPaid | null {
+  const { finder_sats: amount, finder_fee_basis_points: feeBasisPoints, destination } = row
+  if (amount === null || feeBasisPoints === null) return null
+  assert(destination !== null, 'who was paid in a coinbase has an account')
+  return { payee: destination, amount: sats(amount), feeBasisPoints }
 }
 
 async function insertWorkers(

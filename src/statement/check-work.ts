@@ -1,6 +1,8 @@
 import { workFromTarget } from '../lib/bitcoin/target.ts'
 import type { Digest } from '../lib/ids.ts'
-import type { WorkLine, WorkStatement } from './work-statement.ts'
+import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
+import { coinbaseFee } from './finder-coinbase.ts'
+import type { BlockFound, WorkLine, WorkStatement } from './work-statement.ts'
 
 /** A broken rule in words, with the place where it is broken. No complaints: all rules hold. */
 export type Complaint = string
@@ -29,7 +31,28 @@ export function checkWork(statement: WorkStatement): readonly Complaint[] {
     ],
   ]
   const broken = rules.filter(([holds]) => !holds).map(([, complaint]) => complaint)
-  return [...broken, ...lines.flatMap(checkLine), ...checkPools(statement)]
+  return [
+    ...broken,
+    ...lines.flatMap(checkLine),
+    ...checkPools(statement),
+    ...blocks.flatMap((block, index) => checkPaid(block, index, lines)),
+  ]
+}
+
+/** A coinbase that pays its finder splits its whole by the fee alone, to the satoshi. */
+function checkPaid(
+  { finder, value, paid }: BlockFound,
+  index: number,
+  lines: readonly WorkLine[],
+): readonly Complaint[] {
+  if (paid === null) return []
+  const at = `blocks[${index}].paid`
+  if (finder === null) return [`${at}: nobody is the finder`]
+  const line = lines.find(({ account }) => account === finder)
+  if (line !== undefined && line.payee !== paid.payee) return [`${at}: not the finder's address`]
+  const whole = value + paid.amount
+  const isSplit = whole <= MAX_MONEY_SATS && coinbaseFee(sats(whole), paid.feeBasisPoints) === value
+  return isSplit ? [] : [`${at}: not what the fee leaves of the whole`]
 }
 
 function checkLine(line: WorkLine, index: number): readonly Complaint[] {

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { accountId, blockHash, digest, epochId, unixMs } from '../lib/ids.ts'
 import { MAX_MONEY_SATS, millisats, sats } from '../lib/money.ts'
+import type { Plain } from './canonical.ts'
+import type { FinderPaid } from './work-statement.ts'
 
 /** Heights stay below this in Bitcoin's own 31 bits. */
 const HEIGHT_MAX = 2 ** 31 - 1
@@ -42,3 +44,15 @@ export const parameterName = z.string().regex(/^[a-z][A-Za-z0-9]{0,39}$/, 'a nam
 export const parameterValue = z.string().regex(/^[0-9.]{1,60}$/, 'decimal text')
 /** A payout destination in canonical form. All kinds of it are plain ASCII. */
 export const payee = z.string().regex(/^[\x21-\x7e]{1,320}$/, 'printable ASCII without spaces')
+/** What a coinbase paid its finder; a key that is left out where it paid the pool alone. */
+export const finderPaid = z
+  .strictObject({ payee, amountSats, feeBasisPoints: basisPoints })
+  .transform(({ amountSats: amount, ...rest }): FinderPaid => ({ ...rest, amount }))
+  .optional()
+
+/** The inverse of {@link finderPaid}. */
+export function plainPaid(paid: FinderPaid | null): Plain | undefined {
+  if (paid === null) return undefined
+  const { payee: whom, amount, feeBasisPoints } = paid
+  return { payee: whom, amountSats: amount.toString(), feeBasisPoints }
+}

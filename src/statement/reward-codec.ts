@@ -38,6 +38,7 @@ const statement = z.strictObject({
       kind: z.literal('block'),
       hash: field.hexBlockHash,
       height: field.height,
+      paid: field.finderPaid,
     }),
     z.strictObject({ kind: z.literal('epoch'), epoch: field.epoch }),
   ]),
@@ -89,7 +90,10 @@ export function encodeReward(reward: RewardStatement): Uint8Array {
 function plainBasis(basis: RewardBasis): Plain {
   switch (basis.kind) {
     case 'block':
-      return { kind: 'block', hash: basis.hash, height: basis.height }
+      return {
+        ...{ kind: 'block', hash: basis.hash, height: basis.height },
+        paid: field.plainPaid(basis.paid),
+      }
     case 'epoch':
       return { kind: 'epoch', epoch: basis.epoch.toString() }
     default:
@@ -107,9 +111,10 @@ export function decodeReward(bytes: Uint8Array): RewardReading {
     const [issue] = parsed.error.issues
     return { kind: 'malformed', reason: `${issue?.path.join('.')}: ${issue?.message}` }
   }
-  const { kind: _, totalMsat, feeMsat, remainderMsat, lines, ...rest } = parsed.data
+  const { kind: _, totalMsat, feeMsat, remainderMsat, lines, basis, ...rest } = parsed.data
   const read: RewardStatement = {
     ...rest,
+    basis: basis.kind === 'block' ? { ...basis, paid: basis.paid ?? null } : basis,
     total: totalMsat,
     fee: feeMsat,
     remainder: remainderMsat,

@@ -1,5 +1,6 @@
 import type { AccountId, BlockHash, Digest, EpochId } from '../lib/ids.ts'
 import type { Millisats } from '../lib/money.ts'
+import type { FinderPaid } from './work-statement.ts'
 
 /** A work statement that a reward used, and how much of it. */
 export type UsedWork = {
@@ -20,7 +21,13 @@ export type RewardLine = {
 
 /** What a reward is for: a block of ours, or an epoch's work that is paid at once. */
 export type RewardBasis =
-  | { readonly kind: 'block'; readonly hash: BlockHash; readonly height: number }
+  | {
+      readonly kind: 'block'
+      readonly hash: BlockHash
+      readonly height: number
+      /** What its own coinbase paid its finder, which is no part of the total. */
+      readonly paid: FinderPaid | null
+    }
   | { readonly kind: 'epoch'; readonly epoch: EpochId }
 
 /**

@@ -30,6 +30,7 @@ const block = z.strictObject({
   rewardPool: field.name,
   finder: field.account.nullable(),
   valueSats: field.amountSats,
+  paid: field.finderPaid,
 })
 
 const statement = z.strictObject({
@@ -100,6 +101,7 @@ function plainBlock(found: BlockFound): Plain {
     rewardPool: found.rewardPool,
     finder: found.finder?.toString() ?? null,
     valueSats: found.value.toString(),
+    paid: field.plainPaid(found.paid),
   }
 }
 
@@ -120,7 +122,9 @@ export function decodeWork(bytes: Uint8Array): WorkReading {
     openedAt: openedAtMs,
     closedAt: closedAtMs,
     subsidy: subsidySats,
-    blocks: blocks.map(({ valueSats, ...found }) => ({ ...found, value: valueSats })),
+    blocks: blocks.map(({ valueSats, paid = null, ...found }) => {
+      return { ...found, value: valueSats, paid }
+    }),
   }
   if (equalBytes(encodeWork(read), bytes)) return { kind: 'statement', statement: read }
   return { kind: 'malformed', reason: 'not in canonical form' }

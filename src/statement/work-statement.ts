@@ -34,6 +34,14 @@ export type PoolWork = {
   readonly work: bigint
 }
 
+/** What a block's own coinbase paid its finder. The rest of the whole, its fee, came to the pool. */
+export type FinderPaid = {
+  /** The address, in canonical form. */
+  readonly payee: string
+  readonly amount: Sats
+  readonly feeBasisPoints: number
+}
+
 /** A block of ours that belongs to this epoch. */
 export type BlockFound = {
   readonly hash: BlockHash
@@ -41,7 +49,10 @@ export type BlockFound = {
   readonly rewardPool: string
   /** Null when the finder is unknown; the block is then the pool's own. */
   readonly finder: AccountId | null
+  /** What the coinbase pays the pool. */
   readonly value: Sats
+  /** Null where the coinbase pays the pool alone. */
+  readonly paid: FinderPaid | null
 }
 
 /**

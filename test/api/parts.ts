@@ -22,6 +22,7 @@ export function partsOn(db: Kysely<Database>, changed: Partial<ApiParts> = {}): 
         tlsPorts: [4333],
         rewardPool: 'pplns',
         method: 'pplns',
+        coinbase: 'pool',
         interval: { kind: 'blocks', blocks: 144 },
         rails: ['l1'],
         minimum: sats(500_000n),

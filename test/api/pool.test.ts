@@ -54,6 +54,7 @@ test('schemes are what the configuration promises', async () => {
       tlsPorts: [4333],
       rewardPool: 'pplns',
       method: 'pplns',
+      coinbase: 'pool',
       interval: { kind: 'blocks', blocks: 144 },
       rails: ['l1'],
       minimumSats: '500000',

@@ -15,7 +15,7 @@ import type { NodeCalls } from '../support/bitcoind.ts'
 import { NOP5 } from './mempool.ts'
 
 /** Who pays our blocks, and with what tag. */
-export const PARTS = { tag: '/test/', payScript: fromHex(`0014${'77'.repeat(20)}`) }
+export const PARTS = { tag: '/test/', payScript: fromHex(`0014${'77'.repeat(20)}`), finderBytes: 0 }
 export const SIDE_BLOCK = 'ab'.repeat(32)
 const NONCES_MAX = 10_000
 const NOW = unixMs(1_700_000_000_000)

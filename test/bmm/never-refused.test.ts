@@ -16,7 +16,7 @@ import { readTemplate } from '../../src/pool/template.ts'
 import { complaintOf } from './judge.ts'
 import { mempoolOf, NOP5, recipes, STATE, templateReply } from './mempool.ts'
 
-const PARTS = { tag: '/test/', payScript: fromHex(`0014${'77'.repeat(20)}`) }
+const PARTS = { tag: '/test/', payScript: fromHex(`0014${'77'.repeat(20)}`), finderBytes: 0 }
 const COINS = new Set([...STATE.treasuries.values()].map(({ coin }) => coin))
 
 function blockOf(reply: BlockTemplateReply): Uint8Array {

@@ -57,6 +57,7 @@ export function workChain(epochs: readonly EpochWork[]): readonly Work[] {
               rewardPool: 'pplns',
               finder: accountId(1n),
               value: sats(5_000_012_345n),
+              paid: null,
             },
           ]
         : [],
@@ -86,7 +87,7 @@ export function rewardOf(method: RewardMethod, chain: readonly Work[]): Reward {
     parameters: method.parameters,
     feeBasisPoints: { pplns: FEE_BASIS_POINTS },
     basis: block
-      ? { kind: 'block', hash: block.hash, height: block.height }
+      ? { kind: 'block', hash: block.hash, height: block.height, paid: block.paid }
       : { kind: 'epoch', epoch: newest.epoch },
     work: reward.work,
     total: reward.total,

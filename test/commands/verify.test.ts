@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { verifyFiles } from '../../src/commands/verify-files.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { accountId } from '../../src/lib/ids.ts'
-import { millisats } from '../../src/lib/money.ts'
+import { millisats, sats } from '../../src/lib/money.ts'
 import { pplns } from '../../src/payouts/rewards/pplns.ts'
 import { pps } from '../../src/payouts/rewards/pps.ts'
 import { solo } from '../../src/payouts/rewards/solo.ts'
@@ -90,8 +90,31 @@ test('a method, a parameter, a fee or a block that the pool never stated is foun
   expect(complaintOfReward({ ...statement, parameters })).toMatch(/^method: pplns with these/)
   const huge = { ...statement.parameters, factorNumerator: '9'.repeat(60) }
   expect(complaintOfReward({ ...statement, parameters: huge })).toMatch(/^method: /)
-  const basis = { kind: 'block', hash: rewardOf(pps, CHAIN).hash, height: 102 } as never
+  const hash = rewardOf(pps, CHAIN).hash
+  const basis = { kind: 'block', hash, height: 102, paid: null } as never
   expect(complaintOfReward({ ...statement, basis })).toMatch(/^basis: /)
+  const paid = { payee: 'somebody', amount: sats(1n), feeBasisPoints: 0 }
+  if (statement.basis.kind !== 'block') throw new Error('it is for a block')
+  expect(complaintOfReward({ ...statement, basis: { ...statement.basis, paid } })).toBe(
+    'basis: not what the coinbase paid its finder',
+  )
+})
+
+test('a reward that credits whom the coinbase of its block paid is found', () => {
+  const [first, second, third] = CHAIN
+  if (!first || !second || !third) throw new Error('the chain has three epochs')
+  const { payee } = third.statement.lines.find(({ account }) => account === 1n) ?? {}
+  if (payee === undefined) throw new Error('the finder has a line')
+  const paid = { payee, amount: sats(5_000_012_345n), feeBasisPoints: 0 }
+  const blocks = third.statement.blocks.map(block => ({ ...block, value: sats(0n), paid }))
+  const own = { ...third.statement, blocks }
+  const chain = [first, second, { statement: own, hash: hashStatement(encodeWork(own)) }]
+  const { statement } = rewardOf(solo, chain)
+  expect([statement.total, statement.lines]).toEqual([0n, []])
+  expect(complaintOfReward(statement, chain)).toBeNull()
+  const line = { account: accountId(1n), payee, scheme: 'pplns', amount: millisats(1n) }
+  const greedy = { ...statement, total: millisats(1n), lines: [line] }
+  expect(complaintOfReward(greedy, chain)).toMatch(/^totalMsat: 1 stated, 0 computed/)
 })
 
 test('the work that a reward names must be the work that is given', () => {

@@ -117,7 +117,7 @@ export function creditWorld(db: TestDatabase['db']) {
       .where('epoch_id', '=', epoch - 1n)
       .executeTakeFirst()
     const bare = workOf({ epoch, networkWork: NETWORK_WORK, lines, subsidy: VALUE }).statement
-    const blocksFound = found.map(block => ({ ...block, value: bare.subsidy }))
+    const blocksFound = found.map(block => ({ ...block, value: bare.subsidy, paid: null }))
     const previous = (last?.hash ?? null) as typeof bare.previous
     const statement = { ...bare, blocks: blocksFound, previous }
     expect(checkWork(statement)).toEqual([])

@@ -40,7 +40,7 @@ function statementOf(
       network: 'regtest',
       method: rewardMethod(method === 'pplns' ? { method, window: 2 } : { method }),
       basis: block
-        ? { kind: 'block', hash: block.hash, height: block.height }
+        ? { kind: 'block', hash: block.hash, height: block.height, paid: block.paid }
         : { kind: 'epoch', epoch: epochId(1n) },
       input: { rewardPool: 'main', work, block, feeBasisPoints },
     },
@@ -198,7 +198,7 @@ test('the fee of every scheme that worked is stated, so that a reward can be mad
     {
       network: 'regtest',
       method: rewardMethod({ method: 'pplns', window: 2 }),
-      basis: { kind: 'block', hash: block.hash, height: block.height },
+      basis: { kind: 'block', hash: block.hash, height: block.height, paid: block.paid },
       input: {
         rewardPool: 'main',
         work,

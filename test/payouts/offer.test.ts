@@ -7,14 +7,17 @@ const THUNDER = '8twUkpctzwgbjqi5o14qWjrD9uk'
 const rails = railDestinations('regtest')
 
 test('a scheme pays the kinds that its rails pay, and no rail of another pool adds one', () => {
-  expect(kindsPaid({ rails: ['l1'] })).toEqual(['bitcoin'])
-  expect(kindsPaid({ rails: ['thunder', 'l1', 'thunder'] })).toEqual(['thunder', 'bitcoin'])
-  expect(kindsPaid({ rails: ['liquid'] })).toEqual([])
+  expect(kindsPaid({ rails: ['l1'], finderFee: null })).toEqual(['bitcoin'])
+  expect(kindsPaid({ rails: ['thunder', 'l1', 'thunder'], finderFee: null })).toEqual([
+    'thunder',
+    'bitcoin',
+  ])
+  expect(kindsPaid({ rails: ['liquid'], finderFee: null })).toEqual([])
 })
 
 test('every rail reads the addresses of the kind that it is said to pay, and no others', () => {
   for (const [rail, read] of rails) {
-    const [kind, ...more] = kindsPaid({ rails: [rail] })
+    const [kind, ...more] = kindsPaid({ rails: [rail], finderFee: null })
     expect(more).toEqual([])
     for (const [text, of] of [
       [BITCOIN, 'bitcoin'],
@@ -51,8 +54,13 @@ test('the rail of the main chain says of a Thunder address which it is', () => {
 
 test('a refusal names the first port of at most three schemes, or that there is none', () => {
   const thunder = { payeeKind: 'thunder', destination: THUNDER } as const
-  const l1 = { scheme: 'pplns', ports: [3333], rails: ['l1'] }
-  const side = (n: number) => ({ scheme: `side-${n}`, ports: [n, 99], rails: ['l1', 'thunder'] })
+  const l1 = { scheme: 'pplns', ports: [3333], rails: ['l1'], finderFee: null }
+  const side = (n: number) => ({
+    scheme: `side-${n}`,
+    ports: [n, 99],
+    rails: ['l1', 'thunder'],
+    finderFee: null,
+  })
   expect(wrongSchemeReason(thunder, l1, [l1])).toBe(
     `'${THUNDER}' is a Thunder address, and pplns pays by l1: no port of this pool pays those`,
   )

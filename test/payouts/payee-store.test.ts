@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fromHex } from '../../src/lib/bytes.ts'
 import { unixMs } from '../../src/lib/ids.ts'
 import { createPayees } from '../../src/payouts/index.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
@@ -6,6 +7,8 @@ import { type TestDatabase, testDatabase } from '../support/database.ts'
 const ANNA = 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4'
 const BERT = '1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa'
 const CARL = '3P14159f73E4gFr7JterCCQh9QjiTjiZrG'
+/** Of BERT's address. */
+const POOL_SCRIPT = fromHex('76a91462e907b15cbf27d5425399ebf6f0fb50ebb88f1888ac')
 const clock = { now: () => unixMs(1_700_000_000_000) }
 
 let database: TestDatabase
@@ -17,9 +20,18 @@ beforeAll(async () => {
 afterAll(() => database.drop())
 
 const offers = [
-  ...['pplns', 'solo', 'burn', 'burn-next'].map(scheme => ({ scheme, ports: [1], rails: ['l1'] })),
-  { scheme: 'side', ports: [3336, 3337], rails: ['thunder'] },
-  { scheme: 'both', ports: [3338], rails: ['thunder', 'l1'] },
+  ...['pplns', 'solo', 'burn', 'burn-next'].map(scheme => ({
+    scheme,
+    ports: [1],
+    rails: ['l1'],
+    finderFee: null,
+  })),
+  { scheme: 'side', ports: [3336, 3337], rails: ['thunder'], finderFee: null },
+  {
+    ...{ scheme: 'own', ports: [3340], rails: ['l1'] },
+    finderFee: { feeBasisPoints: 150, poolScript: POOL_SCRIPT },
+  },
+  { scheme: 'both', ports: [3338], rails: ['thunder', 'l1'], finderFee: null },
 ]
 const payees = () => createPayees({ db: database.db, clock, network: 'mainnet', offers })
 
@@ -45,7 +57,12 @@ test('a payee is one account a scheme, in every spelling and with every worker',
   expect(others).toEqual([])
   const createdMs = 1_700_000_000_000n
   expect(row).toMatchObject({ kind: 'bitcoin', payeeMs: createdMs, accountMs: createdMs })
-  expect(answer).toEqual({ kind: 'authorized', accountId: row?.account, worker: 'rig1' })
+  expect(answer).toEqual({
+    kind: 'authorized',
+    accountId: row?.account,
+    worker: 'rig1',
+    finder: null,
+  })
   for (const username of [ANNA, `${ANNA}/rig2`, `${ANNA.toUpperCase()}.rig1`])
     expect(await accountOf(username, 'pplns')).toBe(row?.account)
   expect(await rowsOf(ANNA.toUpperCase())).toEqual([])
@@ -65,7 +82,12 @@ test('twenty at once for one new payee get one account', async () => {
   const rows = await rowsOf(BERT)
   expect(rows).toHaveLength(1)
   expect(answers).toEqual(
-    answers.map((_, i) => ({ kind: 'authorized', accountId: rows[0]?.account, worker: `rig${i}` })),
+    answers.map((_, i) => ({
+      kind: 'authorized',
+      accountId: rows[0]?.account,
+      worker: `rig${i}`,
+      finder: null,
+    })),
   )
 })
 
@@ -102,6 +124,32 @@ test('whoever is refused leaves no row', async () => {
   for (const username of ['anna', `${ANNA}.a b`, 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'])
     expect(await payees().authorize(username, 'pplns')).toMatchObject({ kind: 'refused' })
   expect(await count()).toEqual(before)
+})
+
+describe('where coinbases pay their finder', () => {
+  test('the answer has whom and at which fee, and one address is one account', async () => {
+    const answer = await payees().authorize(`${ANNA.toUpperCase()}.rig`, 'own')
+    const script = fromHex('0014751e76e8199196d454941c45d1b3a323f1433bd6')
+    expect(answer).toMatchObject({ kind: 'authorized', finder: { script, feeBasisPoints: 150 } })
+    expect(await accountOf(ANNA, 'own')).toBe(await accountOf(`${ANNA}.2`, 'own'))
+    expect(await payees().authorize(ANNA, 'solo')).toMatchObject({ finder: null })
+  })
+
+  const refusals: readonly (readonly [string, RegExp])[] = [
+    [
+      's9_8twUkpctzwgbjqi5o14qWjrD9uk_ca9565',
+      /own pays in the coinbase of the block itself, which pays Bitcoin addresses only: connect to/,
+    ],
+    ['anna@example.com', /is a Lightning address.*use a Bitcoin address of mainnet,/],
+    ['bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', /another network/],
+    [`bc1p${'q'.repeat(58)}`, /no address that this pool knows/],
+    [BERT, /the pool's own address/],
+  ]
+  for (const [username, reason] of refusals)
+    test(`${username} is refused, and told why`, async () => {
+      const answer = await payees().authorize(`${username}/rig`, 'own')
+      expect(answer).toMatchObject({ kind: 'refused', reason: expect.stringMatching(reason) })
+    })
 })
 
 describe('a Thunder payee', () => {

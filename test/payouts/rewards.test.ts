@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { sats } from '../../src/lib/money.ts'
 import type { RewardInput } from '../../src/payouts/reward-method.ts'
 import { rewardMethod, rewardMethods } from '../../src/payouts/rewards/index.ts'
 import { pplns } from '../../src/payouts/rewards/pplns.ts'
+import { coinbaseFee } from '../../src/statement/index.ts'
 import { rewardMethodContract } from '../contracts/reward-method.ts'
 import { blockOf, type LineOf, workBack } from './work.ts'
 
@@ -56,6 +58,30 @@ test("a block without a known finder is the pool's own", () => {
     expect(reward.work).toHaveLength(1)
   }
 })
+
+test('a block that paid its finder owes it nothing: what came to the pool is the fee', () =>
+  fc.assert(
+    fc.property(
+      fc.bigInt({ min: 0n, max: 10n ** 12n }),
+      fc.integer({ min: 0, max: 9999 }),
+      (whole, feeBasisPoints) => {
+        const value = coinbaseFee(sats(whole), feeBasisPoints)
+        const paid = { payee: 'payee-1', amount: sats(whole - value), feeBasisPoints }
+        const block = { ...blockOf(1, A, value), paid }
+        // Its share may be in no epoch that is at hand, and another fee in force by now.
+        const input = inputOf([[N, { B: 900 }]], { block, feeBasisPoints: () => 0 })
+        expect(solo.wantsOlder(input)).toBe(false)
+        const reward = solo.reward(input)
+        expect(reward.amounts).toEqual([])
+        expect([reward.total, reward.fee, reward.remainder]).toEqual([
+          value * 1000n,
+          value * 1000n,
+          0n,
+        ])
+        expect(reward.work).toHaveLength(1)
+      },
+    ),
+  ))
 
 test('solo looks back for the finder of a block that was booked late', () => {
   const input = inputOf([

@@ -72,6 +72,7 @@ export function blockOf(nth: number, finder: bigint | null, value = 320_000_000n
     rewardPool: 'main',
     finder: finder === null ? null : accountId(finder),
     value: sats(value),
+    paid: null,
   }
 }
 

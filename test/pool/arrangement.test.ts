@@ -6,7 +6,12 @@ import type { TransactionReply } from '../../src/lib/nodes/block-template.ts'
 import { type Arranged, arrangeTemplate, witnessCommitmentOf } from '../../src/pool/arrangement.ts'
 import { replyOf, templateReply } from '../bmm/mempool.ts'
 
-const PARTS = { tag: '/test/', payScript: fromHex(`0014${'77'.repeat(20)}`), bytesMax: 500 }
+const PARTS = {
+  tag: '/test/',
+  payScript: fromHex(`0014${'77'.repeat(20)}`),
+  finderBytes: 0,
+  bytesMax: 500,
+}
 const NOTHING: Arranged = {
   commitments: [],
   leftOut: new Set(),

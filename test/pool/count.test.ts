@@ -32,6 +32,7 @@ const block = fc.record({
   scheme: fc.constantFrom('scheme-0', 'scheme-3', 'unknown'),
   finder: fc.option(account),
   value: fc.bigInt({ min: 0n, max: 10n ** 10n }).map(sats),
+  paid: fc.constant(null),
 })
 const contents = fc
   .record({

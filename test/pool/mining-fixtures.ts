@@ -31,7 +31,12 @@ export async function prepare({ db, ownerDb }: Pick<TestDatabase, 'db' | 'ownerD
   const sessions = createSessionStore(db, FIXED_CLOCK, systemRandom)
   const { sessionId } = await sessions.open(openRequest())
   const account7 = accountId(account.id)
-  const binding = await sessions.bind({ sessionId, accountId: account7, workerName: 'w' })
+  const binding = await sessions.bind({
+    sessionId,
+    accountId: account7,
+    workerName: 'w',
+    finder: null,
+  })
   if (binding.kind !== 'bound') throw new Error('the first account is bound')
   return { sessions, sessionId, worker: binding.worker, accountId: account7 }
 }
@@ -39,6 +44,8 @@ export async function prepare({ db, ownerDb }: Pick<TestDatabase, 'db' | 'ownerD
 export const openRequest = (resumeToken: Uint8Array | null = null, scheme = 'pplns') => ({
   ...{ scheme, host: '127.0.0.1', port: 4000, agent: 'test/1', resumeToken, startLog2: -8 },
   accountId: null,
+  coinbasePays: 'pool' as const,
+  finder: null,
 })
 
 export async function openEpoch(db: TestDatabase['ownerDb'], id: bigint): Promise<void> {

@@ -55,9 +55,23 @@ test('a share over a socket becomes a block of the real chain, booked to its fin
   await node.mine(1)
   const client = bitcoindClient(connectNode(node.rpc))
   const mining = await startMining({
-    ports: [{ host: '127.0.0.1', port: 0, isShared: false, scheme: 'pplns', rule: RULE }],
+    ports: [
+      {
+        host: '127.0.0.1',
+        port: 0,
+        isShared: false,
+        scheme: 'pplns',
+        coinbasePays: 'pool' as const,
+        rule: RULE,
+      },
+    ],
     ...{ db: database.db, clock: systemClock, random: systemRandom, log: SILENT },
-    authorize: async () => ({ kind: 'authorized', accountId: account, worker: 'rig' }),
+    authorize: async () => ({
+      kind: 'authorized',
+      accountId: account,
+      worker: 'rig',
+      finder: null,
+    }),
     nodes: [{ name: 'node', submitBlock: client.submitBlock }],
     ...{ tag: '/test/', payScript: Uint8Array.of(0x51), shareWaitMaxMs: 10_000 },
   })
@@ -91,9 +105,23 @@ test('a clean stop waits for what nodes say of a block, and books it with its wo
   }
   const client = bitcoindClient(connectNode(node.rpc))
   const mining = await startMining({
-    ports: [{ host: '127.0.0.1', port: 0, isShared: false, scheme: 'pplns', rule: RULE }],
+    ports: [
+      {
+        host: '127.0.0.1',
+        port: 0,
+        isShared: false,
+        scheme: 'pplns',
+        coinbasePays: 'pool' as const,
+        rule: RULE,
+      },
+    ],
     ...{ db: database.db, clock: systemClock, random: systemRandom, log: SILENT },
-    authorize: async () => ({ kind: 'authorized', accountId: accountId(id), worker: 'rig' }),
+    authorize: async () => ({
+      kind: 'authorized',
+      accountId: accountId(id),
+      worker: 'rig',
+      finder: null,
+    }),
     nodes: [{ name: 'slow', submitBlock }],
     ...{ tag: '/test/', payScript: Uint8Array.of(0x51), shareWaitMaxMs: 10_000 },
   })

@@ -10,19 +10,21 @@ import { bitcoindClient } from '../../src/lib/nodes/bitcoind-client.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
 import { followChain } from '../../src/pool/chain-source.ts'
 import { closeEpochIfDue, openFirstEpoch } from '../../src/pool/epoch-store.ts'
+import { createFinderJobs } from '../../src/pool/finder-coinbase.ts'
 import { assembleBlock, buildJob, headerOf, type Job } from '../../src/pool/job.ts'
 import { creditedDifficulty } from '../../src/pool/recovery.ts'
 import { recoverBlocks } from '../../src/pool/recovery-source.ts'
 import { ensurePartition } from '../../src/pool/retention-store.ts'
 import { writeNextStatement } from '../../src/pool/statement-store.ts'
 import { readTemplate, type Template } from '../../src/pool/template.ts'
-import { decodeWork } from '../../src/statement/index.ts'
+import { coinbaseFee, decodeWork } from '../../src/statement/index.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { addBlock, addMiner, type Miner } from './mining-rows.ts'
 
 const NOW = unixMs(5000)
 const PAY_SCRIPT = fromHex(`0014${'11'.repeat(20)}`)
+const TERMS = { script: fromHex(`0014${'22'.repeat(20)}`), feeBasisPoints: 200 }
 const JOB_MADE_AT = unixMs(2000)
 const recover = { payScript: PAY_SCRIPT, graceMs: 0, now: NOW }
 
@@ -110,6 +112,7 @@ async function storeJob(job: Job): Promise<void> {
       value_sats: facts.value,
       subsidy_sats: facts.subsidy,
       merkle_branches: [],
+      witness_commitment: facts.witnessCommitment,
       received_ms: 0n,
     })
     .execute()
@@ -215,6 +218,71 @@ test('a block of a session that never authorized is booked without a finder', as
   await recoverBlocks(database.db, client, recover)
   expect(await blocks()).toMatchObject([
     { session_id: miner.session, account_id: null, scheme: 'solo' },
+  ])
+  expect(await shares()).toEqual([])
+})
+
+/** The session's coinbases pay its finder from now on. */
+async function payFinders(): Promise<void> {
+  await database.ownerDb
+    .updateTable('sessions')
+    .set({ finder_script: TERMS.script, finder_fee_basis_points: TERMS.feeBasisPoints })
+    .execute()
+}
+
+test('a block that paid its finder is booked with what it paid whom, by the job that made it', async () => {
+  await payFinders()
+  const job = await nextJob()
+  await storeJob(job)
+  const own = createFinderJobs()(job, TERMS)
+  const mined = await mineAndForget(own, miner.extranonce1)
+  await follow()
+  expect(await recoverBlocks(database.db, client, recover)).toEqual([mined.hash])
+  const { value } = job.template
+  const fee = coinbaseFee(value, TERMS.feeBasisPoints)
+  expect(fee).toBeGreaterThan(0n)
+  expect(await blocks()).toMatchObject([
+    {
+      ...{ hash: mined.hash, account_id: miner.account, session_id: miner.session },
+      ...{ value_sats: fee, finder_sats: value - fee, scheme: 'solo', recovered: true },
+      finder_fee_basis_points: TERMS.feeBasisPoints,
+    },
+  ])
+  expect(await shares()).toMatchObject([{ job_id: 77n, difficulty_log2: -32 }])
+})
+
+test('a block that paid its finder all of it is ours though it pays us nothing', async () => {
+  await database.ownerDb
+    .updateTable('sessions')
+    .set({ finder_script: TERMS.script, finder_fee_basis_points: 0 })
+    .execute()
+  const own = createFinderJobs()(await nextJob(), { ...TERMS, feeBasisPoints: 0 })
+  const mined = await mineAndForget(own, miner.extranonce1)
+  await follow()
+  expect(await recoverBlocks(database.db, client, recover)).toEqual([mined.hash])
+  expect(await blocks()).toMatchObject([
+    { value_sats: 0n, finder_sats: own.template.value, account_id: miner.account },
+  ])
+})
+
+test("a block that names such a session and pays otherwise is the pool's own, or a stranger's", async () => {
+  await payFinders()
+  const otherTerms = { ...TERMS, feeBasisPoints: 2 * TERMS.feeBasisPoints }
+  const forged = createFinderJobs()(await nextJob(), otherTerms)
+  const mined = await mineAndForget(forged, miner.extranonce1)
+  await follow()
+  expect(await recoverBlocks(database.db, client, recover)).toEqual([mined.hash])
+  const script = fromHex(`0014${'33'.repeat(20)}`)
+  const foreign = createFinderJobs()(await nextJob(), { script, feeBasisPoints: 0 })
+  await mineAndForget(foreign, miner.extranonce1)
+  await follow()
+  expect(await recoverBlocks(database.db, client, recover)).toEqual([])
+  const fee = coinbaseFee(forged.template.value, otherTerms.feeBasisPoints)
+  expect(await blocks()).toMatchObject([
+    {
+      ...{ hash: mined.hash, account_id: null, session_id: null, scheme: 'unknown' },
+      ...{ value_sats: fee, finder_sats: null },
+    },
   ])
   expect(await shares()).toEqual([])
 })

@@ -55,7 +55,7 @@ test('who comes back in time gets the session again, by another process and with
   const lease = await first.open(openRequest())
   const steps = [...lease.steps, { fromMs: unixMs(NOW + 5), log2: 12 }]
   await first.saveSteps(lease.sessionId, steps)
-  await first.bind({ ...lease, accountId: it.accountId, workerName: 'w' })
+  await first.bind({ ...lease, accountId: it.accountId, workerName: 'w', finder: null })
   await first.markSeen({ live: [], closed: new Map([[lease.sessionId, unixMs(NOW)]]) })
   now = NOW + RESUME_WITHIN_MS - 1
   const again = await second.open(openRequest(lease.resumeToken))
@@ -84,7 +84,7 @@ test('a session has one account for good, and any number of workers', async () =
   const store = storeOfAProcess()
   const { sessionId } = await store.open(openRequest())
   const bind = (workerName: string, id = it.accountId) =>
-    store.bind({ sessionId, accountId: id, workerName })
+    store.bind({ sessionId, accountId: id, workerName, finder: null })
   const [one, two, same] = [await bind('rig'), await bind('rig2'), await bind('rig')]
   expect(one.kind).toBe('bound')
   expect(same).toEqual(one)
@@ -134,9 +134,9 @@ test('bindings of one batch each get their own answer', async () => {
   const [mine, other] = [it.accountId, accountId(id)]
   const [a, b, c] = await Promise.all([1, 2, 3].map(() => store.open(openRequest())))
   if (!a || !b || !c) throw new Error('three sessions are open')
-  await store.bind({ sessionId: c.sessionId, accountId: mine, workerName: 'first' })
+  await store.bind({ sessionId: c.sessionId, accountId: mine, workerName: 'first', finder: null })
   const bind = (lease: typeof a, account: typeof mine, workerName: string) =>
-    store.bind({ sessionId: lease.sessionId, accountId: account, workerName })
+    store.bind({ sessionId: lease.sessionId, accountId: account, workerName, finder: null })
   const answers = await Promise.all([
     bind(a, mine, 'rig'),
     bind(a, other, 'rig'),

@@ -179,7 +179,7 @@ describe('a group', () => {
     const hash = blockHash(toHex(share.hash))
     const about = { hash, height: 100, sessionId: it.sessionId }
     const candidate = { ...about, node: 'a', jobId: job.id, answer: 'accepted', submittedAt: NOW }
-    const rest = { scheme: 'pplns', value: sats(5n), work: 2n ** 80n, foundAt: NOW }
+    const rest = { scheme: 'pplns', value: sats(5n), paid: null, work: 2n ** 80n, foundAt: NOW }
     const block = { ...about, ...rest, accountId: it.accountId }
     const outcome = await new Promise(resolve =>
       store.record({ share, candidates: [candidate], block }, resolve),

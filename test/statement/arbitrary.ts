@@ -1,14 +1,15 @@
 import fc from 'fast-check'
 import { targetHex, workFromTarget } from '../../src/lib/bitcoin/target.ts'
 import { accountId, blockHash, digest, epochId, unixMs } from '../../src/lib/ids.ts'
-import { millisats, sats } from '../../src/lib/money.ts'
+import { millisats, type Sats, sats } from '../../src/lib/money.ts'
 import type {
+  BlockFound,
   CountedShares,
   RewardStatement,
   WorkLine,
   WorkStatement,
 } from '../../src/statement/index.ts'
-import { REJECT_REASONS, tallyShares } from '../../src/statement/index.ts'
+import { coinbaseFee, REJECT_REASONS, tallyShares } from '../../src/statement/index.ts'
 
 const hex64 = fc.stringMatching(/^[0-9a-f]{64}$/)
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,5}$/)
@@ -80,6 +81,9 @@ export const workWithShares: fc.Arbitrary<{ statement: WorkStatement; rows: Coun
       rewardPool: name,
       finder: fc.option(account),
       value: amount.map(sats),
+      whole: amount.map(sats),
+      feeBasisPoints: fc.option(fc.integer({ min: 0, max: 9999 })),
+      payee,
     }),
     hasBlock: fc.boolean(),
     previous: hex64.map(digest),
@@ -98,13 +102,30 @@ export const workWithShares: fc.Arbitrary<{ statement: WorkStatement; rows: Coun
       subsidy: rest.subsidy,
       lines,
       pools: poolsOf(lines),
-      blocks: hasBlock ? [block] : [],
+      blocks: hasBlock ? [blockOf(block, lines)] : [],
       previous: rest.epoch === 1n ? null : rest.previous,
       sharesRoot: null,
       signature: null,
     }
     return { statement, rows }
   })
+
+/** A block whose coinbase pays the pool, or its finder and the pool its fee. */
+function blockOf(
+  block: Omit<BlockFound, 'paid'> & {
+    readonly whole: Sats
+    readonly feeBasisPoints: number | null
+    readonly payee: string
+  },
+  lines: readonly WorkLine[],
+): BlockFound {
+  const { whole, feeBasisPoints, payee: unknown, ...rest } = block
+  if (feeBasisPoints === null || rest.finder === null) return { ...rest, paid: null }
+  const whose = lines.find(({ account: id }) => id === rest.finder)?.payee ?? unknown
+  const value = coinbaseFee(whole, feeBasisPoints)
+  const paid = { payee: whose, amount: sats(whole - value), feeBasisPoints }
+  return { ...rest, value, paid }
+}
 
 /** A reward statement that keeps every rule. */
 export const rewardStatement: fc.Arbitrary<RewardStatement> = fc
@@ -118,7 +139,17 @@ export const rewardStatement: fc.Arbitrary<RewardStatement> = fc
       fc.stringMatching(/^[0-9]{1,5}$/),
       { maxKeys: 3, noNullPrototype: true },
     ),
-    block: fc.record({ hash: hex64.map(blockHash), height: fc.nat() }),
+    block: fc.record({
+      hash: hex64.map(blockHash),
+      height: fc.nat(),
+      paid: fc.option(
+        fc.record({
+          payee,
+          amount: amount.map(sats),
+          feeBasisPoints: fc.integer({ min: 0, max: 9999 }),
+        }),
+      ),
+    }),
     newest: fc.bigInt({ min: 10n, max: 20n }),
     hashes: fc.array(hex64.map(digest), { minLength: 1, maxLength: 8 }),
     amounts: fc.uniqueArray(fc.tuple(account, amount), { selector: ([id]) => id, maxLength: 10 }),

@@ -187,7 +187,8 @@ test('a reward statement is held against the work statements that it names', () 
   const [block] = good.blocks
   if (!block) throw new Error('no block')
   const used = { epoch: good.epoch, hash, numerator: 1n, denominator: 1n }
-  const basis = { kind: 'block', hash: block.hash, height: block.height } as const
+  const { height, paid } = block
+  const basis = { kind: 'block', hash: block.hash, height, paid } as const
   const own = { ...reward, basis, work: [used] }
   expect(checkRewardSources(own, [{ statement: good, hash }])).toEqual([])
   expect(checkRewardSources(own, [])).not.toEqual([])

@@ -68,7 +68,10 @@ export type SidechainConfig = {
 }
 
 export async function poolScene(
-  choices: Pick<RegtestChoices, 'difficulty' | 'epochMinutes' | 'stratumProcesses'> & {
+  choices: Pick<
+    RegtestChoices,
+    'difficulty' | 'epochMinutes' | 'stratumProcesses' | 'soloCoinbase'
+  > & {
     readonly hashesPerBlock: bigint
     /** The pool's way to its node, past the hardening proxy, for a test that stands in it. */
     readonly nodeUrl?: (devnet: Devnet) => Promise<string>

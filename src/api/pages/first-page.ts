@@ -66,9 +66,13 @@ function connect(host: string, schemes: readonly SchemeInfo[]): Html {
     ].map(url => html`<code class="url">${url}</code> `),
     scheme.method,
     percent(scheme.feeBasisPoints),
-    intervalText(scheme.interval),
-    btcOfSats(scheme.minimum.toString()),
-    scheme.rails.join(', '),
+    ...(scheme.coinbase === 'finder'
+      ? ['block', '–', 'the coinbase of the block itself']
+      : [
+          intervalText(scheme.interval),
+          btcOfSats(scheme.minimum.toString()),
+          scheme.rails.join(', '),
+        ]),
   ])
   const heads = ['scheme', 'address', 'method', 'fee', 'pays every', 'from', 'by']
   return html`<p>The port decides how you are paid. Your user name is your payout address, with a
@@ -116,6 +120,7 @@ function blockTable(items: Awaited<ReturnType<typeof blocks>>['items']): Html {
     badge(block.fate === 'found' ? 'found, maturing' : block.fate, FATES[block.fate]),
     block.scheme,
     btcOfSats(block.valueSats),
+    paidText(block),
     time(block.foundMs),
     bidsText(block.bids),
     block.reward === null
@@ -127,7 +132,8 @@ function blockTable(items: Awaited<ReturnType<typeof blocks>>['items']): Html {
     'hash',
     'fate',
     'scheme',
-    'value',
+    'to the pool',
+    'to its finder',
     'found',
     'side blocks',
     'reward statement',
@@ -135,7 +141,15 @@ function blockTable(items: Awaited<ReturnType<typeof blocks>>['items']): Html {
   return table(heads, rows, 'No block has been found yet.')
 }
 
-type Bids = Awaited<ReturnType<typeof blocks>>['items'][number]['bids']
+/** Who was paid in the block itself is owed nothing of it. */
+function paidText({ finder, paidInCoinbaseSats }: Block): Html | string {
+  if (paidInCoinbaseSats === null) return '–'
+  const amount = btcOfSats(paidInCoinbaseSats)
+  return html`${amount}, paid in the coinbase to ${finder ?? 'nobody we know'}`
+}
+
+type Block = Awaited<ReturnType<typeof blocks>>['items'][number]
+type Bids = Block['bids']
 
 /** What a block accepted of sidechains, and what that paid. */
 function bidsText(bids: Bids): string {

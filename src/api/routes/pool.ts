@@ -100,6 +100,7 @@ export async function blocks({ db }: ApiParts, query: ListQuery) {
     scheme: row.scheme,
     finder: row.finder === null ? null : (payees.get(row.finder) ?? null),
     valueSats: row.value.toString(),
+    paidInCoinbaseSats: row.paidToFinder?.toString() ?? null,
     foundMs: row.foundAt,
     recovered: row.recovered,
     fate: row.fate,

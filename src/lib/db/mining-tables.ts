@@ -1,7 +1,7 @@
 import type { ColumnType } from 'kysely'
 import type { Bytes, Id } from './columns.ts'
 
-/** What pool writes: migrations/0001_mining.sql and 0008_stratum.sql. */
+/** What pool writes: migrations/0001_mining.sql, 0008_stratum.sql, 0011_finder_coinbase.sql. */
 export type MiningTables = {
   payees: {
     id: Id
@@ -25,6 +25,8 @@ export type MiningTables = {
     opened_ms: bigint
     last_seen_ms: bigint
     closed_ms: bigint | null
+    finder_script: Bytes | null
+    finder_fee_basis_points: number | null
   }
   templates: {
     id: bigint
@@ -98,6 +100,8 @@ export type MiningTables = {
     work: bigint
     found_ms: bigint
     recovered: boolean
+    finder_sats: bigint | null
+    finder_fee_basis_points: number | null
   }
   block_fates: {
     id: Id

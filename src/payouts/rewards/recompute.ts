@@ -1,5 +1,11 @@
 import { assert } from '../../lib/assert.ts'
-import type { Complaint, RewardStatement, UsedWork, WorkLine } from '../../statement/index.ts'
+import type {
+  Complaint,
+  FinderPaid,
+  RewardStatement,
+  UsedWork,
+  WorkLine,
+} from '../../statement/index.ts'
 import type { HashedWork, Reward, RewardInput, RewardMethod } from '../reward-method.ts'
 import { rewardMethod } from './index.ts'
 import { pplns } from './pplns.ts'
@@ -64,6 +70,8 @@ function inputOf(
   if (block === undefined) return 'basis: the block is not in the newest epoch that it names'
   if (basis.kind === 'block' && block?.height !== basis.height)
     return 'basis: the block has another height'
+  if (basis.kind === 'block' && !isSamePaid(basis.paid, block?.paid ?? null))
+    return 'basis: not what the coinbase paid its finder'
   if (block !== null && block.rewardPool !== rewardPool)
     return `basis: the block is of the reward pool ${block.rewardPool}`
   return {
@@ -76,6 +84,12 @@ function inputOf(
       return fee
     },
   }
+}
+
+function isSamePaid(a: FinderPaid | null, b: FinderPaid | null): boolean {
+  if (a === null || b === null) return a === b
+  const isSameSplit = a.amount === b.amount && a.feeBasisPoints === b.feeBasisPoints
+  return isSameSplit && a.payee === b.payee
 }
 
 function compare(

@@ -1,5 +1,6 @@
 import type { AccountId, SessionId } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
+import type { CoinbasePays, FinderTerms } from '../finder-coinbase.ts'
 import type { SessionStore } from '../session-store.ts'
 import { ANOTHER_PAYEE } from './handshake.ts'
 import { GROUND } from './ladder.ts'
@@ -10,7 +11,13 @@ export type Authorize = (
   username: string,
   scheme: string,
 ) => Promise<
-  | { readonly kind: 'authorized'; readonly accountId: AccountId; readonly worker: string }
+  | {
+      readonly kind: 'authorized'
+      readonly accountId: AccountId
+      readonly worker: string
+      /** Whom coinbases of its jobs pay; null where they pay the pool. */
+      readonly finder: FinderTerms | null
+    }
   | { readonly kind: 'refused'; readonly reason: string }
 >
 
@@ -27,10 +34,10 @@ export async function answerAuthorize(
   try {
     const who = await deps.authorize(username, scheme)
     if (who.kind === 'refused') return who
-    const { accountId, worker: workerName } = who
-    const binding = await deps.sessions.bind({ sessionId, accountId, workerName })
+    const { accountId, worker: workerName, finder } = who
+    const binding = await deps.sessions.bind({ sessionId, accountId, workerName, finder })
     if (binding.kind === 'another payee') return { kind: 'refused', reason: ANOTHER_PAYEE }
-    return { kind: 'authorized', worker: binding.worker }
+    return { kind: 'authorized', worker: binding.worker, finder }
   } catch (error) {
     deps.log.warn({ error: String(error) }, 'a worker could not be authorized')
     return { kind: 'unavailable' }
@@ -51,6 +58,7 @@ export type Wire = {
 export type Connection = {
   readonly wire: Wire
   readonly scheme: string
+  readonly coinbasePays: CoinbasePays
   session: Session
   lease: { readonly sessionId: SessionId; readonly token: string } | null
   /** Another connection has its lease now, so its end is not the session's. */

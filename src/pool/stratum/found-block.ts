@@ -1,6 +1,7 @@
 import { workFromTarget } from '../../lib/bitcoin/target.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { blockHash, type UnixMs } from '../../lib/ids.ts'
+import { sats } from '../../lib/money.ts'
 import type { Clock } from '../../lib/time.ts'
 import type { ShareRow } from '../group-store.ts'
 import { assembleBlock } from '../job.ts'
@@ -78,8 +79,9 @@ function blockOf(
   now: UnixMs,
 ): Omit<Recording, 'share'> {
   const { candidate, worker, sessionId, receivedAt } = pending
-  const { id: jobId, template } = candidate.job
-  const { height, value, target } = template
+  const { id: jobId, template, paid } = candidate.job
+  const { height, target } = template
+  const value = sats(template.value - (paid?.amount ?? 0n))
   const hash = blockHash(toHex(verdict.proof.hash))
   const candidates = answers.map(({ node, text }) => ({
     ...{ hash, node, height, jobId, sessionId, submittedAt: now },
@@ -87,7 +89,7 @@ function blockOf(
   }))
   const block = answers.some(({ accepted }) => accepted)
     ? {
-        ...{ hash, height, sessionId, scheme, value, foundAt: receivedAt },
+        ...{ hash, height, sessionId, scheme, value, paid, foundAt: receivedAt },
         accountId: worker?.accountId ?? accountId,
         work: workFromTarget(target),
       }

@@ -1,12 +1,14 @@
+import { assert } from '../../lib/assert.ts'
 import type { UnixMs } from '../../lib/ids.ts'
 import { EXTRANONCE2_BYTES } from '../coinbase.ts'
+import type { FinderTerms } from '../finder-coinbase.ts'
 import { clampLog2 } from '../vardiff.ts'
 import { openChannel, wishLog2 } from './channel.ts'
 import { fail, hangUp, isTrue } from './effects.ts'
 import type { Request } from './messages.ts'
 import { offerJob, withChannel } from './offer.ts'
 import { ERROR_CODES, maskText, type Reply, type RequestId } from './replies.ts'
-import type { Effect, Lease, Session, SessionEvent, Step } from './session-state.ts'
+import type { Effect, Lease, Session, SessionEvent, Step, World } from './session-state.ts'
 import { ROLLABLE_BITS } from './submit.ts'
 
 /** Names on one connection; a farm proxy with more opens another connection. */
@@ -62,22 +64,26 @@ export function subscribe(session: Session, request: RequestOf<'subscribe'>): St
   const startLog2 = clampLog2(session.rule.startLog2, session.rule)
   return {
     session: { ...session, agent, phase: { kind: 'opening', requestId: request.id, waiting: [] } },
-    effects: [{ kind: 'open', agent, resumeToken, startLog2, accountId: null }],
+    effects: [{ kind: 'open', agent, resumeToken, startLog2, accountId: null, finder: null }],
   }
 }
 
 /**
  * The lease is committed: the subscribe result goes first, then the first job with its difficulty,
- * before the miner says who it is, since some clients wait for work before they do.
+ * before the miner says who it is, since some clients wait for work before they do. Only where the
+ * coinbase is to pay the miner must it say so first.
  */
-export function opened(session: Session, id: RequestId, lease: Lease, now: UnixMs): Step {
-  const channel = openChannel(lease, now)
+export function opened(session: Session, id: RequestId, lease: Lease, world: World): Step {
+  const channel = openChannel(lease, world.now)
   const { resumeToken, accountId } = lease
   const phase = { kind: 'open', channel, resumeToken, next: null, former: null } as const
-  const open: Session = { ...session, phase, accountId }
+  const coinbase = lease.finder
+    ? { kind: 'finder' as const, terms: lease.finder }
+    : session.coinbase
+  const open: Session = { ...session, phase, accountId, coinbase }
   const first = subscribed(id, resumeToken, lease.extranonce1)
   if (open.job === null) return { session: open, effects: [first] }
-  const offered = offerJob(open, open.job, true, now)
+  const offered = offerJob(open, open.job, true, world)
   return { ...offered, effects: [first, ...offered.effects] }
 }
 
@@ -91,7 +97,15 @@ export function leaseTaken(session: Session): Step {
   if (phase.kind !== 'open' || !session.takesExtranonce)
     return hangUp(stay, 'its session goes on elsewhere')
   const startLog2 = phase.channel.steps.at(-1)?.log2 ?? session.rule.startLog2
-  return { session, effects: [{ kind: 'open', agent, resumeToken: null, startLog2, accountId }] }
+  const finder = finderOf(session)
+  return {
+    session,
+    effects: [{ kind: 'open', agent, resumeToken: null, startLog2, accountId, finder }],
+  }
+}
+
+function finderOf({ coinbase }: Session): FinderTerms | null {
+  return coinbase.kind === 'finder' ? coinbase.terms : null
 }
 
 /** Asks who the name is. The answer may take a while; others may be asked for meanwhile. */
@@ -111,7 +125,8 @@ export function authorize(session: Session, request: RequestOf<'authorize'>): St
 }
 
 /** Who the name is, or why nobody. A second payee on a connection is refused. */
-export function authorized(session: Session, event: Answered, now: UnixMs): Step {
+export function authorized(session: Session, event: Answered, world: World): Step {
+  const { now } = world
   const { requestId: id, username, answer } = event
   const { authorizing } = session
   const next = { ...session, authorizing: authorizing.toSpliced(authorizing.indexOf(username), 1) }
@@ -131,9 +146,21 @@ export function authorized(session: Session, event: Answered, now: UnixMs): Step
         wish === null
           ? wishDifficulty(known, known.rule.minLog2, now, 'at least')
           : wishDifficulty(known, wish, now, 'exactly')
-      return { ...wished, effects: [isTrue(id), ...wished.effects] }
+      const told = { ...wished, effects: [isTrue(id), ...wished.effects] }
+      return finderKnown(told, answer.finder, world)
     }
   }
+}
+
+/** Where coinbases pay their finder, its first name brings the first job. */
+function finderKnown(step: Step, terms: FinderTerms | null, world: World): Step {
+  const { coinbase, job } = step.session
+  if (coinbase.kind === 'pool' || coinbase.terms !== null) return step
+  assert(terms !== null, 'whom a coinbase is to pay is known with the payee')
+  const known: Session = { ...step.session, coinbase: { kind: 'finder', terms } }
+  if (job === null) return { ...step, session: known }
+  const offered = offerJob(known, job, true, world)
+  return { ...offered, effects: [...step.effects, ...offered.effects] }
 }
 
 /** What a second payee on a connection is told, here and by the store. */

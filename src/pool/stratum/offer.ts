@@ -1,9 +1,10 @@
 import type { UnixMs } from '../../lib/ids.ts'
 import { EXTRANONCE2_BYTES } from '../coinbase.ts'
+import type { PayFinder } from '../finder-coinbase.ts'
 import type { Job } from '../job.ts'
 import { type Channel, openChannel, stepsToSave, takeJob } from './channel.ts'
 import { send } from './effects.ts'
-import type { Effect, Phase, Session, Step } from './session-state.ts'
+import type { Effect, Phase, Session, Step, World } from './session-state.ts'
 
 type OpenPhase = Extract<Phase, { kind: 'open' }>
 
@@ -13,8 +14,15 @@ type OpenPhase = Extract<Phase, { kind: 'open' }>
  *
  * @param cleanJobs true drops what the miner has
  */
-export function offerJob(session: Session, job: Job, cleanJobs: boolean, now: UnixMs): Step {
-  if (session.phase.kind !== 'open') return { session: { ...session, job }, effects: [] }
+export function offerJob(
+  session: Session,
+  job: Job,
+  cleanJobs: boolean,
+  { now, payFinder }: Pick<World, 'now' | 'payFinder'>,
+): Step {
+  const own = ownJob(session, job, payFinder)
+  if (session.phase.kind !== 'open' || own === null)
+    return { session: { ...session, job }, effects: [] }
   const { isToldAgain } = session
   const { phase, extranonce } = withNextLease(session.phase, job, now)
   const told = isToldAgain ? { ...phase.channel, announcedLog2: null } : phase.channel
@@ -29,7 +37,7 @@ export function offerJob(session: Session, job: Job, cleanJobs: boolean, now: Un
   }
   effects.push({
     kind: 'send',
-    reply: { kind: 'notify', job, cleanJobs: cleanJobs || isToldAgain },
+    reply: { kind: 'notify', job: own, cleanJobs: cleanJobs || isToldAgain },
   })
   const announcedMask = session.announcedMask === null ? null : mask
   const open = { ...phase, channel: taken.channel }
@@ -37,6 +45,12 @@ export function offerJob(session: Session, job: Job, cleanJobs: boolean, now: Un
     session: { ...session, job, announcedMask, isToldAgain: false, phase: open },
     effects,
   }
+}
+
+/** The job as this session has it; null while it is not known whom its coinbase is to pay. */
+export function ownJob({ coinbase }: Session, job: Job, payFinder: PayFinder): Job | null {
+  if (coinbase.kind === 'pool') return job
+  return coinbase.terms && payFinder(job, coinbase.terms)
 }
 
 /** A new lease begins with a job; shares on jobs before it stay with the lease before. */

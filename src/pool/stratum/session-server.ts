@@ -3,12 +3,12 @@ import { equalBytes, toHex } from '../../lib/bytes.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Clock } from '../../lib/time.ts'
 import type { Duplicates } from '../duplicates.ts'
+import { createFinderJobs } from '../finder-coinbase.ts'
 import type { Job } from '../job.ts'
 import type { LiveJobs } from '../live-jobs.ts'
 import type { SessionStore } from '../session-store.ts'
 import type { CheckShares } from '../share.ts'
 import type { ShareStore } from '../share-store.ts'
-import type { VardiffRule } from '../vardiff.ts'
 import {
   type Authorize,
   answerAuthorize,
@@ -21,7 +21,7 @@ import { createLeases } from './leases.ts'
 import { parseRequest, type Request } from './messages.ts'
 import { createNotifyLines } from './notify-lines.ts'
 import { lineOf } from './replies.ts'
-import { newSession, step } from './session.ts'
+import { newSession, type PortTerms, step } from './session.ts'
 import type { Effect, SessionEvent } from './session-state.ts'
 import { readSubmitLine } from './submit-line.ts'
 import { createTurnCheck } from './turn-check.ts'
@@ -44,7 +44,7 @@ export type SessionDeps = {
 }
 
 export type SessionServer = {
-  readonly connect: (wire: Wire, scheme: string, rule: VardiffRule) => Connection
+  readonly connect: (wire: Wire, port: PortTerms & { readonly scheme: string }) => Connection
   /** A line without its end. An empty one says nothing. */
   readonly hear: (connection: Connection, line: Buffer) => void
   readonly hearOverlong: (connection: Connection) => void
@@ -76,10 +76,11 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
   // Jobs that a restart restored are known, and nothing to work on.
   let isPaused = true
   const notifyLine = createNotifyLines()
+  const payFinder = createFinderJobs()
 
   function apply(connection: Connection, event: SessionEvent): void {
     try {
-      const world = { now: clock.now(), findJob: jobs.find }
+      const world = { now: clock.now(), findJob: jobs.find, payFinder }
       const next = step(connection.session, event, world)
       connection.session = next.session
       for (const effect of next.effects) perform(connection, effect)
@@ -145,10 +146,10 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
   }
 
   async function open(connection: Connection, effect: EffectOf<'open'>): Promise<void> {
-    const { scheme, wire } = connection
+    const { scheme, coinbasePays, wire } = connection
     const { host, port } = wire
     try {
-      const lease = await sessions.open({ ...effect, scheme, host, port })
+      const lease = await sessions.open({ ...effect, scheme, coinbasePays, host, port })
       const { resumeToken } = effect
       const isResumed = resumeToken !== null && equalBytes(resumeToken, lease.resumeToken)
       // It may have been another process's, and it sends again what that one has not answered.
@@ -200,10 +201,11 @@ export function createSessionServer(deps: SessionDeps): SessionServer {
   }
 
   return {
-    connect(wire, scheme, rule) {
-      const session = newSession(rule, isPaused ? null : jobs.current(), clock.now())
+    connect(wire, port) {
+      const { scheme, coinbasePays } = port
+      const session = newSession(port, isPaused ? null : jobs.current(), clock.now())
       const connection: Connection = {
-        ...{ wire, scheme, session, lease: null },
+        ...{ wire, scheme, coinbasePays, session, lease: null },
         ...{ isSuperseded: false, isGone: false },
       }
       connections.add(connection)

@@ -1,5 +1,6 @@
 import type { AccountId, SessionId, UnixMs, WorkerId } from '../../lib/ids.ts'
 import type { RejectReason } from '../../statement/index.ts'
+import type { FinderTerms, PayFinder } from '../finder-coinbase.ts'
 import type { Job } from '../job.ts'
 import type { JobLookup } from '../live-jobs.ts'
 import type { Candidate, ShareVerdict } from '../share.ts'
@@ -23,10 +24,11 @@ export type Session = {
   readonly versionMask: number
   /** The mask it was last told; null before it asked. */
   readonly announcedMask: number | null
-  /** The newest job, handed out when the session opens; null while there is no work. */
+  /** The newest job, handed out as soon as it can be; null while there is no work. */
   readonly job: Job | null
   /** Set by the first authorize: a session serves one payee. */
   readonly accountId: AccountId | null
+  readonly coinbase: Coinbase
   readonly workers: ReadonlyMap<string, Worker>
   /** Names sent to be authorized and not answered yet. */
   readonly authorizing: readonly string[]
@@ -49,6 +51,12 @@ export type Session = {
   /** It has answered a ping before. */
   readonly answersPings: boolean
 }
+
+/** Whom the coinbases of a session's jobs pay. */
+export type Coinbase =
+  | { readonly kind: 'pool' }
+  /** Until it is known who that is, no job goes out. */
+  | { readonly kind: 'finder'; readonly terms: FinderTerms | null }
 
 export type Phase =
   | { readonly kind: 'new' }
@@ -77,6 +85,8 @@ export type Lease = {
   readonly steps: readonly DifficultyStep[]
   /** Set for a session that came back and had authorized. */
   readonly accountId: AccountId | null
+  /** Set with the account where coinbases pay their finder. */
+  readonly finder: FinderTerms | null
 }
 
 /** A submission on its way through check and commit, with what its reply needs. */
@@ -113,7 +123,12 @@ export type CommitOutcome =
   | 'unavailable'
 
 export type AuthorizeAnswer =
-  | { readonly kind: 'authorized'; readonly worker: Worker }
+  | {
+      readonly kind: 'authorized'
+      readonly worker: Worker
+      /** Null where coinbases pay the pool. */
+      readonly finder: FinderTerms | null
+    }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'unavailable' }
 
@@ -161,8 +176,9 @@ export type Effect =
       readonly agent: string
       readonly resumeToken: Uint8Array | null
       readonly startLog2: number
-      /** Known where an open session needs another lease. */
+      /** Known, with whom its coinbases pay, where an open session needs another lease. */
       readonly accountId: AccountId | null
+      readonly finder: FinderTerms | null
     }
   | {
       readonly kind: 'authorize'
@@ -214,8 +230,9 @@ export type Effect =
 
 export type Step = { readonly session: Session; readonly effects: readonly Effect[] }
 
-/** What a step may look at besides the session: the time, and the jobs that can be named. */
+/** What a step may look at besides the session: the time, and the jobs there are. */
 export type World = {
   readonly now: UnixMs
   readonly findJob: (wireId: string, now: UnixMs) => JobLookup
+  readonly payFinder: PayFinder
 }

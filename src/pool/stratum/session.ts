@@ -1,5 +1,6 @@
 import { unreachable } from '../../lib/assert.ts'
 import type { UnixMs } from '../../lib/ids.ts'
+import type { CoinbasePays } from '../finder-coinbase.ts'
 import type { Job } from '../job.ts'
 import { startVardiff, type VardiffRule } from '../vardiff.ts'
 import { stepNotSaved, stepSaved } from './channel.ts'
@@ -30,8 +31,15 @@ const REFUSED_NAMES_MAX = 100
 /** Lines that are no request at all; more end the connection. */
 const GIBBERISH_MAX = 10
 
+/** What a port says of its sessions. */
+export type PortTerms = { readonly rule: VardiffRule; readonly coinbasePays: CoinbasePays }
+
 /** @param job the newest one, if there is work at all */
-export function newSession(rule: VardiffRule, job: Job | null, now: UnixMs): Session {
+export function newSession(
+  { rule, coinbasePays }: PortTerms,
+  job: Job | null,
+  now: UnixMs,
+): Session {
   return {
     phase: { kind: 'new' },
     connectedAt: now,
@@ -41,6 +49,7 @@ export function newSession(rule: VardiffRule, job: Job | null, now: UnixMs): Ses
     announcedMask: null,
     job,
     accountId: null,
+    coinbase: coinbasePays === 'finder' ? { kind: 'finder', terms: null } : { kind: 'pool' },
     workers: new Map(),
     authorizing: [],
     early: [],
@@ -79,13 +88,13 @@ export function step(session: Session, event: SessionEvent, world: World): Step 
     case 'tick':
       return tick(session, now)
     case 'job':
-      return offerJob(session, event.job, event.job.cleanJobs, now)
+      return offerJob(session, event.job, event.job.cleanJobs, world)
     case 'opened':
       return resumed(session, event, world)
     case 'not opened':
       return notOpened(session)
     case 'authorize answered':
-      return authorizeAnswered(session, event, now)
+      return authorizeAnswered(session, event, world)
     case 'verdict':
       return verdictReached(session, event.pending, event.verdict)
     case 'block answered':
@@ -195,7 +204,7 @@ function resumed(
   if (phase.kind === 'open')
     return { session: { ...session, phase: { ...phase, next: event.lease } }, effects: [] }
   if (phase.kind !== 'opening') return { session, effects: [] }
-  let { session: next, effects } = opened(session, phase.requestId, event.lease, world.now)
+  let { session: next, effects } = opened(session, phase.requestId, event.lease, world)
   for (const request of phase.waiting) {
     const answered = answer(next, request, world)
     next = answered.session
@@ -215,14 +224,14 @@ function notOpened(session: Session): Step {
 function authorizeAnswered(
   session: Session,
   event: Extract<SessionEvent, { kind: 'authorize answered' }>,
-  now: UnixMs,
+  world: World,
 ): Step {
-  const answered = countRefused(authorized(session, event, now), event)
+  const answered = countRefused(authorized(session, event, world), event)
   const step = settleEarly(answered, event.username)
   const isFirst = session.workers.size === 0 && step.session.workers.size > 0
   if (!isFirst || step.session.phase.kind !== 'open') return step
   // The time without a worker was no sign of a slow miner.
-  const channel = { ...step.session.phase.channel, vardiff: startVardiff(now) }
+  const channel = { ...step.session.phase.channel, vardiff: startVardiff(world.now) }
   // Some name themselves only when asked, and their firmware is what a refused share is told by.
   const question = session.agent === '' ? [send({ kind: 'ask version' })] : []
   return {

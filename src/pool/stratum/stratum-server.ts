@@ -3,6 +3,7 @@ import { createSecureContext } from 'node:tls'
 import type { IpNetwork } from '../../lib/ip-address.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Clock } from '../../lib/time.ts'
+import type { CoinbasePays } from '../finder-coinbase.ts'
 import type { VardiffRule } from '../vardiff.ts'
 import type { Connection } from './connection.ts'
 import { createDoor } from './door-server.ts'
@@ -28,6 +29,8 @@ export type StratumPort = {
   readonly port: number
   readonly scheme: string
   readonly rule: VardiffRule
+  /** Whom the coinbases of its jobs pay. */
+  readonly coinbasePays: CoinbasePays
   /** Several processes of this machine listen on it, and the kernel shares out the miners. */
   readonly isShared: boolean
   /** The certificate with its chain, and its key, as PEM; without them the port speaks plainly. */
@@ -80,10 +83,10 @@ export async function listenForMiners(
   let toFlush = new Set<Line>()
   let emptied = Promise.withResolvers<void>()
 
-  function accept(socket: Socket, source: ProxySource, { scheme, rule }: StratumPort): void {
+  function accept(socket: Socket, source: ProxySource, promise: StratumPort): void {
     const { host, port } = source
     const wire = { host, port, send: (text: string) => write(line, text), end: () => end(line) }
-    const connection = sessions.connect(wire, scheme, rule)
+    const connection = sessions.connect(wire, promise)
     const line: Line = { socket, connection, rest: NOTHING, out: '', isEnding: false }
     lines.add(line)
     socket.on('data', chunk => hear(line, chunk))

@@ -5,7 +5,7 @@ import { countAccepted, jobDifficulty } from './channel.ts'
 import { hangUpOnAbuse } from './effects.ts'
 import { countRefused, forgive, GROUND, isFlood } from './ladder.ts'
 import type { Request, Submission } from './messages.ts'
-import { channelOf } from './offer.ts'
+import { channelOf, ownJob } from './offer.ts'
 import { ERROR_CODES, type ErrorCode, type RequestId, type StratumError } from './replies.ts'
 import type {
   CommitOutcome,
@@ -40,11 +40,11 @@ export function submit(session: Session, request: SubmitRequest, world: World): 
   const awaits = worker === null && session.authorizing.includes(username) ? username : null
   const isUnknown = worker === null && awaits === null
   const found = world.findJob(submission.jobName, world.now)
-  if (found.kind === 'unknown') {
+  const job = found.kind === 'unknown' ? null : ownJob(session, found.job, world.payFinder)
+  if (found.kind === 'unknown' || job === null) {
     const refusal = isUnknown ? 'unauthorized' : 'unknown-job'
     return refuse(session, { sessionId: phase.channel.sessionId, id, worker, refusal })
   }
-  const { job } = found
   const channel = channelOf(phase, job)
   const { version, isAllowed } = versionOf(submission, job, session.versionMask)
   const candidate: Candidate = {

@@ -29,11 +29,23 @@ const behindProxy = { connectionsPerSubscriber: 2, exempt: [], proxies }
 
 /** @returns the port */
 async function start(options: Partial<MiningOptions> = {}, certificate?: typeof tls) {
-  const port = { host: '127.0.0.1', port: 0, isShared: false, scheme: 'pplns', rule: RULE }
+  const port = {
+    host: '127.0.0.1',
+    port: 0,
+    isShared: false,
+    scheme: 'pplns',
+    coinbasePays: 'pool' as const,
+    rule: RULE,
+  }
   mining = await startMining({
     ports: [certificate ? { ...port, tls: certificate } : port],
     ...{ db: database.db, clock: FIXED_CLOCK, random: systemRandom, log: SILENT },
-    authorize: async () => ({ kind: 'authorized', accountId: account.accountId, worker: '' }),
+    authorize: async () => ({
+      kind: 'authorized',
+      accountId: account.accountId,
+      worker: '',
+      finder: null,
+    }),
     ...{ nodes: [], tag: '/test/', payScript: Uint8Array.of(0x51), shareWaitMaxMs: 10_000 },
     ...options,
   })

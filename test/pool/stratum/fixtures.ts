@@ -1,6 +1,7 @@
 import { packTransactions } from '../../../src/lib/bitcoin/tx.ts'
 import { accountId, blockHash, jobId, sessionId, unixMs, workerId } from '../../../src/lib/ids.ts'
 import { sats } from '../../../src/lib/money.ts'
+import { type CoinbasePays, createFinderJobs } from '../../../src/pool/finder-coinbase.ts'
 import { buildJob, type Job } from '../../../src/pool/job.ts'
 import { createLiveJobs } from '../../../src/pool/live-jobs.ts'
 import type { CheckShares } from '../../../src/pool/share.ts'
@@ -57,18 +58,27 @@ export const LEASE: Lease = {
   extranonce1: Uint8Array.of(0, 1, 0, 2),
   steps: firstStep(-32),
   accountId: null,
+  finder: null,
 }
 
 /** A session in the hand: events in, lines and other effects out. */
-export function talk(options: { job?: Job | null; rule?: VardiffRule; lease?: Lease } = {}) {
+export function talk(
+  options: {
+    job?: Job | null
+    rule?: VardiffRule
+    lease?: Lease
+    coinbasePays?: CoinbasePays
+  } = {},
+) {
   const jobs = createLiveJobs()
   const job = options.job === undefined ? jobOf(1n) : options.job
   if (job) jobs.add(job, NOW)
   const rule = options.rule ?? RULE
-  let session = newSession(rule, job, NOW)
+  let session = newSession({ rule, coinbasePays: options.coinbasePays ?? 'pool' }, job, NOW)
   let now = NOW
+  const payFinder = createFinderJobs()
   const feed = (event: SessionEvent): readonly Effect[] => {
-    const next = step(session, event, { now, findJob: jobs.find })
+    const next = step(session, event, { now, findJob: jobs.find, payFinder })
     session = next.session
     return next.effects
   }
@@ -93,7 +103,7 @@ export function talk(options: { job?: Job | null; rule?: VardiffRule; lease?: Le
       say({ id: 1, method: 'mining.subscribe', params: ['test/1'] })
       feed({ kind: 'opened', lease: options.lease ?? LEASE })
       say({ id: 2, method: 'mining.authorize', params: ['w', 'x'] })
-      const answer = { kind: 'authorized', worker: WORKER } as const
+      const answer = { kind: 'authorized', worker: WORKER, finder: null } as const
       const about = { requestId: 2, username: 'w', wishLog2: null, answer }
       return feed({ kind: 'authorize answered', ...about })
     },

@@ -124,7 +124,7 @@ function play(acts: readonly Act[], check: CheckShares): void {
       case 'authorize': {
         const { requestId, username, wishLog2 } = effect
         const who = isGood
-          ? ({ kind: 'authorized', worker: WORKER } as const)
+          ? ({ kind: 'authorized', worker: WORKER, finder: null } as const)
           : ({ kind: 'refused', reason: 'nobody' } as const)
         feed({ kind: 'authorize answered', requestId, username, wishLog2, answer: who })
         break

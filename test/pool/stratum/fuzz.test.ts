@@ -20,9 +20,18 @@ beforeAll(async () => {
   database = await testDatabase()
   const { accountId } = await prepare(database)
   mining = await startMining({
-    ports: [{ host: '127.0.0.1', port: 0, isShared: false, scheme: 'pplns', rule: RULE }],
+    ports: [
+      {
+        host: '127.0.0.1',
+        port: 0,
+        isShared: false,
+        scheme: 'pplns',
+        coinbasePays: 'pool' as const,
+        rule: RULE,
+      },
+    ],
     ...{ db: database.db, clock: FIXED_CLOCK, random: systemRandom, log: SILENT },
-    authorize: async () => ({ kind: 'authorized', accountId, worker: '' }),
+    authorize: async () => ({ kind: 'authorized', accountId, worker: '', finder: null }),
     ...{ nodes: [], tag: '/test/', payScript: Uint8Array.of(0x51), shareWaitMaxMs: 10_000 },
   })
   mining.work(templateOf())

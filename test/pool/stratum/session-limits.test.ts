@@ -175,7 +175,7 @@ describe('a miner that did not name itself', () => {
     it.say({ id: 1, method: 'mining.subscribe', params: [] })
     it.feed({ kind: 'opened', lease: { ...LEASE, steps: [{ fromMs: unixMs(0), log2: -32 }] } })
     it.say({ id: 2, method: 'mining.authorize', params: ['w', 'x'] })
-    const answer = { kind: 'authorized', worker: WORKER } as const
+    const answer = { kind: 'authorized', worker: WORKER, finder: null } as const
     const about = { requestId: 2, username: 'w', wishLog2: null, answer }
     return { it, effects: it.feed({ kind: 'authorize answered', ...about }) }
   }

@@ -28,7 +28,7 @@ test('what breaks the check ends the session that sent it, and no other', async 
       return check(candidates)
     },
     learnJobs: async () => {},
-    authorize: async () => ({ kind: 'authorized', accountId, worker: 'w' }),
+    authorize: async () => ({ kind: 'authorized', accountId, worker: 'w', finder: null }),
     nodes: [],
     strike: () => {},
   })
@@ -43,7 +43,7 @@ test('what breaks the check ends the session that sent it, and no other', async 
         state.isEnded = true
       },
     }
-    const connection = server.connect(wire, 'pplns', RULE)
+    const connection = server.connect(wire, { scheme: 'pplns', rule: RULE, coinbasePays: 'pool' })
     const say = (message: object) => server.hear(connection, Buffer.from(JSON.stringify(message)))
     const until = (text: string) =>
       pollUntil(() => (state.isEnded || lines.some(line => line.includes(text)) ? true : null), {

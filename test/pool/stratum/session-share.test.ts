@@ -108,7 +108,8 @@ describe('a share that comes before its worker is known', () => {
     return {
       it,
       submit: (nonce = '1') => through(it, check, it.say(submitLine({ nonce }))),
-      welcome: () => through(it, check, answer({ kind: 'authorized', worker: WORKER })),
+      welcome: () =>
+        through(it, check, answer({ kind: 'authorized', worker: WORKER, finder: null })),
       refuse: () => answer({ kind: 'refused', reason: 'no such address' }),
     }
   }

@@ -115,7 +115,7 @@ describe('authorizing', () => {
     ({
       kind: 'authorize answered',
       ...{ requestId, username, wishLog2: null },
-      answer: { kind: 'authorized', worker: { ...WORKER, accountId: account } },
+      answer: { kind: 'authorized', worker: { ...WORKER, accountId: account }, finder: null },
     }) as const
 
   test('comes after subscribing', () => {
@@ -216,7 +216,7 @@ describe('difficulty', () => {
     it.say(subscribeLine)
     it.feed({ kind: 'opened', lease: { ...LEASE, steps: [{ fromMs: unixMs(0), log2: -10 }] } })
     it.say({ id: 2, method: 'mining.authorize', params: ['w', 'x,md=16'] })
-    const answer = { kind: 'authorized', worker: WORKER } as const
+    const answer = { kind: 'authorized', worker: WORKER, finder: null } as const
     const about = { requestId: 2, username: 'w', wishLog2: null, answer }
     const [, save] = it.feed({ kind: 'authorize answered', ...about })
     expect(save).toMatchObject({ kind: 'save steps', step: { log2: 4 } })

@@ -26,12 +26,21 @@ afterEach(() => mining.stop())
 
 const start = () =>
   startMining({
-    ports: [{ host: '127.0.0.1', port: 0, isShared: false, scheme: 'pplns', rule: RULE }],
+    ports: [
+      {
+        host: '127.0.0.1',
+        port: 0,
+        isShared: false,
+        scheme: 'pplns',
+        coinbasePays: 'pool' as const,
+        rule: RULE,
+      },
+    ],
     ...{ db: database.db, clock: FIXED_CLOCK, random: systemRandom, log: SILENT },
     authorize: async username => {
       if (username === 'broken') throw new Error('the other room broke')
       if (username !== 'w') return { kind: 'refused', reason: 'no such address' }
-      return { kind: 'authorized', accountId: account.accountId, worker: '' }
+      return { kind: 'authorized', accountId: account.accountId, worker: '', finder: null }
     },
     nodes: [
       {
