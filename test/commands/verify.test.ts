@@ -112,6 +112,11 @@ test('a reward that credits whom the coinbase of its block paid is found', () =>
   const { statement } = rewardOf(solo, chain)
   expect([statement.total, statement.lines]).toEqual([0n, []])
   expect(complaintOfReward(statement, chain)).toBeNull()
+  if (statement.basis.kind !== 'block') throw new Error('it is for a block')
+  const less = { ...statement.basis, paid: { ...paid, amount: sats(1n) } }
+  expect(complaintOfReward({ ...statement, basis: less }, chain)).toBe(
+    'basis: not what the coinbase paid its finder',
+  )
   const line = { account: accountId(1n), payee, scheme: 'pplns', amount: millisats(1n) }
   const greedy = { ...statement, total: millisats(1n), lines: [line] }
   expect(complaintOfReward(greedy, chain)).toMatch(/^totalMsat: 1 stated, 0 computed/)

@@ -15,6 +15,11 @@ test('a scheme pays the kinds that its rails pay, and no rail of another pool ad
   expect(kindsPaid({ rails: ['liquid'], finderFee: null })).toEqual([])
 })
 
+test('a coinbase pays addresses of the main chain, whatever the rails', () => {
+  const finderFee = { feeBasisPoints: 100, poolScript: Uint8Array.of(0x51) }
+  expect(kindsPaid({ rails: ['thunder', 'l1'], finderFee })).toEqual(['bitcoin'])
+})
+
 test('every rail reads the addresses of the kind that it is said to pay, and no others', () => {
   for (const [rail, read] of rails) {
     const [kind, ...more] = kindsPaid({ rails: [rail], finderFee: null })

@@ -160,3 +160,24 @@ test('bindings of one batch each get their own answer', async () => {
     .executeTakeFirstOrThrow()
   expect(name).toBe('é "{}\\')
 })
+
+test('whom a session pays in its coinbases is set once, and comes back where that is promised', async () => {
+  const store = storeOfAProcess()
+  const onFinderPort = { ...openRequest(), coinbasePays: 'finder' as const }
+  const { sessionId, resumeToken, finder } = await store.open(onFinderPort)
+  expect(finder).toBeNull()
+  const terms = { script: Uint8Array.of(0x51, 1, 2), feeBasisPoints: 150 }
+  const bind = (to: typeof terms) =>
+    store.bind({ sessionId, accountId: it.accountId, workerName: 'w', finder: to })
+  await bind(terms)
+  await bind({ ...terms, feeBasisPoints: 300 })
+  const again = await store.open({ ...onFinderPort, resumeToken })
+  expect(again).toMatchObject({ sessionId, finder: terms, accountId: it.accountId })
+  const elsewhere = await store.open({ ...openRequest(resumeToken), coinbasePays: 'pool' })
+  expect(elsewhere.sessionId).not.toBe(sessionId)
+  expect(elsewhere.finder).toBeNull()
+  const next = { ...onFinderPort, accountId: it.accountId, finder: terms }
+  const lease = await store.open(next)
+  const kept = await store.open({ ...onFinderPort, resumeToken: lease.resumeToken })
+  expect(kept).toMatchObject({ sessionId: lease.sessionId, finder: terms })
+})
