@@ -1,5 +1,6 @@
+import { Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { readMessage } from '../../src/bmm/index.ts'
+import { DRIVECHAIN_OPCODES, isWithdrawal, readMessage } from '../../src/bmm/index.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { type BlockHash, blockHash } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
@@ -9,12 +10,15 @@ import { type EnforcerClient, enforcerClient } from '../../src/lib/nodes/enforce
 import { enforcerTemplateClient } from '../../src/lib/nodes/enforcer-template-client.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
 import { parseBareAddress, THUNDER_SLOT } from '../../src/lib/thunder/address.ts'
+import { letBundleAge, makePayableBundle } from '../support/bundle.ts'
 import { mineDeposit } from '../support/deposit.ts'
 import type { TestSidechain } from '../support/sidechain.ts'
 
 const ADDRESS = '8twUkpctzwgbjqi5o14qWjrD9uk'
 const SIDE_BLOCK = 'ab'.repeat(32)
 const BID = 7000n
+/** Two dozen blocks, with the votes of a bundle. */
+const LONG = { timeout: 240_000 }
 const PATIENCE = { everyMs: 50, timeoutMs: 30_000 }
 
 /**
@@ -122,6 +126,25 @@ export function testEnforcer(name: string, setUp: () => Promise<TestSidechain>):
       commitment: SIDE_BLOCK,
     })
   })
+
+  test(
+    `${name}: a bundle with enough votes is offered even where it fails, and that block is thrown out`,
+    LONG,
+    async () => {
+      await makePayableBundle(side)
+      await letBundleAge(side)
+      const before = await tip()
+      const { transactions } = await templates.getBlockTemplate()
+      const last = Transaction.fromBuffer(transactions.at(-1)?.data ?? new Uint8Array())
+      const treasury = { slot: THUNDER_SLOT, opcode: DRIVECHAIN_OPCODES.nop5 }
+      expect(isWithdrawal({ inputs: last.ins.length, outputs: last.outs }, treasury)).toBe(true)
+      await expect(side.mine()).rejects.toThrow('threw')
+      expect(await tip()).toBe(before)
+      await side.node.mine(1)
+      await side.sync()
+      expect(await enforcer.bundles(THUNDER_SLOT)).toEqual([])
+    },
+  )
 
   test(`${name}: a block that its node has is a duplicate to it`, async () => {
     const block = await bitcoindClient(connectNode(side.node.rpc)).getBlock(await tip())
