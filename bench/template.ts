@@ -103,7 +103,9 @@ function arranged(
 ) {
   const own = { slot: 0, sideBlock: 'ee'.repeat(32), yieldsFrom: null }
   const opcode = DRIVECHAIN_OPCODES.nop5
-  const terms = { opcode, treasuryCoins: new Set(['x']), own, ownTransactions: [] }
+  const terms = {
+    ...{ opcode, treasuryCoins: new Set(['x']), own, failingBundles: null, ownTransactions: [] },
+  }
   const reply = read.parse(JSON.parse(text))
   return finish(
     arrangeTemplate(reply, each => ({ ...arrangeBlock(each, terms), append: [] }), {

@@ -41,6 +41,11 @@ export type ArrangementTerms = {
   /** Treasury coins known on the chain, as `txid:vout`. */
   readonly treasuryCoins: ReadonlySet<string>
   readonly own: OwnSideBlock | null
+  /**
+   * Slots with a bundle that fails in this block, so that it may pay none of them, whatever the
+   * enforcer's template has; null while that is unknown.
+   */
+  readonly failingBundles: ReadonlySet<number> | null
   /** Transactions of ours that the block will have at its end; none spends one of the template's. */
   readonly ownTransactions: readonly Uint8Array[]
 }
@@ -60,8 +65,9 @@ export type Arrangement = {
 
 /**
  * Arranges a block under BIP 300 and 301: each slot's best bid with its M7, or our own side block
- * in its place; no other bid; and, unless an enforcer made the template, no transaction that
- * touches a treasury, since only an enforcer can judge it. Where the coinbase lacks room, the bids
+ * in its place; no other bid; no payment of a bundle that fails in this block; and, unless an
+ * enforcer made the template, no transaction that touches a treasury, since only an enforcer can
+ * judge it. Where the coinbase lacks room, the bids
  * that pay least stay out. No template is unfit for it: what cannot be right is left out.
  */
 export function arrangeBlock(block: BlockToArrange, terms: ArrangementTerms): Arrangement {
@@ -97,10 +103,12 @@ export function arrangeBlock(block: BlockToArrange, terms: ArrangementTerms): Ar
  */
 function barredPlaces(
   { transactions, isEnforced }: BlockToArrange,
-  { ownTransactions, opcode }: ArrangementTerms,
+  { ownTransactions, opcode, failingBundles }: ArrangementTerms,
   touching: readonly number[],
 ): readonly number[] {
-  const judged = isEnforced ? [] : [...touching, ...placesWhere(transactions, isDoubtful)]
+  const judged = isEnforced
+    ? placesWhere(transactions, isLatePayment(opcode, failingBundles))
+    : [...touching, ...placesWhere(transactions, isDoubtful)]
   const ours = ownTransactions.map(data => ({ data, scan: scanTransaction(data) }))
   if (ours.length === 0) return judged
   const outpoints = new Set(
@@ -124,6 +132,23 @@ function placesWhere(
   isMeant: (entry: Bidder) => boolean,
 ): readonly number[] {
   return entries.flatMap((entry, place) => (isMeant(entry) ? [place] : []))
+}
+
+/**
+ * Judges whether a transaction pays a bundle (M6) that fails in this block. It spends the treasury
+ * alone, with neither script nor witness, and renews it as its first output.
+ */
+function isLatePayment(
+  opcode: DrivechainOpcode,
+  failingBundles: ReadonlySet<number> | null,
+): (entry: Bidder) => boolean {
+  return ({ scan }) => {
+    const [first] = scan?.scripts ?? []
+    const [input, ...more] = scan?.inputs ?? []
+    if (!first || !input || more.length > 0 || input.hasScript || input.hasWitness) return false
+    const slot = readTreasuryOutput(first, opcode)
+    return slot !== null && failingBundles?.has(slot) !== false
+  }
 }
 
 /** What cannot be read, or only resembles a bid, is not worth a block. */

@@ -5,6 +5,7 @@ export {
   bidsOfBlocks,
   bidsPaid,
 } from './bmm-store.ts'
+export { type BundleEnforcer, type FailingBundles, watchBundles } from './bundle-source.ts'
 export {
   type Arrangement,
   type ArrangementTerms,

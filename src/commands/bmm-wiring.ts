@@ -23,6 +23,8 @@ export type OwnPart = {
     readonly previousBlock: BlockHash
     readonly height: number
   }) => OwnSideBlock | null
+  /** Slots with a bundle that fails in the block on that parent; null while it is unknown. */
+  readonly failingBundlesOn: (parent: BlockHash) => ReadonlySet<number> | null
   /** Signed transactions of ours, deposits, that may stand at the end of a block on that parent. */
   readonly transactionsOn: (parent: BlockHash) => readonly TransactionReply[]
   /** Treasury coins seen on the chain, as `txid:vout`. */
@@ -51,6 +53,7 @@ export function arrangingFor(bmm: BmmConfig, parts: CoinbaseParts, own: OwnPart)
         opcode,
         treasuryCoins: own.treasuryCoins,
         own: own.sideBlockOn(template),
+        failingBundles: own.failingBundlesOn(template.previousBlock),
         ownTransactions: append.map(({ data }) => data),
       }
       return { ...arrangeBlock(template, terms), append }

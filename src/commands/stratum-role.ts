@@ -3,6 +3,7 @@ import { assert } from '../lib/assert.ts'
 import type { Log } from '../lib/log.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { type BitcoindClient, bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
+import { enforcerClient } from '../lib/nodes/enforcer-client.ts'
 import { enforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts'
 import { createPayees } from '../payouts/index.ts'
 import {
@@ -24,7 +25,7 @@ const SHARE_WAIT_MS_MAX = 30_000
 /** Serves miners: the only role on the share path, alone in its process. */
 export async function startStratumRole(setting: Setting): Promise<Role> {
   const { config, db, clock, random, log } = setting
-  const { node, network, pool, bmm } = config
+  const { node, network, pool, bmm, bridges } = config
   const client = bitcoindClient(connectNode(node))
   const spares = node.spares.map(access => ({
     name: access.url,
@@ -61,6 +62,7 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   const watchLength = lengthAlarm(limits.alarmBytes, log)
   const templates = startTemplates(setting, {
     ...{ nodes, enforcer },
+    bundleEnforcer: bridges ? enforcerClient({ grpcUrl: bridges.thunder.enforcerUrl }) : null,
     parts: { ...coinbase, finderBytes, bytesMax: limits.maximumBytes },
     deposits: depositOffers(setting),
     onEvent: event => {

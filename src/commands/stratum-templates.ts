@@ -1,4 +1,10 @@
-import { DRIVECHAIN_OPCODES, watchSideBlocks, watchTreasuries } from '../bmm/index.ts'
+import {
+  type BundleEnforcer,
+  DRIVECHAIN_OPCODES,
+  watchBundles,
+  watchSideBlocks,
+  watchTreasuries,
+} from '../bmm/index.ts'
 import type { Config } from '../config.ts'
 import type { BitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import type { EnforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts'
@@ -14,6 +20,8 @@ import {
 import { arrangingFor, type OwnPart, type SideNodeConfig, sideNodeOf } from './bmm-wiring.ts'
 import { watchOwnDeposits } from './own-deposits.ts'
 import type { Setting } from './role.ts'
+
+const NO_SLOTS: ReadonlySet<number> = new Set()
 
 /** A node with the name that logs have for it. */
 export type NamedBitcoind = { readonly name: string; readonly node: BitcoindClient }
@@ -35,13 +43,15 @@ export function startTemplates(
     readonly nodes: readonly [NamedBitcoind, ...NamedBitcoind[]]
     /** Null where templates come from the node alone. */
     readonly enforcer: EnforcerTemplateClient | null
+    /** The same enforcer's calls; null where none are known, and its templates must be right. */
+    readonly bundleEnforcer: BundleEnforcer | null
     readonly parts: CoinbaseParts
     /** Which deposits of ours the next block could have; null where we make none. */
     readonly deposits: (() => Promise<readonly OwnTransaction[]>) | null
     readonly onEvent: (event: TemplateEvent) => void
   },
 ): Pick<TemplateSource, 'stop'> {
-  const { nodes, enforcer, parts, deposits: offers, onEvent } = options
+  const { nodes, enforcer, bundleEnforcer, parts, deposits: offers, onEvent } = options
   const [{ node }] = nodes
   const { network, bmm } = config
   const zmq = config.node.zmqHashBlock
@@ -65,6 +75,7 @@ export function startTemplates(
         tip: async () => (await node.getBlockchainInfo()).bestBlock,
       })
     : null
+  const bundles = bundleEnforcer && watchBundles({ enforcer: bundleEnforcer, log })
   const own: OwnPart = {
     sideBlockOn: parent => {
       treasuries.see(parent.previousBlock)
@@ -72,6 +83,7 @@ export function startTemplates(
       return ready ? { ...ready, yieldsFrom: bmm.thunder?.yieldsFromSats ?? null } : null
     },
     treasuryCoins: treasuries.coins,
+    failingBundlesOn: parent => (bundles ? bundles.on(parent) : NO_SLOTS),
     transactionsOn: parent => deposits?.on(parent) ?? [],
   }
   const templates = watchTemplates({ ...source, arranging: arrangingFor(bmm, parts, own) })

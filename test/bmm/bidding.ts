@@ -20,7 +20,13 @@ export const SIDE_BLOCK = 'ab'.repeat(32)
 const NONCES_MAX = 10_000
 const NOW = unixMs(1_700_000_000_000)
 const TERMS: ArrangementTerms = {
-  ...{ opcode: NOP5, treasuryCoins: new Set(), own: null, ownTransactions: [] },
+  ...{
+    opcode: NOP5,
+    treasuryCoins: new Set(),
+    own: null,
+    failingBundles: new Set(),
+    ownTransactions: [],
+  },
 }
 
 const funded = z.object({ hex: z.string() })

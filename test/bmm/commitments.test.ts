@@ -15,6 +15,7 @@ const TERMS: ArrangementTerms = {
   opcode: NOP5,
   treasuryCoins: new Set(),
   own: null,
+  failingBundles: new Set(),
   ownTransactions: [],
 }
 const ROOMY = 10_000
@@ -160,6 +161,31 @@ describe('what only an enforcer can judge', () => {
       hasWitness: false,
     })
     expect(arrange(pool).out).toEqual([])
+  })
+})
+
+describe('the payment of a bundle', () => {
+  const [before] = mempoolOf([plain()])
+  if (!before) throw new Error('a transaction was made')
+  const payouts = [{ value: 1n, script: Uint8Array.of(0x51) }]
+  const payments = [0, 1].map(slot => {
+    const coin = { txid: before.txid, vout: slot, slot, opcode: NOP5 }
+    const raw = withdrawalTransaction({ version: 2, locktime: 0, treasury: 5n, payouts }, coin)
+    return replyOf(Transaction.fromBuffer(raw), 0n)
+  })
+  const out = (failingBundles: ReadonlySet<number> | null) =>
+    arrange([before, ...payments], { failingBundles }, { isEnforced: true }).out
+
+  test('stays as the enforcer has it, unless a bundle of its slot fails in this block', () => {
+    expect(out(new Set())).toEqual([])
+    expect(out(new Set([1, 2]))).toEqual([2])
+  })
+
+  test('waits until it is known what fails in this block', () => expect(out(null)).toEqual([1, 2]))
+
+  test('is told from a deposit by its only input, which needs neither script nor witness', () => {
+    const deposits = mempoolOf([deposit, { ...deposit, act: { kind: 'first deposit' }, slot: 2 }])
+    expect(arrange(deposits, { failingBundles: null }, { isEnforced: true }).out).toEqual([])
   })
 })
 

@@ -44,7 +44,9 @@ const settings: fc.Arbitrary<Setting> = fc.record({
 })
 
 function arranged(reply: BlockTemplateReply, { own, bytesMax }: Setting): BlockTemplateReply {
-  const terms = { opcode: NOP5, treasuryCoins: COINS, own, ownTransactions: [] } as const
+  const terms = {
+    ...{ opcode: NOP5, treasuryCoins: COINS, own, failingBundles: null, ownTransactions: [] },
+  } as const
   const arrange: Parameters<typeof arrangeTemplate>[1] = template => ({
     ...arrangeBlock(template, terms),
     append: [],

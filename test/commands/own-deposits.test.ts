@@ -112,6 +112,7 @@ test('a template without a deposit that the current work has is new work at once
   const bmm = { templateUrl: 'http://127.0.0.1:1', drivechainOpcode: 'nop5' } as const
   const own: OwnPart = {
     sideBlockOn: () => null,
+    failingBundlesOn: () => new Set(),
     transactionsOn: parent => deposits.on(parent),
     treasuryCoins: new Set(),
   }

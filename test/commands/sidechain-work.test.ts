@@ -6,6 +6,7 @@ import { HEADER_BYTES, headerHash } from '../../src/lib/bitcoin/header.ts'
 import { sats } from '../../src/lib/money.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { type BitcoindClient, bitcoindClient } from '../../src/lib/nodes/bitcoind-client.ts'
+import { enforcerClient } from '../../src/lib/nodes/enforcer-client.ts'
 import {
   type EnforcerTemplateClient,
   enforcerTemplateClient,
@@ -15,6 +16,7 @@ import { systemClock } from '../../src/lib/time.ts'
 import type { TemplateEvent } from '../../src/pool/index.ts'
 import { jobOn, mineJob, PARTS, SIDE_BLOCK } from '../bmm/bidding.ts'
 import { openEpoch, SILENT } from '../pool/mining-fixtures.ts'
+import { letBundleAge, makePayableBundle } from '../support/bundle.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import {
   type ProvidedSidechain,
@@ -70,6 +72,7 @@ async function awaitTemplate(
     { config, db: database.db, clock: systemClock, log: SILENT },
     {
       ...{ nodes: [{ name: 'the node', node }], enforcer },
+      bundleEnforcer: enforcerClient({ grpcUrl: sidechain.urls.enforcerUrl }),
       parts: { ...PARTS, bytesMax: 500 },
       deposits: null,
       onEvent: event => void (event.kind === 'template' && templates.push(event.template)),
@@ -134,6 +137,21 @@ test('a bid that pays enough has the slot instead, and its block is taken', asyn
   )
   expect(m7Of(free)[0]?.sideBlock).not.toBe(SIDE_BLOCK)
   await expectKept(await mineJob(sidechain.node, jobOn(paid)))
+})
+
+test('a block of ours pays a bundle, unless it fails in that block, whatever the enforcer offers', {
+  timeout: 240_000,
+}, async () => {
+  await makePayableBundle(sidechain)
+  await awaitTemplate(configOf(null), each => each.transactions.length === 1)
+  await letBundleAge(sidechain)
+  expect((await enforcer.getBlockTemplate()).transactions).toHaveLength(1)
+  const template = await awaitTemplate(
+    configOf(null),
+    each => each.isEnforced && m7Of(each).length === 1,
+  )
+  expect(template.transactions).toEqual([])
+  await expectKept(await mineJob(sidechain.node, jobOn(template)))
 })
 
 test.skipIf(runsOnServices)(

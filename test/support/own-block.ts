@@ -29,7 +29,12 @@ export async function mineOwnBlock(
   const own =
     accept === undefined ? null : { slot: THUNDER_SLOT, sideBlock: accept, yieldsFrom: null }
   const terms = {
-    ...{ opcode: DRIVECHAIN_OPCODES.nop5, treasuryCoins: new Set<string>(), own },
+    ...{
+      opcode: DRIVECHAIN_OPCODES.nop5,
+      treasuryCoins: new Set<string>(),
+      own,
+      failingBundles: new Set<number>(),
+    },
     ownTransactions: transactions,
   }
   const append = transactions.map(raw =>
