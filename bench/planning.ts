@@ -19,7 +19,7 @@ import { millisats, sats } from '../src/lib/money.ts'
 import { connectNode } from '../src/lib/nodes/bitcoin-core-client.ts'
 import { systemRandom } from '../src/lib/random.ts'
 import { systemClock } from '../src/lib/time.ts'
-import { manifestOf } from '../src/payouts/payout-store.ts'
+import { coinManifestOf } from '../src/payouts/payout-store.ts'
 import { type Planning, planPayouts } from '../src/payouts/plan-store.ts'
 import type { Coin, Rail } from '../src/payouts/rail.ts'
 import { addressScript, feesAt, parseDestination } from '../src/payouts/rails/l1/destination.ts'
@@ -27,7 +27,7 @@ import { L1_BOOKS } from '../src/payouts/rails/l1/l1-parts.ts'
 import { buildTransaction, feeFor, WEIGHT_MAX } from '../src/payouts/rails/l1/transaction.ts'
 import { walletClient } from '../src/payouts/rails/l1/wallet-client.ts'
 import type { Scheme } from '../src/payouts/scheme.ts'
-import type { Manifest } from '../src/treasury/index.ts'
+import type { CoinManifest } from '../src/treasury/index.ts'
 import { cpuSecondsOfFamily } from './parts/cpu.ts'
 import { type BenchDatabase, startDatabase } from './parts/database.ts'
 import { printMachine, printTable } from './parts/report.ts'
@@ -203,7 +203,7 @@ async function startWallet({ dir, keep }: Scene) {
 
 /** From a manifest to the PSBT that a signer gets. */
 async function describe(
-  manifest: Manifest,
+  manifest: CoinManifest,
   { client, coins }: Awaited<ReturnType<typeof startWallet>>,
 ): Promise<number> {
   const built = buildTransaction(
@@ -272,7 +272,7 @@ await measure(async scene => {
       .where('state', '=', 'planned')
       .executeTakeFirstOrThrow()
     await time('its manifest read, built, described by a node', async () => {
-      const manifest = await manifestOf(db, batchId(id))
+      const manifest = await coinManifestOf(db, batchId(id))
       const bytes = await describe(manifest, wallet)
       return `${manifest.payees.length} payees, ${bytes} bytes`
     })

@@ -114,15 +114,17 @@ export async function readBatch(
 
 /** Shows a person all that an approval, or a signature, is about. */
 export function printBatch({ told, manifest, hash }: CheckedBatch): void {
-  const { anchor, payees } = manifest
+  const { payees } = manifest
   const what = `${manifest.purpose} by ${manifest.rail} from the ${manifest.wallet} wallet`
   sayPlain(`batch ${manifest.batch} on ${manifest.network}, ${what}: ${told.state}`)
   say(`  manifest  ${hash}, hashed here`)
   const made = `${timeText(manifest.createdAt)} by ${manifest.createdBy}`
   sayPlain(`  made      ${made}, policy ${manifest.policyVersion}`)
   say(`  expires   ${timeText(manifest.expiresAt)}`)
-  say(`  anchor    ${anchor.txid}:${anchor.vout}`)
-  sayPlain(`  change    ${manifest.change}`)
+  if (manifest.version === 2) {
+    say(`  anchor    ${manifest.anchor.txid}:${manifest.anchor.vout}`)
+    sayPlain(`  change    ${manifest.change}`)
+  }
   say(`  fee       at most ${formatBtc(manifest.feeMax)} BTC`)
   say(`  pays      ${formatBtc(manifestTotal(manifest))} BTC to ${payees.length}:`)
   for (const { destination, amount, payouts } of payees) {

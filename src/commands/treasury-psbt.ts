@@ -3,7 +3,7 @@ import type { Psbt } from 'bitcoinjs-lib'
 import { DRIVECHAIN_OPCODES } from '../bmm/index.ts'
 import { parseThunderAddress, THUNDER_SLOT } from '../lib/thunder/address.ts'
 import { checkTransaction, type DepositRules, walletKey } from '../signer/index.ts'
-import type { Manifest } from '../treasury/index.ts'
+import type { CoinManifest } from '../treasury/index.ts'
 import { CommandError, parseOptions, say, sayPlain } from './command.ts'
 import { parseNetwork, readDescriptorFile } from './descriptor-file.ts'
 import { readSecret } from './secret-file.ts'
@@ -70,16 +70,18 @@ async function runSign(args: readonly string[]): Promise<number> {
   const client = await clientOf(options)
   const batch = await readBatch(client, number)
   if (typeof batch === 'string') return refuse(batch)
+  const { manifest } = batch
+  if (manifest.version !== 2) return refuse('no transaction is signed for a batch of payments')
   const reply = await client.psbt(number)
   if (reply.kind === 'refused') return refuse(reply.reason)
-  const wallet = await openWallet(path, batch.manifest, seed)
+  const wallet = await openWallet(path, manifest, seed)
   const deposits = parseDeposits(options['deposits-to'], options['drivechain-opcode'])
   const { psbt } = reply.value
-  const checked = checkTransaction(psbt, batch.manifest, wallet.descriptor, deposits)
+  const checked = checkTransaction(psbt, manifest, wallet.descriptor, deposits)
   if (checked.kind === 'refused') return refuse(`not signed: ${checked.reason}`)
   printBatch(batch)
   say(`  signs     ${checked.txid}, which pays that and nothing else`)
-  const question = `sign batch ${number} on ${batch.manifest.network}?`
+  const question = `sign batch ${number} on ${manifest.network}?`
   if (!isSure && !(await askOnTerminal(question))) return refuse('nothing was signed')
   return bring(client, number, signed(checked.psbt, wallet.key))
 }
@@ -98,7 +100,7 @@ function parseDeposits(
   return { slot: THUNDER_SLOT, opcode, addresses: new Set([parsed.address]) }
 }
 
-async function openWallet(path: string, { network }: Manifest, seed: Uint8Array) {
+async function openWallet(path: string, { network }: CoinManifest, seed: Uint8Array) {
   const descriptor = await readDescriptorFile(path, parseNetwork(network))
   const key = walletKey(descriptor, seed)
   if (key === null) throw new CommandError('the seed gives no key of that descriptor')

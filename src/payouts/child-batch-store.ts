@@ -2,10 +2,10 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
 import { type BatchId, batchId } from '../lib/ids.ts'
 import { ceilDiv, type Sats } from '../lib/money.ts'
-import type { Manifest } from '../treasury/index.ts'
+import type { CoinManifest } from '../treasury/index.ts'
 import { type OwnPlanOutcome, planChild } from './own-batch.ts'
 import type { OwnBatchParts } from './own-batch-store.ts'
-import { manifestOf } from './payout-store.ts'
+import { coinManifestOf } from './payout-store.ts'
 import { decideBump } from './rails/l1/bump.ts'
 import { effectOf, leftToUs } from './rails/l1/coins.ts'
 import { addressScript } from './rails/l1/destination.ts'
@@ -19,7 +19,7 @@ const PARENTS_A_RUN_MAX = 100
 
 /** A batch that has left and is in no block, and the version of it that the mempool has. */
 type InMempool = {
-  readonly manifest: Manifest
+  readonly manifest: CoinManifest
   readonly client: WalletClient
   readonly version: Version
   readonly raw: Uint8Array
@@ -104,7 +104,7 @@ async function candidates(db: Kysely<Database>): Promise<BatchId[]> {
 }
 
 async function inMempool(parts: OwnBatchParts, batch: BatchId): Promise<InMempool | null> {
-  const manifest = await manifestOf(parts.db, batch)
+  const manifest = await coinManifestOf(parts.db, batch)
   const client = parts.wallets.find(({ wallet }) => wallet === manifest.wallet)?.client
   if (!client) return null
   const spender = await client.mempoolSpender(manifest.anchor)
@@ -114,7 +114,7 @@ async function inMempool(parts: OwnBatchParts, batch: BatchId): Promise<InMempoo
   return { manifest, client, version, raw: version.raw, isNewest: version === signed[0] }
 }
 
-function ownOutputs({ network }: OwnBatchParts, manifest: Manifest, raw: Uint8Array) {
+function ownOutputs({ network }: OwnBatchParts, manifest: CoinManifest, raw: Uint8Array) {
   const { purpose, wallet, change, payees } = manifest
   const [payee] = payees
   const isTransfer = purpose === 'transfer' && payee !== undefined

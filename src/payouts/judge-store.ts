@@ -12,10 +12,13 @@ import { judgeBatch } from './decide-store.ts'
 import { factsComplaint } from './facts-store.ts'
 
 /** A batch that may be signed now, with what stands on it. Only a rail's `judge` makes one. */
-export type Approved = { readonly manifest: Manifest; readonly acts: readonly SignedAct[] }
+export type Approved<M extends Manifest> = {
+  readonly manifest: M
+  readonly acts: readonly SignedAct[]
+}
 
-export type Judgement =
-  | { readonly kind: 'approved'; readonly approved: Approved }
+export type Judgement<M extends Manifest> =
+  | { readonly kind: 'approved'; readonly approved: Approved<M> }
   | { readonly kind: 'refused'; readonly reason: string }
 
 type JudgeParts = {
@@ -32,13 +35,13 @@ type JudgeParts = {
  * @param rail whose batch it must be
  * @param complaint what is wrong on that rail itself, asked last; null where nothing is
  */
-export async function judgeApproval(
+export async function judgeApproval<M extends Manifest>(
   { db, clock, policy, options }: JudgeParts,
   rail: string,
-  manifest: Manifest,
+  manifest: M,
   complaint: () => Promise<string | null>,
-): Promise<Judgement> {
-  const refused = (reason: string): Judgement => ({ kind: 'refused', reason })
+): Promise<Judgement<M>> {
+  const refused = (reason: string): Judgement<M> => ({ kind: 'refused', reason })
   if (manifest.network !== options.network || manifest.rail !== rail)
     return refused('it is not for this rail')
   const verdict = await judgeBatch(db, await policy(), manifest.batch, clock.now())

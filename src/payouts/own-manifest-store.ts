@@ -4,9 +4,9 @@ import type { Database, Wallet } from '../lib/db/schema.ts'
 import { type BatchId, batchId, unixMs } from '../lib/ids.ts'
 import {
   allowingOwn,
+  type CoinManifest,
   encodeManifest,
   limitRefusal,
-  type Manifest,
   manifestHash,
   manifestTotal,
   recordEvent,
@@ -106,7 +106,7 @@ function manifestFor(
   { network, rail, rules, expiresAfterMs }: OwnBatchParts,
   { plan, change, destination, asker }: MadePlan,
   { batch, at }: { readonly batch: BatchId; readonly at: number },
-): Manifest {
+): CoinManifest {
   const { purpose, wallet, amount, feeMax, coins } = plan
   const [anchor] = coins
   assert(anchor !== undefined, 'a plan has an anchor')
@@ -132,7 +132,7 @@ async function takeBatchId(tx: Transaction<Database>): Promise<BatchId> {
   return batchId(rows[0].id)
 }
 
-async function insert(tx: Transaction<Database>, manifest: Manifest, plan: MadePlan['plan']) {
+async function insert(tx: Transaction<Database>, manifest: CoinManifest, plan: MadePlan['plan']) {
   const { coins, parent } = plan
   const mainFee = plan.purpose === 'withdrawal' ? plan.mainFee : 0n
   const bytes = encodeManifest(manifest)

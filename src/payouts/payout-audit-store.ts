@@ -91,21 +91,22 @@ type BatchRow = {
   readonly rail: string
   readonly purpose: string
   readonly wallet: string
-  readonly anchor_txid: string
-  readonly anchor_vout: number
+  readonly anchor_txid: string | null
+  readonly anchor_vout: number | null
   readonly total_sats: bigint
   readonly fee_max_sats: bigint
   readonly expires_ms: bigint
 }
 
 function isOfRow(manifest: Manifest, row: BatchRow): boolean {
+  const anchor = manifest.version === 2 ? manifest.anchor : null
   return (
     manifest.batch === row.id &&
     manifest.rail === row.rail &&
     manifest.purpose === row.purpose &&
     manifest.wallet === row.wallet &&
-    manifest.anchor.txid === row.anchor_txid &&
-    manifest.anchor.vout === row.anchor_vout &&
+    anchor?.txid === (row.anchor_txid ?? undefined) &&
+    anchor?.vout === (row.anchor_vout ?? undefined) &&
     manifestTotal(manifest) === row.total_sats &&
     manifest.feeMax === row.fee_max_sats &&
     BigInt(manifest.expiresAt) === row.expires_ms

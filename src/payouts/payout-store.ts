@@ -4,7 +4,7 @@ import { assert } from '../lib/assert.ts'
 import type { BatchState, Database } from '../lib/db/schema.ts'
 import { type BatchId, batchId, type UnixMs, unixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
-import { decodeManifest, type Manifest } from '../treasury/index.ts'
+import { type CoinManifest, decodeManifest, type Manifest } from '../treasury/index.ts'
 import { factsOf } from './facts-store.ts'
 import { type BatchEvent, next } from './payout.ts'
 import type { Lease, RailBooks } from './rail.ts'
@@ -126,6 +126,13 @@ export async function manifestOf(db: Kysely<Database>, batch: BatchId): Promise<
     manifest !== null && manifest.batch === batch,
     'a stored manifest is canonical and its own',
   )
+  return manifest
+}
+
+/** Of a batch that is one transaction. */
+export async function coinManifestOf(db: Kysely<Database>, batch: BatchId): Promise<CoinManifest> {
+  const manifest = await manifestOf(db, batch)
+  assert(manifest.version === 2, 'a batch of coins has an anchor')
   return manifest
 }
 

@@ -6,9 +6,9 @@ import { type BatchId, batchId, type PayoutId, payoutId, unixMs } from '../lib/i
 import { sats } from '../lib/money.ts'
 import type { Spent } from '../treasury/index.ts'
 import {
+  type CoinManifest,
   encodeManifest,
   limitRefusal,
-  type Manifest,
   manifestHash,
   type OperatorKey,
 } from '../treasury/index.ts'
@@ -40,7 +40,7 @@ type NumberedPayout = PlannedPayout & { readonly id: PayoutId }
  *
  * @throws NotPosted where the ledger does not take the entry
  */
-export async function storePlan(tx: Transaction<Database>, made: Made): Promise<Manifest> {
+export async function storePlan(tx: Transaction<Database>, made: Made): Promise<CoinManifest> {
   const [first] = await takeIds(tx, 'batches', 1)
   assert(first !== undefined, 'a sequence gives as many ids as were asked for')
   const batch = batchId(first)
@@ -83,7 +83,7 @@ function manifestFor(
     readonly payouts: readonly NumberedPayout[]
     readonly excluded: readonly string[]
   },
-): Manifest {
+): CoinManifest {
   const [anchor] = plan.coins
   assert(anchor !== undefined, 'a plan has an anchor')
   return {
@@ -135,7 +135,7 @@ async function aliasesOf(
   return [...new Set(rows.map(({ alias }) => alias))].toSorted((a, b) => (a < b ? -1 : 1))
 }
 
-async function insertBatch(tx: Transaction<Database>, manifest: Manifest, plan: Plan) {
+async function insertBatch(tx: Transaction<Database>, manifest: CoinManifest, plan: Plan) {
   const bytes = encodeManifest(manifest)
   await sql`
     insert into batches (id, rail, state, manifest, manifest_hash, anchor_txid, anchor_vout,

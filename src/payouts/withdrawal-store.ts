@@ -6,7 +6,7 @@ import { type BatchId, batchId, type Txid, txid } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
 import type { ThunderAddress } from '../lib/thunder/address.ts'
 import { scriptOfMainAddress } from '../lib/thunder/main-address.ts'
-import { manifestOf } from './payout-store.ts'
+import { coinManifestOf } from './payout-store.ts'
 import { plannedAddress } from './rails/thunder/payments.ts'
 
 /** The output that leaves is the first of a withdrawal. */
@@ -37,7 +37,7 @@ export async function settledWithdrawals(db: Kysely<Database>): Promise<SettledW
      limit ${WITHDRAWALS_MAX}`.execute(db)
   return Promise.all(
     rows.map(async ({ id, txid: made, main_fee: mainFee }) => {
-      const { payees, change } = await manifestOf(db, batchId(id))
+      const { payees, change } = await coinManifestOf(db, batchId(id))
       const [payee] = payees
       assert(payee !== undefined, 'a withdrawal has a payee')
       return {
@@ -78,7 +78,7 @@ export async function awaitedScripts(db: Kysely<Database>): Promise<ReadonlySet<
        and (followed.state is null or followed.state not in ('arrived', 'final'))
      order by batches.id desc limit ${WITHDRAWALS_MAX}`.execute(db)
   const scripts = rows.map(async ({ id }) => {
-    const { payees } = await manifestOf(db, batchId(id))
+    const { payees } = await coinManifestOf(db, batchId(id))
     const script = scriptOfMainAddress(payees[0]?.destination ?? '')
     assert(script !== null, 'a withdrawal is planned to an address of the main chain')
     return toHex(script)

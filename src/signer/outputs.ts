@@ -5,7 +5,7 @@ import type { Output } from '../lib/bitcoin/tx.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import { MAX_MONEY_SATS } from '../lib/money.ts'
 import { parseThunderAddress, type ThunderAddress } from '../lib/thunder/address.ts'
-import type { Manifest } from '../treasury/index.ts'
+import type { CoinManifest } from '../treasury/index.ts'
 
 /** Where this host lets deposits go. */
 export type DepositRules = Treasury & {
@@ -31,7 +31,7 @@ export function isTreasury(script: Uint8Array, { slot, opcode }: Treasury): bool
  * @param treasury the value of the treasury's coin that it spends; null where it spends none
  */
 export function expectedOutputs(
-  manifest: Manifest,
+  manifest: CoinManifest,
   network: Network,
   {
     treasury,
@@ -53,7 +53,7 @@ export function expectedOutputs(
   return { kind: 'outputs', outputs: depositOutputs({ slot, opcode, treasury: grown, address }) }
 }
 
-function payments({ payees }: Manifest, network: Network): ExpectedOutputs {
+function payments({ payees }: CoinManifest, network: Network): ExpectedOutputs {
   const outputs: Output[] = []
   for (const [index, { destination, amount }] of payees.entries()) {
     const script = scriptOf(destination, network)

@@ -3,12 +3,12 @@ import type { BatchId, Digest, Txid, UnixMs } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
 import {
   allowingOwn,
+  type CoinManifest,
   decodeManifest,
   encodeManifest,
   judgeSpend,
   type LimitRefusal,
   largestSpend,
-  type Manifest,
   manifestHash,
   type Purpose,
   type SignRequest,
@@ -66,6 +66,7 @@ export function judgeRequest(standing: Standing, request: SignRequest): Judgemen
   const { network, memory } = standing
   if (manifest.network !== network) return refused(`the manifest is of ${manifest.network}`)
   if (isFrozen(standing, manifest.rail)) return refused('the rail is frozen')
+  if (manifest.version !== 2) return refused('the manifest is of no transaction')
   if (manifest.rail !== request.rail) return refused(`the manifest is of rail ${manifest.rail}`)
   const missing = keyComplaint(standing, manifest)
   if (missing !== null) return refused(missing)
@@ -99,14 +100,17 @@ export function judgeRequest(standing: Standing, request: SignRequest): Judgemen
   return { kind: 'sign', batch, wallet, checked, event }
 }
 
-function keyComplaint({ wallets, thunder }: Standing, { rail, wallet }: Manifest): string | null {
+function keyComplaint(
+  { wallets, thunder }: Standing,
+  { rail, wallet }: CoinManifest,
+): string | null {
   if (rail === 'thunder') return thunder ? null : 'this host has no keys on Thunder'
   return wallets[wallet] ? null : `this host has no key of the ${wallet} wallet`
 }
 
 type CheckOutcome = (Checked & { readonly kind: 'good' }) | ReturnType<typeof refused>
 
-function check(standing: Standing, request: SignRequest, manifest: Manifest): CheckOutcome {
+function check(standing: Standing, request: SignRequest, manifest: CoinManifest): CheckOutcome {
   switch (request.rail) {
     case 'l1': {
       const wallet = standing.wallets[manifest.wallet]
@@ -145,7 +149,7 @@ function close(memory: Memory, manifest: Digest, now: UnixMs): Judgement {
 /** @returns null for a version that was signed before: it gets the same signatures again */
 function eventOf(
   memory: Memory,
-  manifest: Manifest,
+  manifest: CoinManifest,
   id: Txid,
   by: 'operators' | 'pool',
 ): MemoryEvent | null {

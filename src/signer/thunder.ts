@@ -12,7 +12,7 @@ import {
   thunderTxid,
   utxoHash,
 } from '../lib/thunder/transaction.ts'
-import type { Manifest, Purpose, SpentOutput, ThunderSignRequest } from '../treasury/index.ts'
+import type { CoinManifest, Purpose, SpentOutput, ThunderSignRequest } from '../treasury/index.ts'
 import type { Descriptor, WalletOutput } from './descriptor.ts'
 
 /** More coins in one transaction are refused; a batch of the pool has a hundred at most. */
@@ -52,7 +52,7 @@ type Asked = Pick<ThunderSignRequest, 'transaction' | 'spent' | 'payeeIndex'>
  */
 export function checkThunderTransaction(
   { transaction: bytes, spent, payeeIndex }: Asked,
-  manifest: Manifest,
+  manifest: CoinManifest,
   { wallet, home }: { readonly wallet: ThunderWallet; readonly home: Descriptor | null },
 ): CheckedThunder {
   const transaction = parseTransaction(bytes)
@@ -111,12 +111,12 @@ function coinOf(told: SpentOutput | undefined, { outPoint, utxoHash: hash }: Inp
   return equalBytes(utxoHash(outPoint, coin), hash) ? coin : null
 }
 
-function anchorComplaint([first]: readonly Input[], { anchor }: Manifest): string | null {
+function anchorComplaint([first]: readonly Input[], { anchor }: CoinManifest): string | null {
   const isAnchor = first?.outPoint.hash === anchor.txid && first.outPoint.vout === anchor.vout
   return isAnchor ? null : 'its first input is not the anchor'
 }
 
-function payeesComplaint(outputs: readonly Output[], { payees }: Manifest): string | null {
+function payeesComplaint(outputs: readonly Output[], { payees }: CoinManifest): string | null {
   for (const [index, { destination, amount }] of payees.entries()) {
     const address = parseBareAddress(destination)
     if (address === null || isBurnAddress(address))
@@ -135,7 +135,7 @@ function payeesComplaint(outputs: readonly Output[], { payees }: Manifest): stri
  */
 function withdrawalComplaint(
   [output]: readonly Output[],
-  { payees: [payee], change }: Manifest,
+  { payees: [payee], change }: CoinManifest,
   place: WalletOutput | undefined,
 ): string | null {
   if (payee === undefined || place?.address !== payee.destination)
@@ -149,7 +149,7 @@ function withdrawalComplaint(
 
 function changeComplaint(
   outputs: readonly Output[],
-  { change }: Manifest,
+  { change }: CoinManifest,
   wallet: ThunderWallet,
 ): string | null {
   const address = parseBareAddress(change)
@@ -167,7 +167,7 @@ function pays(output: Output | undefined, address: ThunderAddress): boolean {
 function feeComplaint(
   spent: bigint,
   outputs: readonly Output[],
-  { feeMax }: Manifest,
+  { feeMax }: CoinManifest,
 ): string | null {
   const fee = spent - outputs.reduce((sum, { content }) => sum + content.value, 0n)
   if (fee < 0n) return 'it pays more than it spends'

@@ -3,7 +3,7 @@ import type { Output } from '../lib/bitcoin/tx.ts'
 import { equalBytes, fromHex, toHex } from '../lib/bytes.ts'
 import { type Txid, txid } from '../lib/ids.ts'
 import { MAX_MONEY_SATS } from '../lib/money.ts'
-import type { Manifest } from '../treasury/index.ts'
+import type { CoinManifest } from '../treasury/index.ts'
 import type { Descriptor, Place, WalletOutput } from './descriptor.ts'
 import { type DepositRules, expectedOutputs, isOutput, isTreasury, scriptOf } from './outputs.ts'
 
@@ -47,7 +47,7 @@ export type CheckedTransaction =
  */
 export function checkTransaction(
   psbtBytes: Uint8Array,
-  manifest: Manifest,
+  manifest: CoinManifest,
   descriptor: Descriptor,
   deposits: DepositRules | null,
 ): CheckedTransaction {
@@ -138,7 +138,7 @@ function ownOutput(
   return null
 }
 
-function anchorComplaint({ ins }: Transaction, { anchor }: Manifest): string | null {
+function anchorComplaint({ ins }: Transaction, { anchor }: CoinManifest): string | null {
   const first = ins[0]
   const isAnchor = first && txidOf(first.hash) === anchor.txid && first.index === anchor.vout
   return isAnchor ? null : 'its first input is not the anchor'
@@ -146,7 +146,7 @@ function anchorComplaint({ ins }: Transaction, { anchor }: Manifest): string | n
 
 /** The coin that a deposit spends beside ours; no other purpose touches one. */
 function mayBeTreasury(
-  { purpose }: Manifest,
+  { purpose }: CoinManifest,
   script: Uint8Array,
   deposits: DepositRules | null,
 ): boolean {
@@ -161,7 +161,7 @@ function outputsComplaint({ outs }: Transaction, expected: readonly Output[]): s
 
 function changeComplaint(
   { outs }: Transaction,
-  { change }: Manifest,
+  { change }: CoinManifest,
   descriptor: Descriptor,
   changePlaces: readonly Place[],
 ): string | null {
@@ -172,7 +172,11 @@ function changeComplaint(
   return ownOutput(descriptor, script, changePlaces) ? null : 'its change is not ours'
 }
 
-function feeComplaint(spent: bigint, { outs }: Transaction, { feeMax }: Manifest): string | null {
+function feeComplaint(
+  spent: bigint,
+  { outs }: Transaction,
+  { feeMax }: CoinManifest,
+): string | null {
   const fee = spent - outs.reduce((sum, { value }) => sum + value, 0n)
   if (fee < 0n) return 'it pays more than it spends'
   return fee <= feeMax ? null : `its fee of ${fee} sat is above the approved ${feeMax}`

@@ -1,6 +1,6 @@
 import type { BatchId, UnixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
-import type { Manifest } from './manifest.ts'
+import type { Manifest } from './manifest-shape.ts'
 import {
   type AutoBand,
   allowingOwn,

@@ -74,16 +74,32 @@ export {
   judgeAct,
 } from './judge.ts'
 export {
+  type EndRequest,
+  type InvoicesRequest,
+  LINES_MAX,
+  type LightningReply,
+  type LightningRequest,
+  lightningReplySchema,
+  lightningRequestJson,
+  lightningRequestSchema,
+  type PayRequest,
+} from './lightning-messages.ts'
+export {
   decodeManifest,
   encodeManifest,
   MANIFEST_BYTES_MAX,
-  type Manifest,
-  type ManifestPayee,
   manifestFromJson,
   manifestHash,
   manifestTotal,
-  type Purpose,
 } from './manifest.ts'
+export type {
+  CoinManifest,
+  LineManifest,
+  Manifest,
+  ManifestLine,
+  ManifestPayee,
+  Purpose,
+} from './manifest-shape.ts'
 export {
   decodeOperatorAct,
   encodeOperatorAct,

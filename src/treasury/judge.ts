@@ -1,7 +1,7 @@
 import type { Digest, UnixMs } from '../lib/ids.ts'
 import { type SignedAct, verifyAct } from './approval.ts'
 import { isPlainReason } from './freeze.ts'
-import type { Manifest } from './manifest.ts'
+import type { Manifest } from './manifest-shape.ts'
 import { approverOf, judgeApprovals, operatorWith, type SpendPolicy, type Spent } from './policy.ts'
 
 /** What a batch looks like to an act. */

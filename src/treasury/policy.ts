@@ -2,13 +2,8 @@ import { assert, unreachable } from '../lib/assert.ts'
 import type { UnixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
 import { type OperatorKey, type SignedAct, verifyAct } from './approval.ts'
-import {
-  encodeManifest,
-  type Manifest,
-  manifestHash,
-  manifestTotal,
-  type Purpose,
-} from './manifest.ts'
+import { encodeManifest, manifestHash, manifestTotal } from './manifest.ts'
+import type { Manifest, Purpose } from './manifest-shape.ts'
 
 /** What an operator may do: see, ask for batches and freeze, approve, manage operators. */
 export type OperatorRole = 'viewer' | 'operator' | 'approver' | 'admin'

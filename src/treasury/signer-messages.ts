@@ -21,7 +21,8 @@ const hash = z
   .string()
   .regex(/^[0-9a-f]{64}$/)
   .transform(digest)
-const base64 = z
+/** Bytes in JSON. */
+export const base64 = z
   .base64()
   .max(SIGNER_MESSAGE_BYTES_MAX)
   .transform((text): Uint8Array => new Uint8Array(Buffer.from(text, 'base64')))
@@ -37,10 +38,11 @@ const signature = z
   .transform(fromHex)
 
 /** A place in the signer's hash-chained memory; position 0 is before its first entry. */
-const headSchema = z.strictObject({ position: z.int().min(0), hash })
+export const headSchema = z.strictObject({ position: z.int().min(0), hash })
 export type SignerHead = z.infer<typeof headSchema>
 
-const actSchema = z
+/** An act as JSON, with all that its signature is checked by. */
+export const actSchema = z
   .strictObject({
     operator: key,
     act: z.discriminatedUnion('kind', [
@@ -116,8 +118,13 @@ export function signRequestJson(request: SignRequest): string {
     ...rest,
     manifest: toBase64(manifest),
     ...toSignJson(request),
-    acts: acts.map(({ signature, ...act }) => ({ ...act, signature: toHex(signature) })),
+    acts: actsJson(acts),
   })
+}
+
+/** Acts as their schema reads them. */
+export function actsJson(acts: readonly SignedAct[]): readonly object[] {
+  return acts.map(({ signature, ...act }) => ({ ...act, signature: toHex(signature) }))
 }
 
 function toSignJson(request: SignRequest): object {
@@ -257,8 +264,10 @@ export const SIGNER_PATHS = {
   status: '/status',
   confirm: '/confirm',
   freeze: '/freeze',
+  lightning: '/lightning',
 } as const
 
-function toBase64(bytes: Uint8Array): string {
+/** As the schema of bytes reads it. */
+export function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64')
 }

@@ -29,7 +29,12 @@ import { creditJobs, rewardMethods, rewardStatementOf } from '../../src/payouts/
 import { closeEpochIfDue, openFirstEpoch } from '../../src/pool/epoch-store.ts'
 import { fatesAfter, lastTip, workBack } from '../../src/pool/index.ts'
 import { writeNextStatement } from '../../src/pool/statement-store.ts'
-import { encodeManifest, type Manifest, manifestHash, signAct } from '../../src/treasury/index.ts'
+import {
+  type CoinManifest,
+  encodeManifest,
+  manifestHash,
+  signAct,
+} from '../../src/treasury/index.ts'
 import { addBlock, addMiner, commitShares, type Miner } from '../pool/mining-rows.ts'
 import { insertVersion } from '../support/version.ts'
 
@@ -169,7 +174,7 @@ async function post(db: Kysely<Database>, key: string, event: string, legs: read
   if (outcomes[0]?.kind !== 'posted') throw new Error(`${key}: ${outcomes[0]?.kind}`)
 }
 
-function manifestOf(number: bigint, destination: string): Manifest {
+function coinManifestOf(number: bigint, destination: string): CoinManifest {
   return {
     version: 2,
     purpose: 'payout',
@@ -193,7 +198,7 @@ function manifestOf(number: bigint, destination: string): Manifest {
 async function addBatch(db: Kysely<Database>, miner: Miner, number: bigint): Promise<string> {
   const account = accountId(miner.account)
   const state = number === 1n ? ('settled' as const) : ('planned' as const)
-  const manifest = manifestOf(number, `bcrt1qminer${number}`)
+  const manifest = coinManifestOf(number, `bcrt1qminer${number}`)
   const bytes = encodeManifest(manifest)
   const hash = manifestHash(bytes)
   const ended_ms = state === 'settled' ? BigInt(START_MS + 400_000) : null

@@ -9,7 +9,7 @@ import type { OwnWish } from '../../src/api/rooms.ts'
 import { addWithdrawal } from '../../src/bridges/withdrawal-store.ts'
 import { batchId, txid, unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
-import { encodeManifest, type Manifest, manifestHash } from '../../src/treasury/index.ts'
+import { type CoinManifest, encodeManifest, manifestHash } from '../../src/treasury/index.ts'
 import { partsOn } from '../api/parts.ts'
 import { thunderAddressOf } from '../payouts/thunder-order.ts'
 import { addressOf } from '../signer/world.ts'
@@ -20,7 +20,7 @@ import { runCommand } from './child.ts'
 const AT = unixMs(1_800_000_000_000)
 const TOKEN = 'a-token-that-may-ask'
 const AWAY = 'THE MONEY IS AWAY FOR MONTHS'
-const MANIFEST: Manifest = {
+const MANIFEST: CoinManifest = {
   ...{ version: 2, purpose: 'withdrawal', wallet: 'hot', batch: batchId(1n) },
   ...{ network: 'regtest', rail: 'thunder', change: thunderAddressOf(1), feeMax: sats(800n) },
   payees: [{ destination: addressOf(5), amount: sats(300_000n), payouts: [] }],

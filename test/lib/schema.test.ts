@@ -13,10 +13,10 @@ afterAll(() => database.drop())
 /** How a column's type in PostgreSQL reads in lib/db/schema.ts, written or generated. */
 const TYPESCRIPT: Readonly<Record<string, RegExp>> = {
   int8: /^(bigint|Id|Generated<bigint>)$/,
-  int4: /^number$/,
+  int4: /^(number|Generated<number>)$/,
   int2: /^number$/,
   numeric: /^bigint$/,
-  text: /^(string|Generated<(string|Wallet|'.*)>|BatchState|Wallet|'.*)$/,
+  text: /^(string|Generated<(string|Wallet|'.*)>|BatchState|AttemptState|Wallet|'.*)$/,
   bool: /^(boolean|Generated<boolean>)$/,
   _text: /^(OperatorRole|TokenScope)\[\]$/,
   bytea: /^Bytes$/,
@@ -30,7 +30,7 @@ type Column = { table: string; column: string; type: string; nullable: boolean }
 
 /** The columns that the file declares; a declaration may run over several lines. */
 function declared(): Column[] {
-  const body = ['mining', 'bmm', 'money', 'treasury']
+  const body = ['mining', 'bmm', 'money', 'lightning', 'treasury']
     .map(name => join(import.meta.dirname, `../../src/lib/db/${name}-tables.ts`))
     .map(path => readFileSync(path, 'utf8'))
     .map(text => /export type \w+Tables = \{\n([\s\S]*?)\n\}\n/.exec(text)?.[1] ?? '')

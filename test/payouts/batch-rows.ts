@@ -11,8 +11,8 @@ import {
 } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import {
+  type CoinManifest,
   encodeManifest,
-  type Manifest,
   manifestHash,
   type Purpose,
 } from '../../src/treasury/index.ts'
@@ -37,7 +37,7 @@ export type BatchRow = {
 }
 
 /** The manifest of such a batch. */
-export function manifestOfRow(row: BatchRow): Manifest {
+export function manifestOfRow(row: BatchRow): CoinManifest {
   const { purpose = 'payout', payees = [['payee-a', 10_000n]] } = row
   const createdMs = row.createdMs ?? NOW_MS
   return {
@@ -72,7 +72,7 @@ export function manifestOfRow(row: BatchRow): Manifest {
 export async function addBatchRow(
   db: Kysely<Database>,
   row: BatchRow,
-): Promise<{ readonly batch: BatchId; readonly manifest: Manifest; readonly hash: Digest }> {
+): Promise<{ readonly batch: BatchId; readonly manifest: CoinManifest; readonly hash: Digest }> {
   const manifest = manifestOfRow(row)
   const bytes = encodeManifest(manifest)
   const hash = manifestHash(bytes)

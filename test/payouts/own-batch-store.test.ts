@@ -7,7 +7,7 @@ import { createLog } from '../../src/lib/log.ts'
 import { sats } from '../../src/lib/money.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { type OwnBatchParts, ownBatchJob, planOwnBatch } from '../../src/payouts/own-batch-store.ts'
-import { manifestOf } from '../../src/payouts/payout-store.ts'
+import { coinManifestOf } from '../../src/payouts/payout-store.ts'
 import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
 import { totalWithdrawing } from '../../src/payouts/withdrawal-store.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
@@ -72,7 +72,7 @@ test('a transfer pays an address of the other wallet, and whoever asked cannot a
   const wish = { kind: 'transfer', from: 'hot', amount: sats(1_000_000n) } as const
   const outcome = await planOwnBatch(parts, wish, { kind: 'operator', alias: 'alice' })
   if (outcome.kind !== 'planned') throw new Error(outcome.reason)
-  const manifest = await manifestOf(world.db, outcome.batch)
+  const manifest = await coinManifestOf(world.db, outcome.batch)
   expect(manifest).toMatchObject({
     ...{ purpose: 'transfer', wallet: 'hot', createdBy: 'operator:alice', excluded: ['alice'] },
     payees: [{ amount: 1_000_000n, payouts: [] }],

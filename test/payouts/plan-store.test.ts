@@ -4,7 +4,7 @@ import { owedTo } from '../../src/ledger/index.ts'
 import { type AccountId, unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import { type CandidatePlace, candidatesFrom } from '../../src/payouts/candidate-store.ts'
-import { manifestOf } from '../../src/payouts/payout-store.ts'
+import { coinManifestOf } from '../../src/payouts/payout-store.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { NO_RULES } from './due.ts'
 import {
@@ -66,7 +66,7 @@ test('one run plans batch after batch until nobody is left, each within its limi
   expect(outcome?.batches).toHaveLength(4)
   expect(await planned()).toEqual(accounts)
   for (const batch of outcome?.batches ?? []) {
-    const manifest = await manifestOf(dbOf(), batch)
+    const manifest = await coinManifestOf(dbOf(), batch)
     expect(manifest.payees.length).toBeLessThanOrEqual(2)
     expect(manifest.createdBy).toBe('plan:l1')
   }
@@ -79,7 +79,7 @@ test('a payee on two ports gets one output, and each account keeps its own inter
   const solo = await owe(dbOf(), 'payee', { scheme: SOLO, amountSats: 7000n })
   await sql`update tips set height = 510`.execute(database.ownerDb)
   const [outcome] = await plan(dbOf(), planningOf(RICH, LATER))
-  const manifest = await manifestOf(dbOf(), outcome?.batches[0] ?? (undefined as never))
+  const manifest = await coinManifestOf(dbOf(), outcome?.batches[0] ?? (undefined as never))
   expect(manifest.payees).toMatchObject([{ destination: 'payee', amount: 17_000n }])
   expect(manifest.payees[0]?.payouts).toHaveLength(2)
   expect(await planned()).toEqual([hourly, solo])
@@ -241,7 +241,7 @@ test('an operator who set a destination is excluded from its batch', async () =>
     select ${key}, id, 0, ${LATER} from operators`.execute(dbOf())
   await setSettings(dbOf(), moved, { destination: 'elsewhere', operatorKey: key })
   const [outcome] = await plan(dbOf(), planningOf(RICH, LATER))
-  const manifest = await manifestOf(dbOf(), outcome?.batches[0] ?? (undefined as never))
+  const manifest = await coinManifestOf(dbOf(), outcome?.batches[0] ?? (undefined as never))
   expect(manifest.excluded).toEqual(['carol'])
 })
 

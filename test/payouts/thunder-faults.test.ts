@@ -103,6 +103,7 @@ async function stealAnchor(): Promise<void> {
     .selectFrom('batches')
     .selectAll()
     .executeTakeFirstOrThrow()
+  if (anchor_txid === null || anchor_vout === null) throw new Error('it has an anchor')
   const anchor = { txid: txid(anchor_txid), vout: anchor_vout }
   const coins = await thunderCoinsOf(world.db, [anchor])
   const fee = sats(1n)

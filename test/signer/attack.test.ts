@@ -2,7 +2,7 @@ import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { toHex } from '../../src/lib/bytes.ts'
 import { sats } from '../../src/lib/money.ts'
-import { encodeManifest, type L1SignRequest, type Manifest } from '../../src/treasury/index.ts'
+import { type CoinManifest, encodeManifest, type L1SignRequest } from '../../src/treasury/index.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { batchOf, finalBytes, type Scene, scene } from './scene.ts'
 import { approvals, scriptOfAddress } from './world.ts'
@@ -10,7 +10,7 @@ import { approvals, scriptOfAddress } from './world.ts'
 // Whoever has the pool's host has its channel key, its wallet's view and every approval so far.
 let node: TestNode
 let it: Scene
-let manifest: Manifest
+let manifest: CoinManifest
 /** What an honest pool asks for, with a real node's PSBT. */
 let honest: L1SignRequest
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DRIVECHAIN_OPCODES, depositOutputs } from '../../src/bmm/index.ts'
 import { MAX_MONEY_SATS, sats } from '../../src/lib/money.ts'
 import { checkTransaction } from '../../src/signer/transaction.ts'
-import type { Manifest } from '../../src/treasury/index.ts'
+import type { CoinManifest } from '../../src/treasury/index.ts'
 import {
   addressOf,
   type Bend,
@@ -55,7 +55,7 @@ function pays(grown: bigint, address = OURS, of: Partial<typeof DEPOSITS> = {}) 
 const check = (
   coins: readonly TestCoin[],
   outputs: Bend['outputs'],
-  of: Manifest = manifest,
+  of: CoinManifest = manifest,
   deposits: typeof DEPOSITS | null = DEPOSITS,
 ) =>
   checkTransaction(

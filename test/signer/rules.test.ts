@@ -5,8 +5,8 @@ import { sats } from '../../src/lib/money.ts'
 import { EMPTY_MEMORY } from '../../src/signer/memory.ts'
 import { judgeRequest } from '../../src/signer/rules.ts'
 import {
+  type CoinManifest,
   encodeManifest,
-  type Manifest,
   manifestHash,
   type SignReply,
   type SpendPolicy,
@@ -42,7 +42,7 @@ afterEach(() => world.remove())
 /** Asks for a batch with a coin of its own; the number makes both. */
 function ask(
   number: number,
-  over: Partial<Manifest> = {},
+  over: Partial<CoinManifest> = {},
   people: readonly Person[] = ['alice', 'bob'],
 ) {
   const own = coin(100_000_000n, number)
@@ -98,7 +98,7 @@ describe('who may have a batch signed', () => {
     expect(reasonOf(await world.ask({ ...requestOf(manifest, psbt), acts }))).toContain('rejected')
   })
 
-  test.each<[string, Partial<Manifest>]>([
+  test.each<[string, Partial<CoinManifest>]>([
     ['batch', { batch: batchId(2n) }],
     ['network', { network: 'signet' }],
     ['fee', { feeMax: sats(20_001n) }],
@@ -133,7 +133,7 @@ describe('who may have a batch signed', () => {
   })
 
   test('not for another network, rail or wallet, nor in another spelling', async () => {
-    const refused = async (over: Partial<Manifest>) => reasonOf(await ask(1, over))
+    const refused = async (over: Partial<CoinManifest>) => reasonOf(await ask(1, over))
     expect(await refused({ network: 'signet' })).toContain('of signet')
     expect(await refused({ rail: 'thunder' })).toContain('rail thunder')
     expect(await refused({ wallet: 'cold' })).toContain('no key of the cold wallet')
@@ -183,7 +183,7 @@ describe('one manifest a batch, one payment a batch', () => {
   test('closing a manifest keeps no other one of its batch from being signed', async () => {
     const closed = manifestOf({ anchor: ANCHOR })
     const other = manifestOf({ anchor: ANCHOR, expiresAt: unixMs(closed.expiresAt + HOUR_MS) })
-    const ask = (manifest: Manifest) =>
+    const ask = (manifest: CoinManifest) =>
       world.ask(requestOf(manifest, psbtOf(manifest, [COIN], FEE)))
     world.clock.set(closed.expiresAt)
     expect((await ask(closed)).kind).toBe('closed')

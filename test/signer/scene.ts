@@ -9,7 +9,7 @@ import { systemClock } from '../../src/lib/time.ts'
 import { hostSigner } from '../../src/payouts/rails/l1/host-signer-client.ts'
 import { buildTransaction, type Order } from '../../src/payouts/rails/l1/transaction.ts'
 import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
-import type { L1SignRequest, Manifest, SignRequest } from '../../src/treasury/index.ts'
+import type { CoinManifest, L1SignRequest, SignRequest } from '../../src/treasury/index.ts'
 import type { TestNode } from '../support/bitcoind.ts'
 import { testDatabase } from '../support/database.ts'
 import { signerHost } from './host.ts'
@@ -47,7 +47,12 @@ export async function scene(node: TestNode, kind: 'wpkh' | 'tr') {
     db: database.db,
     newChange: () => ask('getrawchangeaddress', type),
     /** Builds a version of a batch at a fee rate and has it signed. */
-    sign: async (manifest: Manifest, order: Order, rate: bigint, people: Person[] = ['alice']) => {
+    sign: async (
+      manifest: CoinManifest,
+      order: Order,
+      rate: bigint,
+      people: Person[] = ['alice'],
+    ) => {
       const built = buildTransaction(order, sats(rate))
       if (built.kind !== 'built') throw new Error(built.kind)
       const acts = approvals(manifest, people)
@@ -66,7 +71,7 @@ export async function batchOf({ coins, newChange }: Scene, number: number, from:
   const [anchor, other] = [coins[from], coins[from + 1]]
   if (!anchor || !other) throw new Error('the wallet has coins')
   const now = systemClock.now()
-  const manifest: Manifest = {
+  const manifest: CoinManifest = {
     ...{ version: 2, purpose: 'payout', wallet: 'hot', network: 'regtest', rail: 'l1' },
     batch: batchId(BigInt(number)),
     payees: [{ destination: addressOf(number), amount: sats(5_000_000n), payouts: [payoutId(1n)] }],

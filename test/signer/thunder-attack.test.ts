@@ -19,7 +19,11 @@ import {
   type ThunderCoin,
 } from '../../src/payouts/rails/thunder/transaction.ts'
 import { thunderWallet } from '../../src/signer/thunder.ts'
-import { encodeManifest, type Manifest, type ThunderSignRequest } from '../../src/treasury/index.ts'
+import {
+  type CoinManifest,
+  encodeManifest,
+  type ThunderSignRequest,
+} from '../../src/treasury/index.ts'
 import { ownKey, THUNDER_SEED, thunderAddressOf, thunderCoin } from '../payouts/thunder-order.ts'
 import { signerHost } from './host.ts'
 import { approvals, HOUR_MS, manifestOf, type SignerWorld, signerWorld } from './world.ts'
@@ -39,7 +43,7 @@ beforeAll(async () => {
 })
 afterAll(() => world.remove())
 
-function batch(change: Partial<Manifest> = {}, anchor: ThunderCoin = ANCHOR): Manifest {
+function batch(change: Partial<CoinManifest> = {}, anchor: ThunderCoin = ANCHOR): CoinManifest {
   const destinations = [1, 2].map(thunderAddressOf).toSorted()
   return manifestOf({
     rail: 'thunder',
@@ -57,7 +61,7 @@ function batch(change: Partial<Manifest> = {}, anchor: ThunderCoin = ANCHOR): Ma
 
 /** What an honest pool asks for. */
 function honest(
-  manifest: Manifest,
+  manifest: CoinManifest,
   coins: readonly ThunderCoin[] = COINS,
   fee = 1000n,
 ): ThunderSignRequest {
@@ -271,7 +275,7 @@ test('a batch is signed for one manifest, in versions that share its anchor, wit
   const rich = thunderCoin(4, 10n ** 9n)
   const payees = [{ destination: STRANGER, amount: sats(40_000_000n), payouts: [payoutId(9n)] }]
   const big = (number: bigint) => batch({ batch: batchId(number), payees }, rich)
-  const ask = (manifest: Manifest) =>
+  const ask = (manifest: CoinManifest) =>
     world.ask({ ...honest(manifest, [rich]), acts: approvals(manifest, ['alice', 'bob']) })
   expect(await ask(big(8n))).toMatchObject({ kind: 'authorized' })
   expect(await ask(big(9n))).toMatchObject({

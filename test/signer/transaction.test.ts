@@ -2,7 +2,7 @@ import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { expect, test } from 'vitest'
 import { sats } from '../../src/lib/money.ts'
 import { checkTransaction } from '../../src/signer/transaction.ts'
-import type { Manifest } from '../../src/treasury/index.ts'
+import type { CoinManifest } from '../../src/treasury/index.ts'
 import {
   addressOf,
   type Bend,
@@ -27,7 +27,7 @@ const stranger = scriptOfAddress(99)
 const first = { script: scriptOfAddress(1), value: 300_000n }
 const second = { script: scriptOfAddress(2), value: 400_000n }
 
-const check = (psbt: Uint8Array, of: Manifest = manifest, kind: Kind = 'wpkh') =>
+const check = (psbt: Uint8Array, of: CoinManifest = manifest, kind: Kind = 'wpkh') =>
   checkTransaction(psbt, of, walletOf(kind).descriptor, DEPOSITS)
 
 const reasonOf = (outcome: ReturnType<typeof check>) =>

@@ -10,7 +10,11 @@ import {
   type ThunderCoin,
 } from '../../src/payouts/rails/thunder/transaction.ts'
 import { checkThunderTransaction, thunderWallet } from '../../src/signer/thunder.ts'
-import { encodeManifest, type Manifest, type ThunderSignRequest } from '../../src/treasury/index.ts'
+import {
+  type CoinManifest,
+  encodeManifest,
+  type ThunderSignRequest,
+} from '../../src/treasury/index.ts'
 import { ownKey, THUNDER_SEED, thunderAddressOf, thunderCoin } from '../payouts/thunder-order.ts'
 import {
   addressOf,
@@ -33,7 +37,7 @@ const OURS = walletOf().descriptor.at({ chain: 0, index: INDEX }).address
 const CHANGE = ownKey(1).address
 const [STRANGER, THEIRS] = [thunderAddressOf(666), addressOf(666)]
 
-function withdrawal(change: Partial<Manifest> = {}): Manifest {
+function withdrawal(change: Partial<CoinManifest> = {}): CoinManifest {
   return manifestOf({
     ...{ rail: 'thunder', purpose: 'withdrawal', anchor: outpointOf(COIN), change: CHANGE },
     payees: [{ destination: OURS, amount: AMOUNT, payouts: [] }],
@@ -61,7 +65,7 @@ const home = walletOf().descriptor
 
 const check = (
   outputs: readonly Output[],
-  manifest: Manifest = withdrawal(),
+  manifest: CoinManifest = withdrawal(),
   payeeIndex: number | undefined = INDEX,
 ) => {
   const asked = { transaction: bytesOf(outputs), spent, payeeIndex }
@@ -86,7 +90,7 @@ const toOurChange = {
 }
 const theirScript = scriptOfMainAddress(THEIRS) ?? new Uint8Array()
 
-test.each<[string, readonly Output[], Manifest, number | undefined, string]>([
+test.each<[string, readonly Output[], CoinManifest, number | undefined, string]>([
   [
     'another address on the main chain',
     [leaves({ mainScript: theirScript }), stays(LEFT)],

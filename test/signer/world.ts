@@ -14,9 +14,9 @@ import { createMemory, type MemoryStore, openMemory } from '../../src/signer/mem
 import { createSigner, type Signer } from '../../src/signer/signer.ts'
 import type { ThunderWallet } from '../../src/signer/thunder.ts'
 import {
+  type CoinManifest,
   encodeManifest,
   type L1SignRequest,
-  type Manifest,
   manifestHash,
   operatorKeyOf,
   type SignedAct,
@@ -126,7 +126,9 @@ export function changeAddress(index: number, kind: Kind = 'wpkh'): string {
   return pay({ output, network }).address ?? ''
 }
 
-export function manifestOf(over: Partial<Manifest> & { anchor: Manifest['anchor'] }): Manifest {
+export function manifestOf(
+  over: Partial<CoinManifest> & { anchor: CoinManifest['anchor'] },
+): CoinManifest {
   return {
     version: 2,
     purpose: 'payout',
@@ -169,7 +171,7 @@ export type Bend = {
 
 /** The PSBT an honest pool would make of a manifest with these coins, or a bent one. */
 export function psbtOf(
-  manifest: Manifest,
+  manifest: CoinManifest,
   coins: readonly TestCoin[],
   fee: bigint,
   bend: Bend = {},
@@ -218,14 +220,14 @@ function hintOf(kind: Kind, path: string) {
       }
 }
 
-export function approvals(manifest: Manifest, people: readonly Person[]): SignedAct[] {
+export function approvals(manifest: CoinManifest, people: readonly Person[]): SignedAct[] {
   const hash = manifestHash(encodeManifest(manifest))
   return people.map(person => signAct(KEYS[person], { kind: 'approve' }, hash))
 }
 
 /** A request that an honest pool would make. */
 export function requestOf(
-  manifest: Manifest,
+  manifest: CoinManifest,
   psbt: Uint8Array,
   people: readonly Person[] = ['alice'],
 ): L1SignRequest {

@@ -12,6 +12,7 @@ export async function insertVersion(
       .select(['anchor_txid', 'anchor_vout'])
       .where('id', '=', version.batch_id)
       .executeTakeFirstOrThrow()
+    if (txid === null || vout === null) throw new Error('its batch has an anchor')
     await tx.insertInto('batch_versions').values(version).execute()
     const { batch_id, version: number } = version
     await tx

@@ -8,18 +8,19 @@ import {
   type BatchBeforeAct,
   judgeAct,
 } from '../../src/treasury/judge.ts'
-import { encodeManifest, type Manifest, manifestHash } from '../../src/treasury/manifest.ts'
+import { encodeManifest, manifestHash } from '../../src/treasury/manifest.ts'
+import type { CoinManifest } from '../../src/treasury/manifest-shape.ts'
 import type { SpendPolicy } from '../../src/treasury/policy.ts'
 import { manifestOfRow, NOW_MS } from '../payouts/batch-rows.ts'
 import { APPROVE, NOTHING_SPENT, POLICY, POOL_KEY, person, REJECT, signedBy } from './approvers.ts'
 import { keyOf } from './people.ts'
 
 const NOW = unixMs(NOW_MS)
-const manifestOver = (amount: bigint, more: Partial<Manifest> = {}): Manifest => ({
+const manifestOver = (amount: bigint, more: Partial<CoinManifest> = {}): CoinManifest => ({
   ...manifestOfRow({ number: 1, payees: [['a', amount]] }),
   ...more,
 })
-const hashOf = (manifest: Manifest) => manifestHash(encodeManifest(manifest))
+const hashOf = (manifest: CoinManifest) => manifestHash(encodeManifest(manifest))
 /** Takes two approvals. */
 const MANIFEST = manifestOver(5000n)
 const OWN = manifestOver(5000n, { excluded: ['alice'] })
@@ -27,7 +28,7 @@ const HASH = hashOf(MANIFEST)
 const OTHER = hashOf(manifestOver(5001n))
 const approval = (n: number) => signedBy(n, APPROVE, HASH)
 const rejection = (n: number, reason = 'no') => signedBy(n, { kind: 'reject', reason }, HASH)
-const batchOf = (manifest: Manifest, ...acts: readonly SignedAct[]): BatchBeforeAct => ({
+const batchOf = (manifest: CoinManifest, ...acts: readonly SignedAct[]): BatchBeforeAct => ({
   manifest,
   manifestHash: hashOf(manifest),
   takes: 'any act',

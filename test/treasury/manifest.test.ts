@@ -6,12 +6,12 @@ import { sats } from '../../src/lib/money.ts'
 import {
   decodeManifest,
   encodeManifest,
-  type Manifest,
   manifestHash,
   manifestTotal,
 } from '../../src/treasury/manifest.ts'
+import type { CoinManifest, LineManifest } from '../../src/treasury/manifest-shape.ts'
 
-const MANIFEST: Manifest = {
+const MANIFEST: CoinManifest = {
   version: 2,
   purpose: 'payout',
   wallet: 'hot',
@@ -46,12 +46,12 @@ test('a manifest has one spelling, which reads back as the same manifest', () =>
 })
 
 const BARE = '8twUkpctzwgbjqi5o14qWjrD9uk'
-const DEPOSIT: Manifest = {
+const DEPOSIT: CoinManifest = {
   ...MANIFEST,
   purpose: 'deposit',
   payees: [{ destination: BARE, amount: sats(1000n), payouts: [] }],
 }
-const WITHDRAWAL: Manifest = {
+const WITHDRAWAL: CoinManifest = {
   ...DEPOSIT,
   ...{ purpose: 'withdrawal', rail: 'thunder' },
   payees: [{ destination: 'bcrt1qa', amount: sats(1000n), payouts: [] }],
@@ -84,6 +84,49 @@ test.each([
   expect(() => encodeManifest({ ...DEPOSIT, payees })).toThrow('purpose')
   const text = new TextDecoder().decode(encodeManifest(DEPOSIT)).replace(BARE, destination)
   expect(decodeManifest(utf8(text))).toBeNull()
+})
+
+const LINES: LineManifest = {
+  version: 3,
+  ...{ purpose: 'payout', wallet: 'hot', batch: batchId(8n), network: 'regtest' },
+  rail: 'lightning',
+  payees: [
+    { destination: 'a@b.example', amount: sats(10n), payouts: [payoutId(4n)], feeMax: sats(1n) },
+    { destination: 'c@b.example', amount: sats(20n), payouts: [payoutId(5n)], feeMax: sats(2n) },
+  ],
+  feeMax: sats(3n),
+  ...{ createdAt: unixMs(1000), expiresAt: unixMs(2000), policyVersion: 3 },
+  ...{ createdBy: 'plan:lightning', excluded: [] },
+}
+const LINES_TEXT =
+  '{"batch":"8","createdAt":1000,"createdBy":"plan:lightning","excluded":[],"expiresAt":2000,' +
+  '"feeMaxSats":"3","network":"regtest","payees":[' +
+  '{"amountSats":"10","destination":"a@b.example","feeMaxSats":"1","payouts":["4"]},' +
+  '{"amountSats":"20","destination":"c@b.example","feeMaxSats":"2","payouts":["5"]}],' +
+  '"policyVersion":3,"purpose":"payout","rail":"lightning","version":3,"wallet":"hot"}'
+
+test('a batch of payments has no anchor and a largest fee for each', () => {
+  expect(new TextDecoder().decode(encodeManifest(LINES))).toBe(LINES_TEXT)
+  expect(decodeManifest(utf8(LINES_TEXT))).toEqual(LINES)
+  expect(manifestTotal(LINES)).toBe(30n)
+})
+
+for (const [name, from, to] of [
+  ['fees that are not the sum', '"feeMaxSats":"3"', '"feeMaxSats":"4"'],
+  ['a fee of one missing', '"feeMaxSats":"2",', ''],
+  ['another rail', '"rail":"lightning"', '"rail":"l1"'],
+  ['a cold wallet', '"wallet":"hot"', '"wallet":"cold"'],
+  ['another purpose', '"purpose":"payout"', '"purpose":"transfer"'],
+  ['a version of coins', '"version":3', '"version":2'],
+  ['nobody to pay for', '["5"]', '[]'],
+] as const)
+  test(`a batch of payments is refused with ${name}`, () => {
+    expect(LINES_TEXT).toContain(from)
+    expect(decodeManifest(utf8(LINES_TEXT.replace(from, to)))).toBeNull()
+  })
+
+test('a batch of coins is never one of Lightning', () => {
+  expect(decodeManifest(utf8(TEXT.replace('"rail":"l1"', '"rail":"lightning"')))).toBeNull()
 })
 
 const edits: readonly [string, string, string][] = [
@@ -122,7 +165,7 @@ test('bytes that are no text, and no manifest, are refused', () => {
 })
 
 test('any change of a manifest is another hash', () => {
-  const changed: Manifest[] = [
+  const changed: CoinManifest[] = [
     { ...MANIFEST, batch: batchId(8n) },
     { ...MANIFEST, feeMax: sats(501n) },
     { ...MANIFEST, network: 'signet' },
@@ -151,7 +194,7 @@ test('whatever the payees, what was encoded is decoded', () => {
     )
   fc.assert(
     fc.property(payees, ([names, amounts]) => {
-      const manifest: Manifest = {
+      const manifest: CoinManifest = {
         ...MANIFEST,
         payees: names.map((destination, index) => ({
           destination,

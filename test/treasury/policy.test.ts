@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import type { SignedAct } from '../../src/treasury/approval.ts'
-import { encodeManifest, type Manifest, manifestHash } from '../../src/treasury/manifest.ts'
+import { encodeManifest, manifestHash } from '../../src/treasury/manifest.ts'
+import type { CoinManifest } from '../../src/treasury/manifest-shape.ts'
 import {
   approvalsNeeded,
   judgeSpend,
@@ -29,14 +30,14 @@ import {
 import { keyOf } from './people.ts'
 
 const NOW = unixMs(NOW_MS)
-const manifestOver = (amount: bigint, more: Partial<Manifest> = {}): Manifest => ({
+const manifestOver = (amount: bigint, more: Partial<CoinManifest> = {}): CoinManifest => ({
   ...manifestOfRow({ number: 1, payees: [['a', amount]], feeMax: 10n }),
   ...more,
 })
 /** Asks for two approvals. */
 const MANIFEST = manifestOver(5000n)
 const MANIFEST_2 = manifestOver(5001n)
-const hashOf = (manifest: Manifest) => manifestHash(encodeManifest(manifest))
+const hashOf = (manifest: CoinManifest) => manifestHash(encodeManifest(manifest))
 const acts = (...keys: readonly number[]) => keys.map(n => signedBy(n, APPROVE, hashOf(MANIFEST)))
 const rejection = (n: number) => signedBy(n, REJECT, hashOf(MANIFEST))
 const AUTO = { poolKey: keyOf(POOL_KEY), perBatch: sats(6000n), perDay: sats(9000n) }
@@ -59,7 +60,7 @@ for (const [amount, needed] of [
     expect(approvalsNeeded(POLICY, sats(amount))).toBe(needed))
 
 test('the fee counts towards the band', () => {
-  const judge = (manifest: Manifest) =>
+  const judge = (manifest: CoinManifest) =>
     judgeSpend(POLICY, { manifest, acts: [] }, NOTHING_SPENT, NOW)
   expect(judge(manifestOver(990n))).toEqual(waits(0, 1))
   expect(judge(manifestOver(991n))).toEqual(waits(0, 2))
@@ -81,7 +82,7 @@ const ownActs = [1, 2].map(n => signedBy(n, APPROVE, hashOf(own)))
 const verdicts: readonly (readonly [
   string,
   SpendPolicy,
-  { readonly manifest?: Manifest; readonly acts: readonly SignedAct[] },
+  { readonly manifest?: CoinManifest; readonly acts: readonly SignedAct[] },
   SpendVerdict,
 ])[] = [
   ['nothing was said', POLICY, { acts: [] }, waits(0)],

@@ -39,8 +39,8 @@ export type MoneyTables = {
     state: BatchState
     manifest: Bytes
     manifest_hash: string
-    anchor_txid: string
-    anchor_vout: number
+    anchor_txid: string | null
+    anchor_vout: number | null
     total_sats: bigint
     fee_max_sats: bigint
     main_fee_sats: Generated<bigint>

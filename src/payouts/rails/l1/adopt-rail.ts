@@ -1,5 +1,5 @@
 import type { BatchEvent } from '../../payout.ts'
-import { manifestOf } from '../../payout-store.ts'
+import { coinManifestOf } from '../../payout-store.ts'
 import type { AdoptOutcome, Lease } from '../../rail.ts'
 import { storeMoved } from '../../signed-store.ts'
 import { type Version, versionsOf } from '../../version-store.ts'
@@ -18,7 +18,7 @@ export async function adopt(parts: Parts, lease: Lease): Promise<AdoptOutcome> {
   const begun = versions.filter(({ raw }) => raw === null)
   // What a node says that may be on another chain is believed as little here as anywhere.
   if (begun.length === 0 || (await parts.complaint()) !== null) return { kind: 'nothing' }
-  const manifest = await manifestOf(parts.db, lease.batch)
+  const manifest = await coinManifestOf(parts.db, lease.batch)
   const { client } = walletOf(parts, manifest)
   for (const version of begun) {
     const hex = await client.hexOf(version.txid)

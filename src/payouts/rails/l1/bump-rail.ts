@@ -1,8 +1,8 @@
 import type { BatchId } from '../../../lib/ids.ts'
 import { ceilDiv } from '../../../lib/money.ts'
-import type { Manifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../treasury/index.ts'
 import { spendsAll } from '../../outpoint.ts'
-import { manifestOf } from '../../payout-store.ts'
+import { coinManifestOf } from '../../payout-store.ts'
 import type { BumpOutcome, CheckOutcome, Lease } from '../../rail.ts'
 import {
   blocksSince,
@@ -45,7 +45,7 @@ export async function bump(
   const [newest] = versions
   const signedOnes = versions.filter(({ raw }) => raw !== null)
   if (!newest || signedOnes.length === 0) return { kind: 'stays' }
-  const manifest = await manifestOf(parts.db, lease.batch)
+  const manifest = await coinManifestOf(parts.db, lease.batch)
   const next = await nextOrder(parts, manifest)
   if (next.kind === 'waits') return next
   const { order } = next
@@ -82,7 +82,7 @@ export async function bump(
 async function remake(
   parts: Parts,
   lease: Lease,
-  manifest: Manifest,
+  manifest: CoinManifest,
   { order, versions }: { readonly order: Order; readonly versions: readonly Version[] },
 ): Promise<BumpOutcome> {
   const begun = versions.find(({ coins }) => spendsAll(coins, spentBy(order)))
@@ -108,7 +108,7 @@ type Begun = { readonly kind: 'begun'; readonly version: Version } | BumpOutcome
 async function begin(
   parts: Parts,
   lease: Lease,
-  manifest: Manifest,
+  manifest: CoinManifest,
   { order, version, fee }: { readonly order: Order } & Pick<Version, 'version' | 'fee'>,
 ): Promise<Begun> {
   if (version > VERSIONS_MAX) return { kind: 'waits', reason: 'it has too many versions' }
@@ -132,7 +132,7 @@ async function begin(
 async function signed(
   parts: Parts,
   lease: Lease,
-  manifest: Manifest,
+  manifest: CoinManifest,
   version: Version,
 ): Promise<BumpOutcome> {
   const judgement = await judge(parts, manifest)
@@ -161,7 +161,7 @@ async function sendAgain({ hot }: Parts, { raw, fee, txid }: Version): Promise<B
 
 async function viewOf(
   parts: Parts,
-  manifest: Manifest,
+  manifest: CoinManifest,
   of: { readonly versions: readonly Version[]; readonly sent: Version; readonly order: Order },
 ): Promise<BumpView> {
   const { client } = walletOf(parts, manifest)

@@ -3,7 +3,7 @@ import { assert } from '../../../lib/assert.ts'
 import type { Database, Wallet } from '../../../lib/db/schema.ts'
 import { type BatchId, batchId, journalKey, type UnixMs } from '../../../lib/ids.ts'
 import { type Sats, sats } from '../../../lib/money.ts'
-import { manifestOf } from '../../payout-store.ts'
+import { coinManifestOf } from '../../payout-store.ts'
 import { noteCoins } from './coin-store.ts'
 import { type Effect, effectOf, leftToUs } from './coins.ts'
 
@@ -82,7 +82,7 @@ export async function foldSettled(
     unfolded.delete(batch)
     assert(paidVersion !== null, 'a settled batch has the version that paid')
     const paid = await effectOfVersion(db, batch, paidVersion)
-    const manifest = await manifestOf(db, batch)
+    const manifest = await coinManifestOf(db, batch)
     const scripts = {
       wallet,
       changeScript: addressOf(manifest.change),

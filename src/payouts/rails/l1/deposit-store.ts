@@ -5,7 +5,7 @@ import { type Sats, sats } from '../../../lib/money.ts'
 import type { ThunderAddress } from '../../../lib/thunder/address.ts'
 import { frozen } from '../../../treasury/index.ts'
 import type { Outpoint } from '../../outpoint.ts'
-import { manifestOf } from '../../payout-store.ts'
+import { coinManifestOf } from '../../payout-store.ts'
 import { depositOf, type TreasuryView } from './deposit.ts'
 
 /** The treasury is the first output of every deposit of ours. */
@@ -46,7 +46,7 @@ export async function settledDeposits(
       batch: batchId(row.id),
       coin: { txid: txid(row.txid), vout: TREASURY_VOUT },
       amount: sats(row.total),
-      address: depositOf(await manifestOf(db, batchId(row.id))).address,
+      address: depositOf(await coinManifestOf(db, batchId(row.id))).address,
     })),
   )
 }

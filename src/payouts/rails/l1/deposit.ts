@@ -4,7 +4,7 @@ import { assert } from '../../../lib/assert.ts'
 import { type Txid, txid } from '../../../lib/ids.ts'
 import { MAX_MONEY_SATS, sats } from '../../../lib/money.ts'
 import { parseThunderAddress, type ThunderAddress } from '../../../lib/thunder/address.ts'
-import type { Manifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../treasury/index.ts'
 import { isSame, type Outpoint } from '../../outpoint.ts'
 import type { Payment, TreasuryCoin } from './transaction.ts'
 
@@ -22,7 +22,7 @@ export type TreasuryView =
  * Source: BIP 300; bip300301_enforcer, handle_m5_m6.
  */
 export function depositPayments(
-  manifest: Pick<Manifest, 'payees'>,
+  manifest: Pick<CoinManifest, 'payees'>,
   treasury: TreasuryCoin | null,
   { slot, opcode }: Treasury,
 ): readonly Payment[] {
@@ -36,14 +36,14 @@ export function depositPayments(
 
 /** Of every version of a deposit, whatever coin it spends, the output that names who is credited. */
 export function addressPayment(
-  manifest: Pick<Manifest, 'payees'>,
+  manifest: Pick<CoinManifest, 'payees'>,
   script: Treasury,
 ): readonly Payment[] {
   return depositPayments(manifest, null, script).slice(1)
 }
 
 /** Whom a deposit is credited to on Thunder, and how much. */
-export function depositOf({ payees }: Pick<Manifest, 'payees'>): {
+export function depositOf({ payees }: Pick<CoinManifest, 'payees'>): {
   readonly address: ThunderAddress
   readonly amount: bigint
 } {

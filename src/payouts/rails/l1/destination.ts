@@ -3,7 +3,7 @@ import { DUST_RELAY_SAT_PER_KVB, dustLimit, parseAddress } from '../../../lib/bi
 import type { Network } from '../../../lib/bitcoin/network.ts'
 import type { Sats } from '../../../lib/money.ts'
 import { parseThunderAddress } from '../../../lib/thunder/address.ts'
-import type { Manifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../treasury/index.ts'
 import type { Destination, Fees } from '../../rail.ts'
 import { bareWeight, feeFor, inputWeight, outputWeight, type Payment } from './transaction.ts'
 
@@ -37,7 +37,7 @@ export function addressScript(address: string, network: Network): Uint8Array {
 
 /** What every version of a batch pays, in its order. */
 export function paymentsOf(
-  { payees }: Pick<Manifest, 'payees'>,
+  { payees }: Pick<CoinManifest, 'payees'>,
   network: Network,
 ): readonly Payment[] {
   return payees.map(({ destination, amount }) => ({

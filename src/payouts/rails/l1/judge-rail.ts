@@ -1,10 +1,10 @@
-import type { Manifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../treasury/index.ts'
 import { type Judgement, judgeApproval } from '../../judge-store.ts'
 import { depositOf } from './deposit.ts'
 import { type Parts, walletOf } from './l1-parts.ts'
 
 /** Asked before every signature, of a first version and of every further one. */
-export function judge(parts: Parts, manifest: Manifest): Promise<Judgement> {
+export function judge(parts: Parts, manifest: CoinManifest): Promise<Judgement<CoinManifest>> {
   return judgeApproval(parts, 'l1', manifest, async () => {
     const { client } = walletOf(parts, manifest)
     if (!(await client.isOurs(manifest.change))) return 'its change is not an address of the wallet'
@@ -15,7 +15,7 @@ export function judge(parts: Parts, manifest: Manifest): Promise<Judgement> {
 }
 
 /** The same of deposits: our addresses there stand in the configuration. */
-function depositsToUs({ sidechain }: Parts, manifest: Manifest): boolean {
+function depositsToUs({ sidechain }: Parts, manifest: CoinManifest): boolean {
   if (manifest.purpose !== 'deposit') return true
   return sidechain?.addresses.has(depositOf(manifest).address) === true
 }
@@ -23,7 +23,7 @@ function depositsToUs({ sidechain }: Parts, manifest: Manifest): boolean {
 /** The rules let a transfer pay any address, so that this has the last word. */
 async function transfersToUs(
   { hot, cold }: Parts,
-  { purpose, wallet, payees }: Manifest,
+  { purpose, wallet, payees }: CoinManifest,
 ): Promise<boolean> {
   if (purpose !== 'transfer') return true
   const other = wallet === 'hot' ? cold : hot

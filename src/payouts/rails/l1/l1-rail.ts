@@ -2,10 +2,10 @@ import { assert } from '../../../lib/assert.ts'
 import { DUST_RELAY_SAT_PER_KVB } from '../../../lib/bitcoin/address.ts'
 import { NETWORK_FACTS } from '../../../lib/bitcoin/network.ts'
 import type { BatchId } from '../../../lib/ids.ts'
-import type { Manifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../treasury/index.ts'
 import { orReason } from '../../node-trouble-client.ts'
 import { spendsAll } from '../../outpoint.ts'
-import { manifestOf } from '../../payout-store.ts'
+import { coinManifestOf } from '../../payout-store.ts'
 import type { CheckOutcome, Funds, Rail, SendOutcome } from '../../rail.ts'
 import { isParentReleased, siblingsOf, type Version, versionsOf } from '../../version-store.ts'
 import { adopt } from './adopt-rail.ts'
@@ -115,7 +115,7 @@ async function send(parts: Parts, batch: BatchId): Promise<SendOutcome> {
   const reason = await complaint()
   if (reason !== null) return { kind: 'unknown', reason }
   const signed = (await versionsOf(db, batch)).filter(({ raw }) => raw !== null)
-  const manifest = await manifestOf(db, batch)
+  const manifest = await coinManifestOf(db, batch)
   const chosen = await versionToSend(parts, manifest, signed)
   if (chosen.kind === 'unknown') return chosen
   const { raw, fee, txid } = chosen.version
@@ -131,7 +131,7 @@ type ToSend = { readonly kind: 'version'; readonly version: Version } | SendOutc
 /** The newest; of a deposit the newest that spends the coin which the treasury has now. */
 async function versionToSend(
   parts: Parts,
-  manifest: Manifest,
+  manifest: CoinManifest,
   signed: readonly Version[],
 ): Promise<Exclude<ToSend, { kind: 'sent' }>> {
   const [newest] = signed
@@ -148,7 +148,7 @@ async function check(parts: Parts, batch: BatchId): Promise<CheckOutcome> {
   const { db, options } = parts
   const reason = await parts.complaint()
   if (reason !== null) return { kind: 'unknown', reason }
-  const manifest = await manifestOf(db, batch)
+  const manifest = await coinManifestOf(db, batch)
   const { client } = walletOf(parts, manifest)
   const versions = await versionEvidence(client, await versionsOf(db, batch))
   const decided = judgeVersions(versions, options.finality)

@@ -1,5 +1,5 @@
 import { assert } from '../../../lib/assert.ts'
-import type { Manifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../treasury/index.ts'
 import { isSame } from '../../outpoint.ts'
 import type { Coin } from '../../rail.ts'
 import { coinsOf, type Version, versionsOf } from '../../version-store.ts'
@@ -17,7 +17,7 @@ export type NextOrder =
  * What the next version of a batch must be, of the coins that it can still spend; a deposit also
  * spends the coin that the sidechain's treasury has now.
  */
-export async function nextOrder(parts: Parts, manifest: Manifest): Promise<NextOrder> {
+export async function nextOrder(parts: Parts, manifest: CoinManifest): Promise<NextOrder> {
   const coins = await liveCoins(parts, manifest)
   if (manifest.purpose !== 'deposit')
     return { kind: 'order', order: orderWith(parts, manifest, { coins, treasury: null }) }
@@ -29,7 +29,7 @@ export async function nextOrder(parts: Parts, manifest: Manifest): Promise<NextO
 /** What a stored version must be, of its own coins, whatever has become of them. */
 export async function orderOf(
   parts: Parts,
-  manifest: Manifest,
+  manifest: CoinManifest,
   version: Pick<Version, 'coins' | 'unsigned'>,
 ): Promise<Order> {
   const held = await coinsOf(parts.db, manifest.batch, manifest.anchor)
@@ -48,7 +48,7 @@ export async function orderOf(
  * Outputs by which a stranger's transaction is told to pay this batch; of a deposit only the one
  * that every version of it has.
  */
-export function knownPayments(parts: Parts, manifest: Manifest): readonly Payment[] {
+export function knownPayments(parts: Parts, manifest: CoinManifest): readonly Payment[] {
   return manifest.purpose === 'deposit'
     ? addressPayment(manifest, sidechainOf(parts))
     : paymentsOf(manifest, parts.options.network)
@@ -56,7 +56,7 @@ export function knownPayments(parts: Parts, manifest: Manifest): readonly Paymen
 
 type Spent = { readonly coins: readonly Coin[]; readonly treasury: TreasuryCoin | null }
 
-function orderWith(parts: Parts, manifest: Manifest, { coins, treasury }: Spent): Order {
+function orderWith(parts: Parts, manifest: CoinManifest, { coins, treasury }: Spent): Order {
   const { network } = parts.options
   const { anchor, change, feeMax } = manifest
   const payments =
@@ -74,7 +74,7 @@ function orderWith(parts: Parts, manifest: Manifest, { coins, treasury }: Spent)
  * The batch's coins without those that something foreign has spent for good: a later version goes
  * without them. The anchor stays, since without it nothing is a version of this batch.
  */
-async function liveCoins(parts: Parts, manifest: Manifest): Promise<readonly Coin[]> {
+async function liveCoins(parts: Parts, manifest: CoinManifest): Promise<readonly Coin[]> {
   const { client } = walletOf(parts, manifest)
   const [anchor, ...others] = await coinsOf(parts.db, manifest.batch, manifest.anchor)
   const own = new Set((await versionsOf(parts.db, manifest.batch)).map(({ txid }) => txid))

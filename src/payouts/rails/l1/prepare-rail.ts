@@ -1,7 +1,7 @@
 import type { BatchId } from '../../../lib/ids.ts'
-import type { Manifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../treasury/index.ts'
 import { spendsAll } from '../../outpoint.ts'
-import { manifestOf } from '../../payout-store.ts'
+import { coinManifestOf } from '../../payout-store.ts'
 import type { CheckOutcome, Lease, PrepareOutcome } from '../../rail.ts'
 import { storeIntent, VERSIONS_MAX, type Version, versionsOf } from '../../version-store.ts'
 import { feeRate } from './fee-rate-client.ts'
@@ -24,7 +24,7 @@ export async function prepare(
   lease: Lease,
 ): Promise<PrepareOutcome> {
   const { db } = parts
-  const manifest = await manifestOf(db, lease.batch)
+  const manifest = await coinManifestOf(db, lease.batch)
   const stored = (await versionsOf(db, lease.batch))[0] ?? null
   // Before anything could be signed, time ends it, whatever else it waits for.
   if (!stored && parts.clock.now() >= manifest.expiresAt) return { kind: 'expired' }
@@ -56,7 +56,7 @@ type ToSign = { readonly kind: 'version'; readonly version: Version } | PrepareO
 async function versionToSign(
   parts: Parts,
   lease: Lease,
-  manifest: Manifest,
+  manifest: CoinManifest,
   stored: Version | null,
 ): Promise<ToSign> {
   const { client } = walletOf(parts, manifest)
@@ -97,7 +97,7 @@ async function isStillGood({ hot }: Parts, stored: Version, order: Order): Promi
 }
 
 /** A child's anchor is an output that no block has yet; any other is confirmed. */
-function anchorIsThere(parts: Parts, manifest: Manifest): Promise<boolean> {
+function anchorIsThere(parts: Parts, manifest: CoinManifest): Promise<boolean> {
   const { client } = walletOf(parts, manifest)
   const { anchor, purpose } = manifest
   return purpose === 'cpfp' ? client.isInMempoolOrChain(anchor) : client.isUnspent(anchor)

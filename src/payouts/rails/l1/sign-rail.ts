@@ -1,5 +1,5 @@
 import type { Sats } from '../../../lib/money.ts'
-import type { Manifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../treasury/index.ts'
 import type { Approved } from '../../judge-store.ts'
 import type { BatchEvent } from '../../payout.ts'
 import type { Lease } from '../../rail.ts'
@@ -20,7 +20,7 @@ export type SignOutcome =
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** `prepared` is of what has never left, `bumped` replaces what has. */
-type Work = { readonly approved: Approved; readonly as: 'prepared' | 'bumped' }
+type Work = { readonly approved: Approved<CoinManifest>; readonly as: 'prepared' | 'bumped' }
 
 /**
  * Has a stored version signed, and stores what came back only when it is the order and nothing
@@ -73,7 +73,7 @@ async function finalBytes(
  */
 async function mempoolComplaint(
   client: WalletClient,
-  { purpose }: Manifest,
+  { purpose }: CoinManifest,
   { raw, fee }: { readonly raw: Uint8Array; readonly fee: Sats },
 ): Promise<string | null> {
   return purpose === 'deposit' ? null : client.mempoolComplaint(raw, feeRateOf(raw, fee))

@@ -1,8 +1,8 @@
-import type { Manifest, SignedAct } from '../../../treasury/index.ts'
+import type { CoinManifest, SignedAct } from '../../../treasury/index.ts'
 
 /** What a version of a batch is signed by: everything that its signer may judge it by. */
 export type SigningRequest = {
-  readonly manifest: Manifest
+  readonly manifest: CoinManifest
   readonly acts: readonly SignedAct[]
   /** BIP 174 in bytes, with the derivations of its inputs and its change, unsigned. */
   readonly psbt: Uint8Array

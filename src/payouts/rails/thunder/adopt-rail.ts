@@ -1,7 +1,7 @@
 import type { Txid } from '../../../lib/ids.ts'
 import type { ThunderBlock } from '../../../lib/thunder/block.ts'
 import { thunderTxid, transactionBytes } from '../../../lib/thunder/transaction.ts'
-import { mainFeeOfBatch, manifestOf } from '../../payout-store.ts'
+import { coinManifestOf, mainFeeOfBatch } from '../../payout-store.ts'
 import type { AdoptOutcome, Lease } from '../../rail.ts'
 import { storeMoved } from '../../signed-store.ts'
 import { versionsOf } from '../../version-store.ts'
@@ -26,7 +26,7 @@ export async function adopt(parts: Parts, lease: Lease): Promise<AdoptOutcome> {
   const version = begun.find(({ txid }) => found?.txids.has(txid))
   if (!found || !version) return { kind: 'nothing' }
   const raw = signedIn(await chains.side.blockOf(found.hash), version.txid)
-  const manifest = await manifestOf(db, lease.batch)
+  const manifest = await coinManifestOf(db, lease.batch)
   const mainFee = await mainFeeOfBatch(db, lease.batch)
   const order = orderOf(manifest, mainFee, await thunderCoinsOf(db, version.coins))
   if (raw === null || transactionComplaint(raw, order) !== null) return { kind: 'nothing' }

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../../../lib/db/schema.ts'
 import type { Clock } from '../../../lib/time.ts'
-import { encodeManifest, type Manifest } from '../../../treasury/index.ts'
+import { type CoinManifest, encodeManifest } from '../../../treasury/index.ts'
 import type { SignerClient } from '../../signer-client.ts'
 import { askSigner } from '../../signing-client.ts'
 import type { ThunderSigner } from './signer.ts'
@@ -34,7 +34,7 @@ export function thunderHostSigner(parts: {
 /** The host finds our address by its place and not by the pool's word; searching would take long. */
 async function hintOf(
   { receivingIndex }: Parameters<typeof thunderHostSigner>[0],
-  { purpose, payees: [payee] }: Manifest,
+  { purpose, payees: [payee] }: CoinManifest,
 ): Promise<{ readonly payeeIndex?: number }> {
   if (purpose !== 'withdrawal' || payee === undefined) return {}
   const payeeIndex = await receivingIndex(payee.destination)

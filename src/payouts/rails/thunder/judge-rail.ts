@@ -1,9 +1,9 @@
-import type { Manifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../treasury/index.ts'
 import { type Judgement, judgeApproval } from '../../judge-store.ts'
 import type { Parts } from './thunder-parts.ts'
 
 /** Asked before every signature. */
-export function judge(parts: Parts, manifest: Manifest): Promise<Judgement> {
+export function judge(parts: Parts, manifest: CoinManifest): Promise<Judgement<CoinManifest>> {
   return judgeApproval(parts, 'thunder', manifest, async () => {
     if (!parts.options.addresses.some(address => address === manifest.change))
       return 'its change is not an address of ours'
@@ -13,7 +13,10 @@ export function judge(parts: Parts, manifest: Manifest): Promise<Judgement> {
 }
 
 /** The rules let a withdrawal pay any address, so that this has the last word. */
-async function withdrawsToUs({ isOurs }: Parts, { purpose, payees }: Manifest): Promise<boolean> {
+async function withdrawsToUs(
+  { isOurs }: Parts,
+  { purpose, payees }: CoinManifest,
+): Promise<boolean> {
   if (purpose !== 'withdrawal') return true
   const [payee] = payees
   return payee !== undefined && (await isOurs(payee.destination))

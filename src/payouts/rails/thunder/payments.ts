@@ -3,7 +3,7 @@ import type { Sats } from '../../../lib/money.ts'
 import { parseBareAddress, type ThunderAddress } from '../../../lib/thunder/address.ts'
 import { scriptOfMainAddress } from '../../../lib/thunder/main-address.ts'
 import type { Output } from '../../../lib/thunder/transaction.ts'
-import type { Manifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../treasury/index.ts'
 
 /** An address that was planned with, so it is one, in its bare form. */
 export function plannedAddress(text: string): ThunderAddress {
@@ -13,7 +13,7 @@ export function plannedAddress(text: string): ThunderAddress {
 }
 
 /** What of a manifest says whom a version pays. */
-export type Payments = Pick<Manifest, 'payees' | 'purpose' | 'change'>
+export type Payments = Pick<CoinManifest, 'payees' | 'purpose' | 'change'>
 
 /**
  * What every version of a batch pays, in its order. A withdrawal is an output of its own kind: it

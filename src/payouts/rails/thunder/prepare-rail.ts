@@ -1,7 +1,7 @@
 import { type Sats, sats } from '../../../lib/money.ts'
-import type { Manifest, SignedAct } from '../../../treasury/index.ts'
+import type { CoinManifest, SignedAct } from '../../../treasury/index.ts'
 import { spendsAll } from '../../outpoint.ts'
-import { mainFeeOfBatch, manifestOf } from '../../payout-store.ts'
+import { coinManifestOf, mainFeeOfBatch } from '../../payout-store.ts'
 import type { Lease, PrepareOutcome } from '../../rail.ts'
 import { storeMoved } from '../../signed-store.ts'
 import {
@@ -37,7 +37,7 @@ import {
  */
 export async function prepare(parts: Parts, asks: Asks, lease: Lease): Promise<PrepareOutcome> {
   const { db, clock, chains } = parts
-  const manifest = await manifestOf(db, lease.batch)
+  const manifest = await coinManifestOf(db, lease.batch)
   const stored = (await versionsOf(db, lease.batch))[0] ?? null
   // Before anything could be signed, time ends it, whatever else it waits for.
   if (!stored && clock.now() >= manifest.expiresAt) return { kind: 'expired' }
@@ -64,7 +64,11 @@ export async function prepare(parts: Parts, asks: Asks, lease: Lease): Promise<P
 }
 
 /** What a version must be that spends these coins. */
-export function orderOf(manifest: Manifest, mainFee: Sats, coins: readonly ThunderCoin[]): Order {
+export function orderOf(
+  manifest: CoinManifest,
+  mainFee: Sats,
+  coins: readonly ThunderCoin[],
+): Order {
   const { anchor, change, feeMax } = manifest
   const payments = paymentsOf(manifest, mainFee)
   return { anchor, coins, payments, change: plannedAddress(change), feeMax }
@@ -116,7 +120,7 @@ async function sign(
     version,
     held,
   }: {
-    readonly manifest: Manifest
+    readonly manifest: CoinManifest
     readonly mainFee: Sats
     readonly acts: readonly SignedAct[]
     readonly version: Version

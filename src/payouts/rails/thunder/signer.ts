@@ -1,10 +1,10 @@
 import type { Authorization } from '../../../lib/thunder/authorization.ts'
-import type { Manifest, SignedAct } from '../../../treasury/index.ts'
+import type { CoinManifest, SignedAct } from '../../../treasury/index.ts'
 import type { ThunderCoin } from './transaction.ts'
 
 /** What a version of a batch is signed by: everything that its signer may judge it by. */
 export type SigningRequest = {
-  readonly manifest: Manifest
+  readonly manifest: CoinManifest
   readonly acts: readonly SignedAct[]
   /** From `transactionBytes`: what is hashed and signed. */
   readonly bytes: Uint8Array

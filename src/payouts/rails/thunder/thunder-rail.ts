@@ -5,7 +5,7 @@ import { type ThunderClient, ThunderError } from '../../../lib/nodes/thunder-cli
 import { NO_PROOF } from '../../../lib/thunder/block.ts'
 import { thunderTxid, transactionBytes } from '../../../lib/thunder/transaction.ts'
 import { orReason } from '../../node-trouble-client.ts'
-import { mainFeeOfBatch, manifestOf } from '../../payout-store.ts'
+import { coinManifestOf, mainFeeOfBatch } from '../../payout-store.ts'
 import type { CheckOutcome, Rail, SendOutcome } from '../../rail.ts'
 import { type Version, versionsOf } from '../../version-store.ts'
 import { adopt } from './adopt-rail.ts'
@@ -96,7 +96,7 @@ async function check(parts: Parts, batch: BatchId): Promise<CheckOutcome> {
   const { db, chains, options } = parts
   const reason = await chains.complaint()
   if (reason !== null) return { kind: 'unknown', reason }
-  const manifest = await manifestOf(db, batch)
+  const manifest = await coinManifestOf(db, batch)
   const stored = await versionsOf(db, batch)
   const versions = await versionEvidence(parts, stored)
   const { finality } = options
@@ -131,5 +131,5 @@ async function paysPayees(parts: Parts, by: Txid, batch: BatchId): Promise<boole
   const spender = block?.body.transactions.find(each => thunderTxid(transactionBytes(each)) === by)
   if (!spender) return true
   const mainFee = await mainFeeOfBatch(parts.db, batch)
-  return paysAll(spender.outputs, paymentsOf(await manifestOf(parts.db, batch), mainFee))
+  return paysAll(spender.outputs, paymentsOf(await coinManifestOf(parts.db, batch), mainFee))
 }

@@ -1,0 +1,27 @@
+import type { Generated } from 'kysely'
+
+/** What payouts over Lightning write: migration 0010. */
+export type LightningTables = {
+  ln_attempts: {
+    batch_id: bigint
+    payee: number
+    n: number
+    payment_hash: string
+    invoice: string
+    node_key: string
+    amount_msat: bigint
+    expires_ms: bigint
+    state: AttemptState
+    calls: Generated<number>
+    not_found_ms: bigint | null
+    preimage: string | null
+    fee_msat: bigint | null
+    reason: Generated<string>
+    created_ms: bigint
+    ended_ms: bigint | null
+  }
+  ln_nodes: { node_key: string; payment_index: bigint; seen_ms: bigint }
+}
+
+/** How far one invoice has come. */
+export type AttemptState = 'prepared' | 'called' | 'settled' | 'dead'
