@@ -71,7 +71,7 @@ const railOf = (coins: readonly Coin[], change = CHANGE): Rail => ({
   parseDestination: payee => parseDestination(payee, 'regtest'),
   fees: { ...feesAt(sats(50_000n), 'regtest', null), whole: feeFor(WEIGHT_MAX, sats(50_000n)) },
   funds: async () => ({
-    kind: 'funds',
+    kind: 'coins',
     coins,
     newChange: async () => change,
     expected: { fees: feesAt(sats(5000n), 'regtest', null), feeRateSatPerKvb: sats(5000n) },

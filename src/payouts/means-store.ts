@@ -17,7 +17,7 @@ export type SpentMemo = { readonly spent: Spent; readonly newest: bigint }
 
 export type MeansQuestion = {
   readonly rail: Rail
-  readonly funds: Extract<Funds, { kind: 'funds' }>
+  readonly funds: Exclude<Funds, { kind: 'waits' }>
   readonly rules: SpendRules
   readonly clock: Clock
   readonly memo: SpentMemo | null
@@ -33,7 +33,7 @@ export async function readMeans(
 ): Promise<Means> {
   return {
     spent: await spentNow(db, rules, clock, memo),
-    coins: await freeCoins(db, funds.coins),
+    source: funds.kind === 'coins' ? { ...funds, coins: await freeCoins(db, funds.coins) } : funds,
     fees: rail.fees,
     expected: funds.expected.fees,
     booked: await bookedFloat(db, rail),

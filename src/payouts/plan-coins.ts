@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts'
-import { sats } from '../lib/money.ts'
+import { type Sats, sats } from '../lib/money.ts'
 import type { Coin, Fees } from './rail.ts'
 
 /** Coins in one batch: each must be signed, and one unconfirmed batch should not hold them all. */
@@ -21,6 +21,17 @@ export type Purse = {
   readonly countFor: (amount: bigint, from: number) => number | null
   /** The largest fees of so many coins. */
   readonly feesOf: (count: number) => bigint
+  /** What a batch leaves over at least. */
+  readonly changeMin: Sats
+}
+
+/** One balance: it has no coins, and leaves no change. */
+export function balancePurse(free: Sats): Purse {
+  return {
+    ...{ coins: [], others: [], changeMin: sats(0n) },
+    countFor: amount => (amount <= free ? 0 : null),
+    feesOf: () => 0n,
+  }
 }
 
 /** Sorts coins to pay with, leaving out those that their own fee could eat. */
@@ -39,6 +50,7 @@ export function purseOf(spendable: readonly Coin[], fees: Fees): Purse {
   return {
     coins,
     others: sorted,
+    changeMin: CHANGE_MIN,
     countFor: (amount, from) => {
       for (let count = from; count < worths.length; count++) {
         if ((worths[count] ?? 0n) >= amount) return count

@@ -44,7 +44,7 @@ export type PlanOutcome = {
   readonly waits: string | null
 }
 
-type OpenFunds = Extract<Funds, { kind: 'funds' }>
+type OpenFunds = Exclude<Funds, { kind: 'waits' }>
 
 /** A run on one rail, as far as it has come. */
 type RailRun = {
@@ -146,7 +146,7 @@ async function planPage(
     if (plan === null && tooSmall.length === 0) return
     if (plan !== null) {
       const chosen = plan.payouts.map(({ account }) => account)
-      const change = await funds.newChange()
+      const change = funds.kind === 'coins' ? await funds.newChange() : null
       const outcome = await commit(db, planning, run, { funds, circumstances, change, chosen })
       if (outcome.kind === 'waits') return end(run, outcome.reason)
       for (const account of outcome.seen) done.add(account)
@@ -167,7 +167,8 @@ async function askFunds(rail: Rail): Promise<Funds> {
 type Choice = {
   readonly funds: OpenFunds
   readonly circumstances: Circumstances
-  readonly change: string
+  /** Null where nothing is left over. */
+  readonly change: string | null
   readonly chosen: readonly AccountId[]
 }
 

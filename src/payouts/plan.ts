@@ -3,7 +3,7 @@ import type { AccountId } from '../lib/ids.ts'
 import { allot, type Sats, sats } from '../lib/money.ts'
 import type { LimitRefusal, OperatorKey, Spent } from '../treasury/index.ts'
 import { PAYOUTS_MAX } from './payout.ts'
-import { CHANGE_MIN, cheapestEnd, type Purse, purseOf } from './plan-coins.ts'
+import { balancePurse, cheapestEnd, type Purse, purseOf } from './plan-coins.ts'
 import { growthRefusal, type SpendRules } from './plan-limits.ts'
 import type { Coin, Fees, FeesMax } from './rail.ts'
 import type { Due } from './waiting.ts'
@@ -19,7 +19,7 @@ export type PlannedPayout = {
   readonly setBy: OperatorKey | null
 }
 
-/** Who is paid with which coins; the first coin is the anchor. */
+/** Who is paid with which coins; the first coin is the anchor. Without coins each is paid for itself. */
 export type Plan = {
   readonly payouts: readonly PlannedPayout[]
   readonly coins: readonly Coin[]
@@ -29,8 +29,10 @@ export type Plan = {
 
 /** What a batch may be made of. */
 export type Means = {
-  /** Free coins that the rail can spend. */
-  readonly coins: readonly Coin[]
+  /** Free coins that the rail can spend, or what it has in one balance. */
+  readonly source:
+    | { readonly kind: 'coins'; readonly coins: readonly Coin[] }
+    | { readonly kind: 'balance'; readonly free: Sats }
   readonly fees: FeesMax
   /** What it costs at the fee rate of now: payees are charged by it. */
   readonly expected: Fees
@@ -63,15 +65,19 @@ export type PlanVerdict = {
  * first in line. A batch ends where the next payout would fit only into another one.
  */
 export function planBatch(due: readonly Due[], means: Means): PlanVerdict {
-  const purse = purseOf(means.coins, means.fees)
+  const { source } = means
+  const isOfCoins = source.kind === 'coins'
+  const purse = isOfCoins ? purseOf(source.coins, means.fees) : balancePurse(source.free)
   const draft = grow(due, means, purse)
   const { looked } = draft
   if (draft.payouts.length === 0) return { plan: null, tooSmall: [], held: draft.held, looked }
-  const coins = cheapestEnd(purse, draft.coinCount, draft.needed, means.fees)
-  const { payouts, tooSmall } = charge(draft.payouts, coins, means.expected)
+  const { coinCount, needed } = draft
+  const coins = isOfCoins ? cheapestEnd(purse, coinCount, needed, means.fees) : []
+  const divide = isOfCoins ? sharesOfOne : sharesOfEach
+  const { payouts, tooSmall } = charge(draft.payouts, due => divide(due, coins, means.expected))
   const held = draft.held ?? (tooSmall.length > 0 ? { kind: 'fee' as const } : null)
   if (payouts.length === 0) return { plan: null, tooSmall, held, looked }
-  return { plan: planOf(payouts, coins, means.fees), tooSmall, held, looked }
+  return { plan: planOf(payouts, { coins, purse, fees: means.fees }), tooSmall, held, looked }
 }
 
 /** Payouts to one destination are paid by one output: what a destination gets in all. */
@@ -102,7 +108,7 @@ function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
   const { fees, booked, rules, spent } = means
   const payouts: Due[] = []
   const toDestination = new Map<string, bigint>()
-  let needed = fees.base + CHANGE_MIN
+  let needed: bigint = fees.base + purse.changeMin
   let paid = 0n
   let coinCount = 0
   let held: Held | null = null
@@ -113,9 +119,10 @@ function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
     assert(payout !== undefined, 'an index below the length is there')
     const { destination, gross } = payout
     const earlier = toDestination.get(destination)
-    const cost = gross + (earlier === undefined ? fees.ofPayee(destination) : 0n)
+    const ofPayee = earlier === undefined ? fees.ofPayee(destination) : 0n
+    const cost = gross + fees.ofAmount(gross) + ofPayee
     const count = purse.countFor(needed + cost, coinCount)
-    const left = needed - CHANGE_MIN
+    const left = needed - purse.changeMin
     if (count === null || left + cost + purse.feesOf(count) > booked) {
       held ??= { kind: 'coins' }
       smallest ??= due.reduce((least, each) => (each.gross < least ? each.gross : least), gross)
@@ -143,26 +150,25 @@ function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
 
 /** Whether a payout is within the limit of a batch when it has one of its own. */
 function fitsAlone({ destination, gross }: Due, { fees, rules }: Means, purse: Purse): boolean {
-  const cost = fees.base + gross + fees.ofPayee(destination)
-  const count = purse.countFor(cost + CHANGE_MIN, 0)
+  const cost = fees.base + gross + fees.ofAmount(gross) + fees.ofPayee(destination)
+  const count = purse.countFor(cost + purse.changeMin, 0)
   const limit = rules.limits.perBatch
   return count !== null && limit !== null && cost + purse.feesOf(count) <= limit
 }
 
 /**
- * Divides what the batch costs now among all its payouts by amount; who pays fees is charged the
- * part, and the pool bears the others'. Whoever would be left with too little is taken out, and the
- * rest divided again.
+ * Divides what the batch costs now among all its payouts; who pays fees is charged the part, and the
+ * pool bears the others'. Whoever would be left with too little is taken out, and the rest divided
+ * again.
  */
 function charge(
   payouts: readonly Due[],
-  coins: readonly Coin[],
-  expected: Fees,
+  divide: (payouts: readonly Due[]) => readonly bigint[],
 ): { readonly payouts: readonly PlannedPayout[]; readonly tooSmall: readonly AccountId[] } {
   const tooSmall: AccountId[] = []
   let left = payouts
   while (left.some(({ paysFee }) => paysFee)) {
-    const parts = partsOf(left, coins, expected)
+    const parts = divide(left)
     const stays = left.filter(
       (due, index) => !due.paysFee || due.gross - (parts[index] ?? 0n) >= due.least,
     )
@@ -171,7 +177,7 @@ function charge(
     tooSmall.push(...left.filter(due => !staying.has(due)).map(({ account }) => account))
     left = stays
   }
-  const parts = left.length === 0 ? [] : partsOf(left, coins, expected)
+  const parts = left.length === 0 ? [] : divide(left)
   const charged = left.map(({ account, destination, gross, least, paysFee, setBy }, index) => {
     const part = sats(paysFee ? (parts[index] ?? 0n) : 0n)
     const amount = sats(gross - part)
@@ -181,26 +187,53 @@ function charge(
   return { payouts: charged, tooSmall }
 }
 
-function partsOf(payouts: readonly Due[], coins: readonly Coin[], expected: Fees): bigint[] {
-  const destinations = new Set(payouts.map(({ destination }) => destination))
-  const fee = feeOf([...destinations], coins, expected)
+/** One transaction pays all: its fee is divided by amount. */
+function sharesOfOne(payouts: readonly Due[], coins: readonly Coin[], fees: Fees): bigint[] {
+  const amounts = payouts.map(({ destination, gross }) => ({ destination, amount: gross }))
   return allot(
-    fee,
+    feeOf(amounts, coins, fees),
     payouts.map(({ gross }) => gross),
   )
 }
 
-function feeOf(destinations: readonly string[], coins: readonly Coin[], fees: Fees): bigint {
-  return fees.base + sum(coins.map(fees.ofCoin)) + sum(destinations.map(fees.ofPayee))
+/** Each is paid for itself, and has a fee of its own. */
+function sharesOfEach(payouts: readonly Due[], _coins: readonly Coin[], fees: Fees): bigint[] {
+  return payouts.map(({ destination, gross }) => fees.ofPayee(destination) + fees.ofAmount(gross))
 }
 
-function planOf(payouts: readonly PlannedPayout[], coins: readonly Coin[], fees: FeesMax): Plan {
-  const destinations = [...new Set(payouts.map(({ destination }) => destination))]
+/** The largest fee of each destination's part is the whole of it where nothing else costs. */
+function feeOf(
+  payouts: readonly { readonly destination: string; readonly amount: Sats }[],
+  coins: readonly Coin[],
+  fees: Fees,
+): bigint {
+  const payees = mergeByDestination(payouts).map(payee => feeOfPayee(payee, fees))
+  return fees.base + sum(coins.map(fees.ofCoin)) + sum(payees)
+}
+
+/** What it costs at most to pay a destination its whole part. */
+export function feeOfPayee(
+  { destination, amount }: { readonly destination: string; readonly amount: Sats },
+  fees: Fees,
+): Sats {
+  return sats(fees.ofPayee(destination) + fees.ofAmount(amount))
+}
+
+function planOf(
+  payouts: readonly PlannedPayout[],
+  {
+    coins,
+    purse,
+    fees,
+  }: { readonly coins: readonly Coin[]; readonly purse: Purse; readonly fees: FeesMax },
+): Plan {
   const total = sats(sum(payouts.map(({ amount }) => amount)))
-  const feeMax = sats(feeOf(destinations, coins, fees))
+  const feeMax = sats(feeOf(payouts, coins, fees))
   const value = sum(coins.map(coin => coin.value))
+  const spend = total + feeMax + purse.changeMin
   assert(payouts.length <= PAYOUTS_MAX, 'a batch has an end')
-  assert(value >= total + feeMax + CHANGE_MIN, 'the coins pay the batch, its fee and its change')
+  const pays = coins.length === 0 ? purse.countFor(spend, 0) !== null : value >= spend
+  assert(pays, 'what is there pays the batch, its fee and its change')
   return { payouts, coins, total, feeMax }
 }
 

@@ -6,15 +6,15 @@ import { type BatchId, batchId, type PayoutId, payoutId, unixMs } from '../lib/i
 import { sats } from '../lib/money.ts'
 import type { Spent } from '../treasury/index.ts'
 import {
-  type CoinManifest,
   encodeManifest,
   limitRefusal,
+  type Manifest,
   manifestHash,
   type OperatorKey,
 } from '../treasury/index.ts'
 import { plannedEntry } from './payout.ts'
 import { post } from './payout-store.ts'
-import { mergeByDestination, type Plan, type PlannedPayout } from './plan.ts'
+import { feeOfPayee, mergeByDestination, type Plan, type PlannedPayout } from './plan.ts'
 import type { SpendRules } from './plan-limits.ts'
 import type { Rail } from './rail.ts'
 import type { Moment } from './scheme.ts'
@@ -24,7 +24,8 @@ export type Made = {
   readonly plan: Plan
   readonly rail: Rail
   readonly network: string
-  readonly change: string
+  /** Null where nothing is left over. */
+  readonly change: string | null
   readonly rules: SpendRules
   readonly spent: Spent
   readonly now: Moment
@@ -40,7 +41,7 @@ type NumberedPayout = PlannedPayout & { readonly id: PayoutId }
  *
  * @throws NotPosted where the ledger does not take the entry
  */
-export async function storePlan(tx: Transaction<Database>, made: Made): Promise<CoinManifest> {
+export async function storePlan(tx: Transaction<Database>, made: Made): Promise<Manifest> {
   const [first] = await takeIds(tx, 'batches', 1)
   assert(first !== undefined, 'a sequence gives as many ids as were asked for')
   const batch = batchId(first)
@@ -83,29 +84,31 @@ function manifestFor(
     readonly payouts: readonly NumberedPayout[]
     readonly excluded: readonly string[]
   },
-): CoinManifest {
-  const [anchor] = plan.coins
-  assert(anchor !== undefined, 'a plan has an anchor')
-  return {
-    version: 2,
+): Manifest {
+  const head = {
     purpose: 'payout',
     wallet: 'hot',
     batch,
     network,
     rail: rail.name,
-    payees: mergeByDestination(payouts).map(payee => ({
-      ...payee,
-      payouts: payee.payouts.map(({ id }) => id).toSorted((a, b) => (a < b ? -1 : 1)),
-    })),
     feeMax: plan.feeMax,
-    anchor: { txid: anchor.txid, vout: anchor.vout },
-    change,
     createdAt: now.at,
     expiresAt: unixMs(now.at + expiresAfterMs),
     policyVersion: rules.version,
     createdBy: `plan:${rail.name}`,
     excluded,
+  } as const
+  const payees = mergeByDestination(payouts).map(payee => ({
+    ...payee,
+    payouts: payee.payouts.map(({ id }) => id).toSorted((a, b) => (a < b ? -1 : 1)),
+  }))
+  const [anchor] = plan.coins
+  if (anchor === undefined || change === null) {
+    const lines = payees.map(payee => ({ ...payee, feeMax: feeOfPayee(payee, rail.fees) }))
+    return { version: 3, ...head, payees: lines }
   }
+  const { txid, vout } = anchor
+  return { version: 2, ...head, payees, anchor: { txid, vout }, change }
 }
 
 /** Ids come before the rows, because the manifest, which no row may ever change, names them. */
@@ -135,14 +138,15 @@ async function aliasesOf(
   return [...new Set(rows.map(({ alias }) => alias))].toSorted((a, b) => (a < b ? -1 : 1))
 }
 
-async function insertBatch(tx: Transaction<Database>, manifest: CoinManifest, plan: Plan) {
+async function insertBatch(tx: Transaction<Database>, manifest: Manifest, plan: Plan) {
   const bytes = encodeManifest(manifest)
+  const anchor = manifest.version === 2 ? manifest.anchor : null
   await sql`
     insert into batches (id, rail, state, manifest, manifest_hash, anchor_txid, anchor_vout,
                          total_sats, fee_max_sats, created_ms, expires_ms)
     overriding system value
     values (${manifest.batch}, ${manifest.rail}, 'planned', ${bytes}, ${manifestHash(bytes)},
-            ${manifest.anchor.txid}, ${manifest.anchor.vout}, ${plan.total}, ${manifest.feeMax},
+            ${anchor?.txid ?? null}, ${anchor?.vout ?? null}, ${plan.total}, ${manifest.feeMax},
             ${manifest.createdAt}, ${manifest.expiresAt})`.execute(tx)
 }
 
@@ -166,6 +170,7 @@ async function insertPayouts(
 }
 
 async function insertReservations(tx: Transaction<Database>, batch: BatchId, plan: Plan) {
+  if (plan.coins.length === 0) return
   await tx
     .insertInto('reserved_outputs')
     .values(

@@ -85,7 +85,7 @@ export type RailBooks = {
 /** What a rail can spend now, or why it spends nothing. */
 export type Funds =
   | {
-      readonly kind: 'funds'
+      readonly kind: 'coins'
       /** Ours by our own books, deep enough, and held by no batch when they were asked for. */
       readonly coins: readonly Coin[]
       /** A new place for what is left over; asked for only when a batch needs one. */
@@ -93,6 +93,8 @@ export type Funds =
       /** What a batch would cost now; never above the largest fees. */
       readonly expected: Expected
     }
+  /** One balance, out of which each payee is paid for itself. */
+  | { readonly kind: 'balance'; readonly free: Sats; readonly expected: Expected }
   | { readonly kind: 'waits'; readonly reason: string }
 
 /** What a batch costs at one fee rate, each part rounded up, so that their sum bounds the whole. */
@@ -101,6 +103,8 @@ export type Fees = {
   readonly base: Sats
   readonly ofCoin: (coin: Coin) => Sats
   readonly ofPayee: (destination: string) => Sats
+  /** What more it costs to pay so much; of two amounts together no more than of both. */
+  readonly ofAmount: (amount: Sats) => Sats
 }
 
 /** What a batch may cost at most. */
@@ -132,8 +136,9 @@ export type Rail = {
   readonly send: (batch: BatchId) => Promise<SendOutcome>
   readonly check: (batch: BatchId) => Promise<CheckOutcome>
   /**
-   * Takes in an artefact that was begun here and that its signers have sent by themselves, whoever
-   * approves the batch now: what is on its way must be booked.
+   * Takes in what has left without this process: an artefact that was begun here and that its
+   * signers have sent by themselves, or payments that came to their end. What is on its way must be
+   * booked, whoever approves the batch now.
    */
   readonly adopt: (lease: Lease) => Promise<AdoptOutcome>
   /**

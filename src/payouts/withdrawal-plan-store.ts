@@ -1,3 +1,4 @@
+import { assert } from '../lib/assert.ts'
 import { type Sats, sats } from '../lib/money.ts'
 import { currentRate } from './child-batch-store.ts'
 import type { Asker, OwnBatchOutcome, OwnBatchParts } from './own-batch-store.ts'
@@ -30,6 +31,7 @@ export async function planOwnWithdrawal(
   if (stopped !== null) return nothing(stopped)
   const funds = await thunder.funds()
   if (funds.kind === 'waits') return nothing(funds.reason)
+  assert(funds.kind === 'coins', 'Thunder is paid with coins')
   const rate = await currentRate(parts, hot)
   const mainFee = mainFeeAt(sats(rate < feeRateMax ? rate : feeRateMax))
   const made = planWithdrawal(funds.coins, { amount, fee: thunder.fee, mainFee })

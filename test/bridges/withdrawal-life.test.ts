@@ -183,7 +183,7 @@ test(
     // What came back is a withdrawal still, which no batch may ever spend.
     const funds = await own.parts.thunder?.funds()
     const spendable =
-      funds?.kind === 'funds' ? funds.coins.reduce((sum, c) => sum + c.value, 0n) : 0n
+      funds?.kind === 'coins' ? funds.coins.reduce((sum, c) => sum + c.value, 0n) : 0n
     expect(spendable).toBe(away.thunder)
     await voted(2)
     await pay(FINALITY)

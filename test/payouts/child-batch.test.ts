@@ -101,7 +101,7 @@ test('a child whose parent settles first keeps the coin, and the books agree bet
   expect([await stateOf(parent), await stateOf(child)]).toEqual(['settled', 'sent'])
   await dear.agree()
   const funds = await dear.rail.funds()
-  if (funds.kind !== 'funds') throw new Error(funds.reason)
+  if (funds.kind !== 'coins') throw new Error('the rail has coins')
   expect(funds.coins.map(({ txid }) => txid)).not.toContain(first?.txid)
   await node.mine(FINALITY)
   await dear.advance()

@@ -84,6 +84,7 @@ export const FEES: FeesMax = {
   base: sats(50n),
   ofCoin: () => sats(70n),
   ofPayee: () => sats(30n),
+  ofAmount: () => sats(0n),
   whole: sats(1_000_000_000n),
 }
 
@@ -97,7 +98,7 @@ export const NO_RULES: SpendRules = {
 }
 
 export const means = (coins: readonly Coin[], more: Partial<Means> = {}): Means => ({
-  coins,
+  source: { kind: 'coins', coins },
   fees: FEES,
   expected: FEES,
   booked: PLENTY,

@@ -92,7 +92,7 @@ test('a consolidation at once in several places is planned once, and holds its c
   const outcomes = await Promise.all([1, 2, 3].map(() => planOwnBatch(parts, wish, PLAN)))
   expect(outcomes.filter(({ kind }) => kind === 'planned')).toHaveLength(1)
   const funds = await world.rail.funds()
-  expect(funds).toMatchObject({ kind: 'funds', coins: [] })
+  expect(funds).toMatchObject({ kind: 'coins', coins: [] })
 })
 
 /** A withdrawal of another time, in its own state and, where it is followed, its bridge's. */

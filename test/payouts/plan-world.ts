@@ -44,7 +44,7 @@ export function railWith(coins: readonly Coin[], more: Partial<Rail> = {}): Rail
         : { kind: 'payable', canonical: payee, dust: sats(294n) },
     fees: FEES,
     funds: async () => ({
-      kind: 'funds',
+      kind: 'coins',
       coins,
       newChange: async () => 'change',
       expected: { fees: FEES, feeRateSatPerKvb: sats(2000n) },

@@ -114,7 +114,12 @@ test('a destination has its own limit a day, and a list may name all that are pa
 test('payees bear what the batch costs now by amount, and the pool bears the others’', () => {
   const paysFee = true
   const all = [due(1, 6000n, { paysFee }), due(2, 3000n), due(3, 1000n, { paysFee })]
-  const expected = { base: sats(5n), ofCoin: () => sats(7n), ofPayee: () => sats(3n) }
+  const expected = {
+    base: sats(5n),
+    ofCoin: () => sats(7n),
+    ofPayee: () => sats(3n),
+    ofAmount: () => sats(0n),
+  }
   const made = planBatch(all, means([coin(50_000n)], { expected }))
   // 5 + 7 + 9 = 21: 12.6, 6.3 and 2.1, and what is left over goes to the largest remainder.
   expect(made.plan?.payouts.map(({ amount, charge }) => [amount, charge])).toEqual([

@@ -136,7 +136,7 @@ test('what a stranger pays in is never spent, never counted, and freezes nothing
   expect(foreign_coins).toContainEqual(expect.objectContaining({ txid: tx[0], vout: 0 }))
   expect(chain_sats * 1000n).toBe(ledger_msat)
   const after = await world.rail.funds()
-  if (before.kind !== 'funds' || after.kind !== 'funds') throw new Error('the rail has funds')
+  if (before.kind !== 'coins' || after.kind !== 'coins') throw new Error('the rail has coins')
   expect(after.coins).toEqual(before.coins)
   expect(await freezes()).toEqual([])
 })

@@ -111,7 +111,7 @@ test('what the owner deposits past the pool is foreign until it is final and boo
   expect(await world.reconciler.run()).toEqual(AGREES)
   expect(await foreign()).toBe(0n)
   const funds = await world.rail.funds()
-  const names = funds.kind === 'funds' ? funds.coins.map(outpointText) : []
+  const names = funds.kind === 'coins' ? funds.coins.map(outpointText) : []
   expect(names).toContain(outpointText(firstOf(coins)))
   const events = await world.db.selectFrom('audit_events').select(['action', 'subject']).execute()
   expect(events).toContainEqual({ action: 'book capital', subject: 'capital:mine' })

@@ -155,7 +155,7 @@ test('after a reorganisation of depth 1 Thunder stalls, the operator frees it, a
   await scene.client.invalidateBlock(side)
   await world.advance()
   expect(await only()).toMatchObject({ state: 'sent' })
-  expect(await world.rail.funds()).toMatchObject({ kind: 'funds' })
+  expect(await world.rail.funds()).toMatchObject({ kind: 'coins' })
   await settle()
 })
 

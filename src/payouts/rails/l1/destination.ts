@@ -1,7 +1,7 @@
 import { assert } from '../../../lib/assert.ts'
 import { DUST_RELAY_SAT_PER_KVB, dustLimit, parseAddress } from '../../../lib/bitcoin/address.ts'
 import type { Network } from '../../../lib/bitcoin/network.ts'
-import type { Sats } from '../../../lib/money.ts'
+import { type Sats, sats } from '../../../lib/money.ts'
 import { parseThunderAddress } from '../../../lib/thunder/address.ts'
 import type { CoinManifest } from '../../../treasury/index.ts'
 import type { Destination, Fees } from '../../rail.ts'
@@ -57,5 +57,6 @@ export function feesAt(feeRate: Sats, network: Network, multisigWeight: number |
     base: fee(bareWeight()),
     ofCoin: coin => fee(inputWeight(coin.script, multisigWeight) ?? 0),
     ofPayee: destination => fee(outputWeight(addressScript(destination, network).length)),
+    ofAmount: () => sats(0n),
   }
 }

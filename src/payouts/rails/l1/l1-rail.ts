@@ -107,7 +107,7 @@ async function funds(parts: Parts): Promise<Funds> {
   const feeRateSatPerKvb = wanted < options.feeRateMax ? wanted : options.feeRateMax
   const fees = feesAt(feeRateSatPerKvb, options.network, hot.multisigWeight)
   const expected = { fees, feeRateSatPerKvb }
-  return { kind: 'funds', coins: free, newChange: hot.client.newChangeAddress, expected }
+  return { kind: 'coins', coins: free, newChange: hot.client.newChangeAddress, expected }
 }
 
 async function send(parts: Parts, batch: BatchId): Promise<SendOutcome> {

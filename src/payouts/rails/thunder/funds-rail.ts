@@ -35,7 +35,7 @@ export function thunderFunds({
 
 /** One sum for a transaction, however large. */
 export function flatFees(fee: Sats): Fees {
-  return { base: fee, ofCoin: () => sats(0n), ofPayee: () => sats(0n) }
+  return { base: fee, ofCoin: () => sats(0n), ofPayee: () => sats(0n), ofAmount: () => sats(0n) }
 }
 
 /** Coins of ours by our own books that Thunder has and no batch holds. Node trouble is thrown. */
@@ -61,7 +61,7 @@ export async function fundsOf({ db, clock, client, chains, options }: FundsParts
       return { ...outpointOf(coin), value: coin.value, script }
     })
   return {
-    kind: 'funds',
+    kind: 'coins',
     coins,
     newChange: () => changeAddress(db, options.addresses),
     // Thunder asks for no fee by size, so that nobody's wish for a low one keeps a payout waiting.

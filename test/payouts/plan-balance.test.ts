@@ -1,0 +1,56 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { sats } from '../../src/lib/money.ts'
+import { feeOfPayee, type Means, mergeByDestination, planBatch } from '../../src/payouts/plan.ts'
+import type { FeesMax } from '../../src/payouts/rail.ts'
+import { due, means, PLENTY } from './due.ts'
+
+const anyAmounts = fc.array(fc.bigInt(1n, 100_000n), { maxLength: 40 })
+
+/** What a payment over Lightning may cost: one satoshi, and a hundredth. */
+const LINE_FEES: FeesMax = {
+  ...{ base: sats(0n), whole: PLENTY, ofCoin: () => sats(0n), ofPayee: () => sats(1n) },
+  ofAmount: amount => sats((amount + 99n) / 100n),
+}
+const ofBalance = (free: bigint, more: Partial<Means> = {}): Means =>
+  means([], {
+    source: { kind: 'balance', free: sats(free) },
+    ...{ fees: LINE_FEES, expected: LINE_FEES },
+    ...more,
+  })
+
+test('a balance pays without coins and change, to the last satoshi', () => {
+  const all = [due(1, 1000n), due(2, 500n)]
+  expect(planBatch(all, ofBalance(1517n)).plan).toMatchObject({
+    ...{ coins: [], total: 1500n, feeMax: 17n },
+  })
+  expect(planBatch(all, ofBalance(1516n)).plan?.payouts).toHaveLength(1)
+  expect(planBatch(all, ofBalance(505n)).plan).toBeNull()
+  expect(planBatch(all, ofBalance(1517n, { booked: sats(1516n) })).plan?.total).toBe(1000n)
+})
+
+test('who is paid for itself is charged its own fee, however much the others get', () => {
+  const all = [due(1, 100_000n, { paysFee: true }), due(2, 500n, { paysFee: true })]
+  const { plan } = planBatch(all, ofBalance(1_000_000n))
+  expect(plan?.payouts.map(({ amount, charge }) => [amount, charge])).toEqual([
+    [98_999n, 1001n],
+    [494n, 6n],
+  ])
+})
+
+test('out of a balance no plan spends more than there is', () => {
+  fc.assert(
+    fc.property(anyAmounts, fc.bigInt(1n, 100_000n), (amounts, free) => {
+      const dues = amounts.map((gross, index) =>
+        due(index + 1, gross, { destination: `payee ${index % 7}` }),
+      )
+      const { plan } = planBatch(dues, ofBalance(free))
+      if (plan === null) return
+      expect(plan.total + plan.feeMax).toBeLessThanOrEqual(free)
+      const merged = mergeByDestination(plan.payouts)
+      expect(merged.reduce((sum, payee) => sum + feeOfPayee(payee, LINE_FEES), 0n)).toBe(
+        plan.feeMax,
+      )
+    }),
+  )
+})
