@@ -10,6 +10,17 @@ comment on table batches is
    Who works on a batch holds its lease by the database''s clock and commits with its fence. One over
    Lightning has no anchor: its payouts end each for itself, and it ends with the last of them.';
 
+alter table payouts
+  add column line integer check (line >= 0),
+  add column failure text check (length(failure) between 1 and 500),
+  add constraint payouts_failure check (failure is null or state = 'released');
+create index payouts_failed on payouts (account_id, id desc) where failure is not null;
+comment on column payouts.line is
+  'Over Lightning its payee''s place in the manifest, from 0: payouts of one line are one payment.';
+comment on column payouts.failure is
+  'Why it could not be paid on the rail of its batch, though it was tried; its account is paid on
+   the next rail of its own for a while. Null where it was paid, or never tried.';
+
 create table ln_attempts (
   batch_id bigint not null references batches,
   payee integer not null check (payee >= 0),
@@ -68,10 +79,11 @@ create trigger never_emptied before truncate on ln_attempts
 create table ln_nodes (
   node_key text primary key check (node_key ~ '^0[23][0-9a-f]{64}$'),
   payment_index bigint not null check (payment_index >= 0),
-  seen_ms unix_ms not null
+  seen_ms unix_ms not null,
+  forgot_ms unix_ms
 );
 comment on table ln_nodes is
   'The highest count of payments that each lnd of ours has shown. One that shows less was restored
-   from a backup, and nothing that it says of the past counts.';
+   from a backup at forgot_ms or before, and nothing that it says of the past counts again.';
 
 grant select, insert, update on ln_attempts, ln_nodes to sidepool_app;

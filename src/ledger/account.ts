@@ -14,6 +14,7 @@ export type LedgerAccount = string & { readonly [ledgerName]: true }
  * Assets are where money is, `reward_unallocated` what a block brought before it is divided.
  * On Thunder `out` has left and is not settled, `transit` is a deposit that the main chain has and
  * Thunder has not credited, and `withdrawal` what waits for its bundle on the way back.
+ * On Lightning `out` is what live batches may still pay, with their largest fees.
  */
 export const CHART = {
   coinbaseImmature: 'asset:coinbase_immature',
@@ -24,6 +25,8 @@ export const CHART = {
   thunderOut: 'asset:thunder_out',
   thunderTransit: 'asset:thunder_transit',
   thunderWithdrawal: 'asset:thunder_withdrawal',
+  lightningFloat: 'asset:lightning',
+  lightningOut: 'asset:lightning_out',
   rewardUnallocated: 'liability:reward_unallocated',
   poolFeePending: 'liability:pool_fee_pending',
   poolFee: 'income:pool_fee',
@@ -34,6 +37,7 @@ export const CHART = {
   ppsCost: 'expense:pps_cost',
   feeL1: 'expense:fee_l1',
   feeThunder: 'expense:fee_thunder',
+  feeLightning: 'expense:fee_lightning',
   loss: 'expense:loss',
   treasuryCapital: 'equity:treasury_capital',
 } as const satisfies Record<string, string>

@@ -191,7 +191,12 @@ export async function applyEvent(
     .set({ ...change, ...paid })
     .where('id', '=', batch)
     .execute()
-  await tx.updateTable('payouts').set(change).where('batch_id', '=', batch).execute()
+  await tx
+    .updateTable('payouts')
+    .set(change)
+    .where('batch_id', '=', batch)
+    .where('state', 'not in', ['settled', 'released'])
+    .execute()
   // The coins of a settled batch stay its own: a reorganisation could bring them back.
   if (move.state === 'released') {
     await tx
@@ -212,11 +217,12 @@ async function paidColumns(tx: Transaction<Database>, version: number) {
   return { paid_version: version, watched_until_height: height + WATCHED_BLOCKS }
 }
 
-/** @throws NotPosted unless the ledger holds the entry afterwards */
-export async function post(tx: Transaction<Database>, entry: Entry): Promise<void> {
-  const [outcome] = await postEntries(tx, [entry])
-  assert(outcome !== undefined, 'every entry has its outcome')
-  if (outcome.kind === 'posted' || outcome.kind === 'repeated') return
-  const what = outcome.kind === 'overdrawn' ? `${outcome.account} is too small` : 'the key is taken'
-  throw new NotPosted(`${entry.key}: ${what}`)
+/** @throws NotPosted unless the ledger holds the entries afterwards */
+export async function post(tx: Transaction<Database>, ...entries: readonly Entry[]): Promise<void> {
+  for (const [index, outcome] of (await postEntries(tx, entries)).entries()) {
+    if (outcome.kind === 'posted' || outcome.kind === 'repeated') continue
+    const isSmall = outcome.kind === 'overdrawn'
+    const what = isSmall ? `${outcome.account} is too small` : 'the key is taken'
+    throw new NotPosted(`${entries[index]?.key}: ${what}`)
+  }
 }

@@ -35,6 +35,11 @@ export type BatchEvent =
   | { readonly kind: 'settled'; readonly fee: Sats; readonly version: number }
   /** Proven: no version of it can ever confirm. */
   | { readonly kind: 'dead' }
+  /**
+   * Its payees were paid each for itself: the last has come to its end, and of the largest fees so
+   * much was not needed. Whether one of them at least was paid.
+   */
+  | { readonly kind: 'paid up' | 'none paid'; readonly left: Millisats }
 
 /** The facts of a batch that its ledger entries are made of. */
 export type BatchFacts = {
@@ -85,11 +90,17 @@ type Rule = Readonly<Partial<Record<BatchEvent['kind'], BatchState>>>
  * released
  * ```
  *
+ * Where payees are paid each for itself, `paid up` leads where `settled` does and `none paid` where
+ * `dead` does, once each of them has ended by itself.
+ *
  * Once signed bytes exist, only evidence ends a batch: neither a rejection nor time releases it.
  * An approved batch is rejected only while no version of it was given to be signed, and expires only
  * then or where its one signer has closed it unsigned; whoever moves it sees to that.
  */
-const LEFT: Rule = { seen: 'sent', lost: 'uncertain', settled: 'settled', dead: 'released' }
+const LEFT: Rule = {
+  ...{ seen: 'sent', lost: 'uncertain', settled: 'settled', dead: 'released' },
+  ...{ 'paid up': 'settled', 'none paid': 'released' },
+}
 const RULES: Readonly<Record<BatchState, Rule>> = {
   planned: { approved: 'approved', rejected: 'released', expired: 'released' },
   approved: { rejected: 'released', expired: 'released', prepared: 'prepared', dead: 'released' },
@@ -163,6 +174,9 @@ function entryOf(event: BatchEvent, facts: BatchFacts, at: UnixMs): Entry | null
     case 'expired':
     case 'dead':
       return entry(facts, 'released', releasedLegs(facts), at)
+    case 'paid up':
+    case 'none paid':
+      return entry(facts, 'ended', movedOut(facts, -event.left), at)
     default:
       return unreachable(event)
   }

@@ -58,7 +58,7 @@ export async function storePlan(tx: Transaction<Database>, made: Made): Promise<
   const manifest = manifestFor(made, { batch, payouts, excluded })
   assert(limitRefusal(made.rules, manifest, made.spent) === null, 'a plan keeps to the limits')
   await insertBatch(tx, manifest, made.plan)
-  await insertPayouts(tx, batch, payouts, made.now)
+  await insertPayouts(tx, manifest, payouts, made.now)
   await insertReservations(tx, batch, made.plan)
   await endRequests(tx, payouts, made.now)
   const planned = plannedEntry(
@@ -152,21 +152,26 @@ async function insertBatch(tx: Transaction<Database>, manifest: Manifest, plan: 
 
 async function insertPayouts(
   tx: Transaction<Database>,
-  batch: BatchId,
+  manifest: Manifest,
   payouts: readonly NumberedPayout[],
   now: Moment,
 ) {
+  const lines = new Map(manifest.payees.map(({ destination }, line) => [destination, line]))
+  const lineOf = (destination: string) =>
+    manifest.version === 3 ? (lines.get(destination) ?? null) : null
   await sql`
-    insert into payouts (id, account_id, batch_id, amount_sats, fee_sats, destination, state,
+    insert into payouts (id, account_id, batch_id, amount_sats, fee_sats, destination, line, state,
                          planned_ms, planned_height)
     overriding system value
-    select id, account, ${batch}, amount, charge, destination, 'planned', ${now.at}, ${now.height}
+    select id, account, ${manifest.batch}, amount, charge, destination, line, 'planned',
+           ${now.at}, ${now.height}
       from unnest(${wholeNumbers(payouts, ({ id }) => id)}::bigint[],
                   ${wholeNumbers(payouts, ({ account }) => account)}::bigint[],
                   ${wholeNumbers(payouts, ({ amount }) => amount)}::bigint[],
                   ${wholeNumbers(payouts, each => each.charge)}::bigint[],
-                  ${payouts.map(({ destination }) => destination)}::text[])
-        as payout (id, account, amount, charge, destination)`.execute(tx)
+                  ${payouts.map(({ destination }) => destination)}::text[],
+                  ${payouts.map(({ destination }) => lineOf(destination))}::integer[])
+        as payout (id, account, amount, charge, destination, line)`.execute(tx)
 }
 
 async function insertReservations(tx: Transaction<Database>, batch: BatchId, plan: Plan) {

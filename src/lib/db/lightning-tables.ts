@@ -20,7 +20,12 @@ export type LightningTables = {
     created_ms: bigint
     ended_ms: bigint | null
   }
-  ln_nodes: { node_key: string; payment_index: bigint; seen_ms: bigint }
+  ln_nodes: {
+    node_key: string
+    payment_index: bigint
+    seen_ms: bigint
+    forgot_ms: bigint | null
+  }
 }
 
 /** How far one invoice has come. */

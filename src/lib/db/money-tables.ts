@@ -69,6 +69,8 @@ export type MoneyTables = {
     planned_ms: bigint
     planned_height: number
     ended_ms: bigint | null
+    line: number | null
+    failure: string | null
   }
   batch_versions: {
     batch_id: bigint
