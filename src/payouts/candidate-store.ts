@@ -8,6 +8,9 @@ import type { Moment, Scheme } from './scheme.ts'
 import { settingsOf } from './settings-store.ts'
 import type { Candidate } from './waiting.ts'
 
+/** So long a rail that could not pay an account is passed over for it. */
+const FAILURE_COUNTS_MS = 7 * 86_400_000
+
 /** Where a page of candidates ended: the next one begins behind it. */
 export type CandidatePlace = { readonly since: UnixMs; readonly account: AccountId }
 
@@ -57,6 +60,9 @@ type Row = {
   is_asked: boolean
   batch: bigint | null
   state: BatchState | null
+  failed_rail: string | null
+  failure: string | null
+  failed_ms: bigint | null
 }
 
 /**
@@ -73,7 +79,8 @@ async function readCandidates(
   const { rows } = await sql<Row>`
     select a.id as account, a.payee_id as payee, a.scheme, p.destination,
            -b.amount_msat as payable, since.height, since.at,
-           request.id is not null as is_asked, live.batch_id as batch, live.state
+           request.id is not null as is_asked, live.batch_id as batch, live.state,
+           failed.rail as failed_rail, failed.failure, failed.ended_ms as failed_ms
       from accounts a
       join ${schemeRows(schemes, now)} on scheme.name = a.scheme
       join payees p on p.id = a.payee_id
@@ -82,6 +89,12 @@ async function readCandidates(
       left join lateral (
         select id, batch_id, state from payouts
          where account_id = a.id and state not in ('settled', 'released') limit 1) live on true
+      left join lateral (
+        select batches.rail, failure, payouts.ended_ms
+          from payouts join batches on batches.id = batch_id
+         where account_id = a.id and failure is not null
+           and payouts.ended_ms > ${now.at - FAILURE_COUNTS_MS}
+         order by payouts.id desc limit 1) failed on true
       left join payout_requests request
         on request.account_id = a.id and request.ended_ms is null
      cross join lateral ${INTERVAL_BEGAN} since
@@ -99,6 +112,7 @@ async function readCandidates(
       payable: millisats(row.payable),
       since: { height: row.height, at: unixMs(Number(row.at)) },
       isAsked: row.is_asked,
+      failed: failedOf(row),
       settings: settings.get(payeeId(row.payee)) ?? null,
       live:
         row.batch === null || row.state === null
@@ -106,6 +120,11 @@ async function readCandidates(
           : { batch: batchId(row.batch), state: row.state },
     }
   })
+}
+
+function failedOf({ failed_rail: rail, failure, failed_ms: at }: Row): Candidate['failed'] {
+  if (rail === null || failure === null || at === null) return null
+  return { rail, reason: failure, at: unixMs(Number(at)) }
 }
 
 /** Each scheme with its minimum, and how long ago an interval must have begun to be over. */

@@ -1,6 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import type { BatchState } from '../lib/db/schema.ts'
-import type { AccountId, BatchId, PayeeId, UnixMs } from '../lib/ids.ts'
+import { type AccountId, type BatchId, type PayeeId, type UnixMs, unixMs } from '../lib/ids.ts'
 import { type Millisats, type Sats, sats, satsFloor } from '../lib/money.ts'
 import type { LimitRefusal, OperatorKey } from '../treasury/index.ts'
 import type { Rail } from './rail.ts'
@@ -21,6 +21,8 @@ export type Candidate = {
   readonly isAsked: boolean
   /** Null where the payee never set any. */
   readonly settings: PayoutSettings | null
+  /** Its newest payout that was tried and could not be made; null where none was in the last days. */
+  readonly failed: { readonly rail: string; readonly reason: string; readonly at: UnixMs } | null
   /** Its payout that has not ended; an account has at most one. */
   readonly live: { readonly state: BatchState; readonly batch: BatchId } | null
 }
@@ -56,6 +58,8 @@ export type Waiting =
   | { readonly kind: 'paused' }
   /** No rail that it may be paid on can pay its destination. */
   | { readonly kind: 'no destination'; readonly reason: string }
+  /** It was tried not long ago, and there is no other rail; for the miner. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly until: UnixMs }
   /** A destination was changed not long ago. */
   | { readonly kind: 'cooling off'; readonly until: UnixMs }
   | { readonly kind: 'below minimum'; readonly minimum: Sats }
@@ -80,11 +84,24 @@ export type Due = {
   readonly setBy: OperatorKey | null
 }
 
+/** So long after it failed on the one rail that it has, an account is tried there again. */
+const RETRY_AFTER_MS = 6 * 3_600_000
+
 /**
  * On which rail an account is paid: the first that can, in the payee's order where it has one, else
- * in the scheme's. A rail that the scheme does not offer, or that is not there, is passed over.
+ * in the scheme's. A rail that the scheme does not offer, or that is not there, is passed over, and
+ * so is one that failed not long ago, where another can pay.
  */
 export function wayOf(
+  candidate: Candidate,
+  rails: readonly RailRules[],
+): Way | { readonly kind: 'none'; readonly reason: string } {
+  const others = rails.filter(({ name }) => name !== candidate.failed?.rail)
+  const way = firstWay(candidate, others)
+  return way.kind === 'way' || others.length === rails.length ? way : firstWay(candidate, rails)
+}
+
+function firstWay(
   { scheme, settings, ownDestination }: Candidate,
   rails: readonly RailRules[],
 ): Way | { readonly kind: 'none'; readonly reason: string } {
@@ -126,6 +143,9 @@ function wayOrReason(
   if (settings?.paused) return { kind: 'paused' }
   const way = wayOf(candidate, rails)
   if (way.kind === 'none') return { kind: 'no destination', reason: way.reason }
+  const { failed } = candidate
+  if (failed?.rail === way.rail && now.at < failed.at + RETRY_AFTER_MS)
+    return { kind: 'failed', reason: failed.reason, until: unixMs(failed.at + RETRY_AFTER_MS) }
   if (settings !== null && now.at < settings.paysFrom)
     return { kind: 'cooling off', until: settings.paysFrom }
   if (satsFloor(candidate.payable) < way.least) return { kind: 'below minimum', minimum: way.least }

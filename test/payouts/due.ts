@@ -32,6 +32,7 @@ export const candidate = (id: number, more: Partial<Candidate> = {}): Candidate 
   since: DUE_SINCE,
   isAsked: false,
   settings: null,
+  failed: null,
   live: null,
   ...more,
 })

@@ -114,6 +114,28 @@ test('an account is paid on the first rail of its own that can, and only on offe
   expect(dueOn('slow', both, around).map(({ account }) => account)).toEqual([2n])
 })
 
+test('a rail that failed is passed over where another can pay, and else is tried again later', () => {
+  const rails = [railRules('fast'), railRules('l1')]
+  const scheme = { ...MINUTES, rails: ['fast', 'l1'] }
+  const failedAt = (at: number) => ({ rail: 'fast', reason: 'no way', at: unixMs(at) })
+  const SIX_HOURS = 6 * 3_600_000
+  const onlyFast = { ...SETTINGS, rails: [wish('fast')] }
+  const now = unixMs(NOW.at + 2 * SIX_HOURS)
+  const around = circumstances({ rails, now: { ...NOW, at: now } })
+  const told = (more: Partial<Candidate>) =>
+    waitingReason(candidate(1, { scheme, ...more }), around)
+  const failed = failedAt(now - SIX_HOURS + 1)
+  expect(wayOf(candidate(1, { scheme, failed }), rails)).toMatchObject({ rail: 'l1' })
+  expect(told({ failed })).toEqual({ kind: 'next plan' })
+  expect(wayOf(candidate(1, { scheme, failed, settings: onlyFast }), rails)).toMatchObject({
+    rail: 'fast',
+  })
+  expect(told({ failed, settings: onlyFast })).toEqual({
+    ...{ kind: 'failed', reason: 'no way', until: now + 1 },
+  })
+  expect(told({ failed: failedAt(now - SIX_HOURS), settings: onlyFast }).kind).toBe('next plan')
+})
+
 test('an operator who set a destination is named with it, and not with the payee itself', () => {
   const key = parseOperatorKey('79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798')
   const settings = (destination: string | null) => ({

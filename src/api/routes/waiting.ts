@@ -17,7 +17,8 @@ export function waitingJson(waiting: Waiting) {
 }
 
 function expectedOf(waiting: Waiting): Expected | null {
-  if (waiting.kind === 'cooling off') return { kind: 'time', atMs: waiting.until }
+  if (waiting.kind === 'cooling off' || waiting.kind === 'failed')
+    return { kind: 'time', atMs: waiting.until }
   if (waiting.kind !== 'interval') return null
   const { next } = waiting
   return next.kind === 'time' ? { kind: 'time', atMs: next.at } : next
@@ -32,6 +33,8 @@ export function waitingText(waiting: Waiting): string {
       return 'paused by the payee’s settings'
     case 'no destination':
       return `nowhere to pay: ${waiting.reason}`
+    case 'failed':
+      return `it was tried, and could not be paid: ${waiting.reason}`
     case 'cooling off':
       return 'the destination was changed not long ago'
     case 'below minimum':
