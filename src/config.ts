@@ -7,6 +7,7 @@ import { fromHex } from './lib/bytes.ts'
 import { sats } from './lib/money.ts'
 import {
   l1RailSchema,
+  lightningRailSchema,
   RAIL_NAMES,
   railContradictions,
   railDestinations,
@@ -156,6 +157,7 @@ function configSchema(sources: SecretSources) {
     rails: z.strictObject({
       l1: l1RailSchema,
       thunder: thunderRailSchema(secret).optional(),
+      lightning: lightningRailSchema.optional(),
     }),
     bridges: bridgesSchema.optional(),
     treasury: z.strictObject({
@@ -257,7 +259,7 @@ function contradictions(config: Config): ConfigError[] {
     if (reads.some(read => read.kind === 'payable' && read.canonical === destination)) return
     complain(
       `treasury.policy.allowList[${index}]`,
-      `not an address of ${config.network} or a bare one of Thunder, as we write it`,
+      `not an address of ${config.network}, a bare one of Thunder or one of Lightning, as we write it`,
     )
   })
   for (const { path, message } of railContradictions(config)) complain(path, message)

@@ -3,7 +3,13 @@ import type { Audit } from '../api/index.ts'
 import { auditChain, auditSince, type ChainHead, findingText } from '../ledger/index.ts'
 import type { Database } from '../lib/db/schema.ts'
 import type { UnixMs } from '../lib/ids.ts'
-import { auditBatches, auditInflight, auditRewards, auditVersions } from '../payouts/index.ts'
+import {
+  auditAttempts,
+  auditBatches,
+  auditInflight,
+  auditRewards,
+  auditVersions,
+} from '../payouts/index.ts'
 import { auditRecount, auditReferences, auditWorkChain } from '../pool/index.ts'
 import { eventsHead, verifyEvents, verifyOperators } from '../treasury/index.ts'
 
@@ -51,6 +57,7 @@ function payoutChecks(db: Kysely<Database>, newest: number | 'all'): readonly Au
       auditBatches(at, newest),
     ),
     check(db, 'settled payouts have their signed bytes', at => auditVersions(at, newest)),
+    check(db, 'payouts over Lightning have their preimages', at => auditAttempts(at, newest)),
   ]
 }
 

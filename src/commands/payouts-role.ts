@@ -27,6 +27,7 @@ import {
   ownBatchPartsOf,
   ownBatchRulesOf,
 } from './l1-wallets.ts'
+import { lightningParts } from './lightning-rail-wiring.ts'
 import { enforcedRules, feeOf, queueStoreOf, type Role, type Setting, schemesOf } from './role.ts'
 import { signerClientOf } from './signer-access.ts'
 import { thunderParts } from './thunder-rail-wiring.ts'
@@ -56,9 +57,11 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     scriptOf: address => addressScript(address, config.network),
   })
   const thunder = thunderParts(setting, signer, policy)
+  const lightning = await lightningParts(setting, signer, policy)
+  const others = [thunder, lightning].filter(each => each !== null)
   const compared = new Map([
     [rail.name, floats],
-    ...(thunder ? [[thunder.rail.name, thunder.floats] as const] : []),
+    ...others.map(each => [each.rail.name, each.floats] as const),
   ])
   const stopped = async (name: string) => compared.get(name)?.closed() ?? frozen(db, name)
   const ownParts = ownBatchPartsOf(setting, rules, stopped, null)
@@ -82,7 +85,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     ...payoutJobs({
       ...{ db, clock, log, network: config.network },
       schemes: schemesOf(config),
-      rails: thunder ? [rail, thunder.rail] : [rail],
+      rails: [rail, ...others.map(each => each.rail)],
       rules: () => rules,
       approvePlanned: async () => {
         const { poolKey } = config.treasury
@@ -117,6 +120,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     stop: async () => {
       await doorbell.stop()
       await queue.close()
+      lightning?.connection.close()
     },
   }
 }

@@ -1,3 +1,4 @@
+export { auditAttempts } from './attempt-audit-store.ts'
 export {
   type BatchDetail,
   type BatchReport,
@@ -74,6 +75,11 @@ export { nodeSigner } from './rails/l1/node-signer-client.ts'
 export type { L1Signer, SigningOutcome, SigningRequest } from './rails/l1/signer.ts'
 export { enforcerViewOf, treasuryWatch } from './rails/l1/treasury-client.ts'
 export { type WalletClient, walletClient } from './rails/l1/wallet-client.ts'
+export { lightningRailSchema } from './rails/lightning/config.ts'
+export { lightningHostSigner } from './rails/lightning/host-signer-client.ts'
+export type { LightningOptions } from './rails/lightning/lightning-parts.ts'
+export { lightningRail } from './rails/lightning/lightning-rail.ts'
+export { lightningReconciler } from './rails/lightning/reconcile-store.ts'
 export { bookThunderCapital, type ThunderCapitalParts } from './rails/thunder/capital-store.ts'
 export { chainsOf } from './rails/thunder/chains-client.ts'
 export { noteCredited } from './rails/thunder/coin-store.ts'

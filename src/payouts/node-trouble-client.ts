@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { NodeUnreachable, RpcError } from '../lib/nodes/bitcoin-core-client.ts'
+import { LndError } from '../lib/nodes/lnd-grpc-client.ts'
 import { ThunderError } from '../lib/nodes/thunder-client.ts'
 
-const TROUBLE = [RpcError, NodeUnreachable, ThunderError, z.ZodError]
+const TROUBLE = [RpcError, NodeUnreachable, ThunderError, LndError, z.ZodError]
 
 /** Whether a failure is a node's, so that asking again later is all there is to do. */
 export function isNodeTrouble(error: unknown): error is Error {

@@ -14,6 +14,7 @@ export type Offer = {
 const PAYS: ReadonlyMap<string, PayeeKind> = new Map([
   ['l1', 'bitcoin'],
   ['thunder', 'thunder'],
+  ['lightning', 'lightning'],
 ])
 /** A refusal is one line on a miner's console: it names no more schemes. */
 const OTHERS_SHOWN_MAX = 3
@@ -41,7 +42,7 @@ export function wrongSchemeReason(
     !kindsPaid({ rails, finderFee }).includes(payeeKind),
     'only whom a scheme cannot pay is refused',
   )
-  const whose = payeeKind === 'bitcoin' ? 'Bitcoin' : 'Thunder'
+  const whose = { bitcoin: 'Bitcoin', thunder: 'Thunder', lightning: 'Lightning' }[payeeKind]
   const others = offers.filter(offer => kindsPaid(offer).includes(payeeKind))
   const [first, ...rest] = others
     .slice(0, OTHERS_SHOWN_MAX)

@@ -1,10 +1,11 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import { parseAddress } from '../lib/bitcoin/address.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
+import { parseLightning, parseLightningAddress } from '../lib/lightning/destination.ts'
 import { depositForm, parseBareAddress, parseThunderAddress } from '../lib/thunder/address.ts'
 
 /** What a payee's address is of. A scheme's rails decide which kinds it can pay. */
-export type PayeeKind = 'bitcoin' | 'thunder'
+export type PayeeKind = 'bitcoin' | 'thunder' | 'lightning'
 
 /** A username understood: who is paid, and the rig's name. */
 export type NamedPayee = {
@@ -42,10 +43,10 @@ const WORKER_RULE = 'a worker name has at most 63 characters of A-Z a-z 0-9 _ . 
  * Reads a Stratum username: `payee`, `payee.worker` or `payee/worker`, split at the first dot or
  * slash. A payee with an `@` takes a worker only after the slash, since its domain has dots.
  *
- * A payee is a Bitcoin address of the pool's network, or a Thunder address, bare or in its deposit
- * form; whether the port pays it is for whoever knows the ports. Lightning addresses are told from
- * what is nothing, and refused, as are registered names. Worker names appear in pages, CSV and
- * logs, so they hold letters, digits and `_.-` only.
+ * A payee is a Bitcoin address of the pool's network, a Thunder address, bare or in its deposit
+ * form, or a Lightning address; whether the port pays it is for whoever knows the ports. Registered
+ * names are refused. Worker names appear in pages, CSV and logs, so they hold letters, digits and
+ * `_.-` only.
  */
 export function parseUsername(text: string, context: UsernameContext): UsernameOutcome {
   if (text.length > USERNAME_CHARS_MAX)
@@ -60,15 +61,16 @@ export function parseUsername(text: string, context: UsernameContext): UsernameO
 
 /**
  * A payee as the pool stores it, whoever writes it out: of a Thunder address in deposit form the
- * bare one. Any other text stays as it is.
+ * bare one, the domain of a Lightning address in lower case. Any other text stays as it is.
  */
 export function canonicalPayee(text: string): string {
   const thunder = parseThunderAddress(text)
-  return thunder.kind === 'thunder' ? thunder.address : text
+  if (thunder.kind === 'thunder') return thunder.address
+  return parseLightningAddress(text)?.text ?? text
 }
 
 /** An address as people copy it into a wallet: of Thunder the deposit form, with its checksum. */
-export function shownAddress(kind: PayeeKind | 'lightning', destination: string): string {
+export function shownAddress(kind: PayeeKind, destination: string): string {
   if (kind !== 'thunder') return destination
   const address = parseBareAddress(destination)
   assert(address !== null, 'what is paid on Thunder is stored bare')
@@ -80,11 +82,7 @@ type ReadPayee = Omit<NamedPayee, 'worker'> | Extract<UsernameOutcome, { kind: '
 function readPayee(payee: string, context: UsernameContext): ReadPayee {
   const { network } = context
   if (payee === '') return refused(`the username is empty: ${wanted(context)}`)
-  if (payee.includes('@'))
-    return refused(
-      `${quoted(payee)} is a Lightning address: this pool does not pay those yet, ` +
-        wanted(context),
-    )
+  if (payee.includes('@')) return readLightning(payee, network)
   const address = parseAddress(payee, network)
   switch (address.kind) {
     case 'address':
@@ -98,6 +96,13 @@ function readPayee(payee: string, context: UsernameContext): ReadPayee {
     default:
       return unreachable(address)
   }
+}
+
+function readLightning(payee: string, network: Network): ReadPayee {
+  const read = parseLightning(payee, network)
+  if (read.kind === 'address')
+    return { kind: 'payee', payeeKind: 'lightning', destination: read.address.text }
+  return refused(`${quoted(payee)}: ${read.kind === 'refused' ? read.reason : 'no address'}`)
 }
 
 function readThunder(payee: string, context: UsernameContext): ReadPayee {
@@ -125,9 +130,12 @@ function split(text: string): { readonly payee: string; readonly worker: string 
 }
 
 function wanted({ network, kinds }: UsernameContext): string {
-  const addresses = kinds.map(kind =>
-    kind === 'bitcoin' ? `a Bitcoin address of ${network}` : 'a Thunder address',
-  )
+  const names = {
+    bitcoin: `a Bitcoin address of ${network}`,
+    thunder: 'a Thunder address',
+    lightning: 'a Lightning address (name@domain)',
+  }
+  const addresses = kinds.map(kind => names[kind])
   return `use ${addresses.join(' or ')}, with .worker after it if you like`
 }
 

@@ -12,9 +12,13 @@ import {
   type EpochId,
   epochId,
   type PayeeId,
+  type PaymentHash,
   type PayoutId,
+  type Preimage,
   payeeId,
+  paymentHash,
   payoutId,
+  preimage,
   type Txid,
   txid,
   type UnixMs,
@@ -152,6 +156,10 @@ export type PayoutReport = {
   readonly rail: string
   /** Of the version that paid, or else of the newest that may have left; null before it. */
   readonly txid: Txid | null
+  /** What proves a payment over Lightning; null before it was made, and on any other rail. */
+  readonly payment: { readonly hash: PaymentHash; readonly preimage: Preimage } | null
+  /** Why it could not be paid, though it was tried; null where it was, or never tried. */
+  readonly failure: string | null
   readonly plannedAt: UnixMs
   readonly plannedHeight: number
   readonly endedAt: UnixMs | null
@@ -180,6 +188,9 @@ export async function listPayouts(
     batch: bigint
     rail: string
     txid: string | null
+    failure: string | null
+    paymentHash: string | null
+    preimage: string | null
     plannedMs: bigint
     plannedHeight: number
     endedMs: bigint | null
@@ -192,6 +203,7 @@ export async function listPayouts(
              where batch_id = payout.batch_id and raw is not null
              order by version = batches.paid_version desc nulls last, version desc
              limit 1) as txid,
+           payout.failure, payment_hash as "paymentHash", preimage,
            payout.planned_ms as "plannedMs", payout.planned_height as "plannedHeight",
            payout.ended_ms as "endedMs"
       from unnest(${accounts}::bigint[]) as wanted(id)
@@ -201,6 +213,9 @@ export async function listPayouts(
       join batches on batches.id = payout.batch_id
       join accounts on accounts.id = payout.account_id
       join payees on payees.id = accounts.payee_id
+      left join ln_attempts attempt
+        on attempt.batch_id = payout.batch_id and attempt.payee = payout.line
+       and attempt.state = 'settled'
      order by payout.id desc limit ${limit}`.execute(db)
   return rows.map(row => ({
     payout: payoutId(row.id),
@@ -213,10 +228,18 @@ export async function listPayouts(
     batch: batchId(row.batch),
     rail: row.rail,
     txid: row.txid === null ? null : txid(row.txid),
+    payment: paymentOf(row.paymentHash, row.preimage),
+    failure: row.failure,
     plannedAt: unixMs(Number(row.plannedMs)),
     plannedHeight: row.plannedHeight,
     endedAt: row.endedMs === null ? null : unixMs(Number(row.endedMs)),
   }))
+}
+
+function paymentOf(hash: string | null, shown: string | null): PayoutReport['payment'] {
+  return hash === null || shown === null
+    ? null
+    : { hash: paymentHash(hash), preimage: preimage(shown) }
 }
 
 /** A reward statement's canonical bytes, whose SHA-256 is its hash. */

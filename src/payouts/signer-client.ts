@@ -6,6 +6,10 @@ import {
   confirmRequestJson,
   freezeRequestJson,
   type HeadConfirmation,
+  type LightningReply,
+  type LightningRequest,
+  lightningReplySchema,
+  lightningRequestJson,
   type RelayReply,
   relayReplySchema,
   SIGNER_MESSAGE_BYTES_MAX,
@@ -31,6 +35,7 @@ export type SignerAnswer<T> =
 /** What the pool asks the signer host. */
 export type SignerClient = {
   readonly sign: (asked: SignRequest) => Promise<SignerAnswer<SignReply>>
+  readonly lightning: (asked: LightningRequest) => Promise<SignerAnswer<LightningReply>>
   readonly status: (asked: StatusRequest) => Promise<SignerAnswer<StatusReply>>
   readonly confirm: (asked: HeadConfirmation) => Promise<SignerAnswer<RelayReply>>
   readonly freeze: (acts: readonly SignedFreezeAct[]) => Promise<SignerAnswer<RelayReply>>
@@ -56,6 +61,8 @@ export function signerClient(access: SignerAccess): SignerClient {
   }
   return {
     sign: asked => ask(SIGNER_PATHS.sign, signRequestJson(asked), signReplySchema),
+    lightning: asked =>
+      ask(SIGNER_PATHS.lightning, lightningRequestJson(asked), lightningReplySchema),
     status: asked => ask(SIGNER_PATHS.status, JSON.stringify(asked), statusReplySchema),
     confirm: asked => ask(SIGNER_PATHS.confirm, confirmRequestJson(asked), relayReplySchema),
     freeze: acts => ask(SIGNER_PATHS.freeze, freezeRequestJson(acts), relayReplySchema),

@@ -152,17 +152,23 @@ describe('a Thunder address', () => {
   })
 })
 
-describe('a payee that the pool does not pay yet', () => {
-  const lightning = [
-    ['anna@wallet.example', 'anna@wallet.example'],
-    ['anna@wallet.example/rig.1', 'anna@wallet.example'],
-    ['anna.b@wallet.example', 'anna.b@wallet.example'],
-    [`${P2WPKH}.rig@home`, `${P2WPKH}.rig@home`],
-    ['@', '@'],
-  ] as const
-  for (const [text, payee] of lightning)
-    test(`'${text}' has an @, so it is the Lightning address '${payee}'`, () =>
-      expect(reasonOf(text)).toMatch(`'${payee}' is a Lightning address: this pool does not pay`))
+describe('a Lightning address', () => {
+  for (const [text, destination, worker] of [
+    ['anna@wallet.example', 'anna@wallet.example', ''],
+    ['anna@wallet.example/rig.1', 'anna@wallet.example', 'rig.1'],
+    ['anna.b@Wallet.EXAMPLE', 'anna.b@wallet.example', ''],
+  ] as const)
+    test(`'${text}' is a payee, and takes a worker after a slash alone`, () =>
+      expect(parseUsername(text, { network: 'mainnet', kinds: ['lightning'] })).toEqual({
+        ...{ kind: 'payee', payeeKind: 'lightning', destination, worker },
+      }))
+
+  for (const text of ['@', `${P2WPKH}.rig@home`, 'Anna@wallet.example', 'anna@wallet.onion'])
+    test(`'${text}' has an @, so it is told what a Lightning address is`, () =>
+      expect(reasonOf(text)).toMatch(/a Lightning address/))
+
+  test('is stored with its domain in lower case', () =>
+    expect(canonicalPayee('anna@Wallet.EXAMPLE')).toBe('anna@wallet.example'))
 })
 
 describe('any other name', () => {
@@ -190,7 +196,7 @@ describe('any other name', () => {
   test('is echoed up to 80 characters', () => {
     expect(reasonOf('x'.repeat(80))).toMatch(`'${'x'.repeat(80)}' is no`)
     expect(reasonOf('x'.repeat(400))).toMatch(`'${'x'.repeat(80)}...' is no`)
-    expect(reasonOf(`${'x'.repeat(300)}@b`)).toMatch(`'${'x'.repeat(80)}...' is a Lightning`)
+    expect(reasonOf(`${'x'.repeat(300)}@b`)).toMatch(`'${'x'.repeat(80)}...': a Lightning`)
   })
 
   test('of more than 400 characters is refused and not echoed', () => {

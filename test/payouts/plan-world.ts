@@ -120,7 +120,7 @@ export async function credit(db: Kysely<Database>, account: AccountId, amountSat
   ])
 }
 
-async function postLegs(db: Kysely<Database>, what: string, legs: readonly Leg[]) {
+export async function postLegs(db: Kysely<Database>, what: string, legs: readonly Leg[]) {
   const key = journalKey(`test:${what}`)
   const entry = { key, event: 'test', legs: mergeLegs(legs), at: unixMs(START_MS) }
   await db.transaction().execute(tx => postEntries(tx, [entry]))

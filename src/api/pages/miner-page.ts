@@ -121,6 +121,15 @@ function earningTable(items: Awaited<ReturnType<typeof earnings>>['items']): Htm
   return table(heads, rows, 'Nothing has been earned yet.')
 }
 
+type PayoutJson = Awaited<ReturnType<typeof payouts>>['items'][number]
+
+/** What shows that it was paid, or why it was not. */
+function proofOf({ txid, preimage, failure }: PayoutJson): Html | string {
+  if (failure !== null) return failure
+  const proof = txid ?? preimage
+  return proof === null ? '–' : shortHash(proof)
+}
+
 function payoutTable(items: Awaited<ReturnType<typeof payouts>>['items']): Html {
   const rows = items.map(payout => [
     payout.payout,
@@ -129,10 +138,10 @@ function payoutTable(items: Awaited<ReturnType<typeof payouts>>['items']): Html 
     payout.feeSats === '0' ? '–' : `${payout.feeSats} sat`,
     stateBadge(payout.state),
     shortHash(payout.depositForm ?? payout.destination),
-    payout.txid === null ? '–' : shortHash(payout.txid),
+    proofOf(payout),
     payout.approvedBy.join(', ') || 'nobody yet',
     time(payout.plannedMs),
   ])
-  const heads = ['payout', 'scheme', 'amount', 'fee', 'state', 'to', 'transaction', 'approved by']
+  const heads = ['payout', 'scheme', 'amount', 'fee', 'state', 'to', 'proof', 'approved by']
   return table([...heads, 'planned'], rows, 'Nothing has been paid yet.')
 }

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { l1RailSchema } from './l1/config.ts'
+import type { lightningRailSchema } from './lightning/config.ts'
 import type { thunderRailSchema } from './thunder/config.ts'
 
 /** What of a configuration the rails are named in. */
@@ -8,6 +9,7 @@ type Named = {
   readonly rails: {
     readonly l1: z.infer<typeof l1RailSchema>
     readonly thunder?: z.infer<ReturnType<typeof thunderRailSchema>> | undefined
+    readonly lightning?: z.infer<typeof lightningRailSchema> | undefined
   }
   readonly schemes: readonly { readonly rails: readonly string[] }[]
   readonly signer?: object | undefined
@@ -23,6 +25,7 @@ export function railContradictions(
   const complain: Complain = (path, message) => errors.push({ path, message })
   l1Contradictions(config, complain)
   thunderContradictions(config, complain)
+  lightningContradictions(config, complain)
   return errors
 }
 
@@ -41,6 +44,19 @@ function l1Contradictions({ network, rails: { l1 } }: Named, complain: Complain)
     complain('rails.l1.cold.targetSats', 'it is more than the hot wallet may hold')
   if (feeFloorSatPerKvb > feeCeilingSatPerKvb)
     complain('rails.l1.feeFloorSatPerKvb', 'the floor is above the ceiling')
+}
+
+function lightningContradictions(
+  { signer, schemes, rails: { lightning } }: Named,
+  complain: Complain,
+): void {
+  schemes.forEach(({ rails }, index) => {
+    const at = rails.indexOf('lightning')
+    if (at >= 0 && !lightning)
+      complain(`schemes[${index}].rails[${at}]`, 'there is no rails.lightning')
+  })
+  if (lightning && !signer)
+    complain('rails.lightning', 'a signer pays over Lightning, and none is configured')
 }
 
 function thunderContradictions(

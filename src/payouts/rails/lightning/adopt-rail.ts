@@ -1,0 +1,99 @@
+import { millisats, msatsFromSats } from '../../../lib/money.ts'
+import type { LineManifest } from '../../../treasury/index.ts'
+import { type EndingLine, endLines, openPayouts } from '../../line-store.ts'
+import { liveBatch, moveBatch } from '../../payout-store.ts'
+import type { AdoptOutcome, Lease } from '../../rail.ts'
+import { nextStep } from './attempt.ts'
+import { type AttemptEnd, endAttempt, feesPaid } from './attempt-store.ts'
+import { LIGHTNING_BOOKS } from './lightning-books.ts'
+import type { LightningParts } from './lightning-parts.ts'
+import { lineManifestOf, type OpenLine, openLines } from './line-source.ts'
+import { newsOf, verdictOn } from './look-rail.ts'
+import { type NodeStanding, nodeStanding } from './node-client.ts'
+
+/** Lines that end in one commit. */
+const LINES_A_COMMIT = 100
+
+/** A line that comes to its end, with what is noted of its attempt; null where that is known. */
+type Ending = EndingLine & { readonly n: number; readonly attempt: AttemptEnd | null }
+
+/** Books what was paid, and what no further try is made for; with the last line the batch ends. */
+export async function adopt(parts: LightningParts, lease: Lease): Promise<AdoptOutcome> {
+  const { db, client, clock } = parts
+  const live = await liveBatch(db, lease.batch)
+  if (live === null || live.state === 'planned' || live.state === 'approved')
+    return { kind: 'nothing' }
+  const manifest = await lineManifestOf(db, lease.batch)
+  const lines = await openLines(db, manifest)
+  const node = await nodeStanding(db, client, clock.now())
+  for (let from = 0; from < lines.length; from += LINES_A_COMMIT) {
+    const some = lines.slice(from, from + LINES_A_COMMIT)
+    const endings = await endingsOf(parts, { manifest, node }, some)
+    if (endings.length > 0 && !(await end(parts, lease, endings))) return { kind: 'fenced' }
+  }
+  if ((await openPayouts(db, lease.batch)).size > 0) return { kind: 'nothing' }
+  return close(parts, lease, manifest)
+}
+
+async function endingsOf(
+  parts: LightningParts,
+  { manifest, node }: { readonly manifest: LineManifest; readonly node: NodeStanding },
+  lines: readonly OpenLine[],
+): Promise<readonly Ending[]> {
+  const news = await newsOf(parts, lines)
+  const now = parts.clock.now()
+  const mayAskAgain = now < manifest.expiresAt
+  return lines.flatMap(({ payee, line, newest }): readonly Ending[] => {
+    const { payouts } = line
+    const said = newest && news.get(newest.paymentHash)
+    if (newest?.state === 'called' && said) {
+      // Whether it is dead is for whoever asks the signer to end it.
+      const verdict = verdictOn(newest, line, { node, news: said, mayBeCalled: true, now })
+      if (verdict.kind !== 'settled' || verdict.fee === null) return []
+      const { preimage, fee } = verdict
+      const attempt = { kind: 'settled', preimage, fee } as const
+      return [{ payee, payouts, n: newest.n, attempt, end: { kind: 'settled', fee }, reason: '' }]
+    }
+    if (newest !== null && newest.state !== 'dead') return []
+    const step = nextStep(newest, null, now, mayAskAgain)
+    if (step.kind !== 'give up') return []
+    const { reason } = step
+    return [{ payee, payouts, n: 0, attempt: null, end: { kind: 'released' }, reason }]
+  })
+}
+
+async function end(
+  { db, clock }: LightningParts,
+  lease: Lease,
+  endings: readonly Ending[],
+): Promise<boolean> {
+  const at = clock.now()
+  return db.transaction().execute(async tx => {
+    if (!(await endLines(tx, lease, endings, { books: LIGHTNING_BOOKS, at }))) return false
+    for (const { payee, n, attempt } of endings)
+      if (attempt !== null) await endAttempt(tx, lease.batch, { payee, n }, attempt, at)
+    return true
+  })
+}
+
+async function close(
+  { db, clock }: LightningParts,
+  lease: Lease,
+  { feeMax }: LineManifest,
+): Promise<AdoptOutcome> {
+  const context = { books: LIGHTNING_BOOKS, at: clock.now() }
+  return db.transaction().execute(async (tx): Promise<AdoptOutcome> => {
+    const fees = await feesPaid(tx, lease.batch)
+    const left = millisats(msatsFromSats(feeMax) - fees)
+    const paid = await tx
+      .selectFrom('payouts')
+      .select('id')
+      .where('batch_id', '=', lease.batch)
+      .where('state', '=', 'settled')
+      .limit(1)
+      .executeTakeFirst()
+    const kind = paid ? 'paid up' : 'none paid'
+    const moved = await moveBatch(tx, lease, { kind, left }, context)
+    return moved.kind === 'moved' ? { kind: 'adopted' } : { kind: 'fenced' }
+  })
+}

@@ -1,0 +1,146 @@
+import { type Kysely, sql } from 'kysely'
+import type { AttemptState, Database } from '../../../lib/db/schema.ts'
+import { type BatchId, type Preimage, paymentHash, type UnixMs, unixMs } from '../../../lib/ids.ts'
+import { type Millisats, millisats } from '../../../lib/money.ts'
+import type { Attempt } from './attempt.ts'
+
+const REASON_CHARACTERS_MAX = 500
+
+/** The newest attempt of each line of a batch, by the line's place in the manifest. */
+export async function newestAttempts(
+  db: Kysely<Database>,
+  batch: BatchId,
+): Promise<ReadonlyMap<number, Attempt>> {
+  const rows = await db
+    .selectFrom('ln_attempts')
+    .selectAll()
+    .distinctOn('payee')
+    .where('batch_id', '=', batch)
+    .orderBy('payee')
+    .orderBy('n', 'desc')
+    .execute()
+  return new Map(
+    rows.map(row => [
+      row.payee,
+      {
+        n: row.n,
+        paymentHash: paymentHash(row.payment_hash),
+        ...{ invoice: row.invoice, nodeKey: row.node_key, state: row.state, calls: row.calls },
+        expiresAt: unixMs(Number(row.expires_ms)),
+        notFoundSince: row.not_found_ms === null ? null : unixMs(Number(row.not_found_ms)),
+        reason: row.reason,
+      },
+    ]),
+  )
+}
+
+/** An attempt that is begun now. */
+export type NewAttempt = Pick<
+  Attempt,
+  'n' | 'paymentHash' | 'invoice' | 'nodeKey' | 'expiresAt'
+> & { readonly payee: number; readonly amount: Millisats }
+
+/**
+ * Writes invoices down before anything is called. One whose hash is known, or whose line has another
+ * attempt that lives, is not written: the database sees to that, whoever else works on the batch.
+ */
+export async function addAttempts(
+  db: Kysely<Database>,
+  batch: BatchId,
+  attempts: readonly NewAttempt[],
+  at: UnixMs,
+): Promise<void> {
+  if (attempts.length === 0) return
+  await db
+    .insertInto('ln_attempts')
+    .values(
+      attempts.map(each => ({
+        ...{ batch_id: batch, payee: each.payee, n: each.n, payment_hash: each.paymentHash },
+        ...{ invoice: each.invoice, node_key: each.nodeKey, amount_msat: each.amount },
+        ...{ expires_ms: BigInt(each.expiresAt), state: 'prepared' as const, calls: 0 },
+        ...{ not_found_ms: null, preimage: null, fee_msat: null, created_ms: BigInt(at) },
+        ended_ms: null,
+      })),
+    )
+    .onConflict(conflict => conflict.doNothing())
+    .execute()
+}
+
+/** A call that is about to be made. */
+export type Call = { readonly payee: number; readonly n: number; readonly call: number }
+
+/**
+ * Writes calls down before they are made; one that was written before is one of them.
+ *
+ * @returns those that may be made
+ */
+export async function noteCalls<T extends Call>(
+  db: Kysely<Database>,
+  batch: BatchId,
+  calls: readonly T[],
+): Promise<readonly T[]> {
+  const { rows } = await sql<{ payee: number; n: number }>`
+    update ln_attempts attempt set state = 'called', calls = asked.call
+      from unnest(${calls.map(({ payee }) => payee)}::integer[],
+                  ${calls.map(({ n }) => n)}::integer[],
+                  ${calls.map(({ call }) => call)}::integer[]) as asked (payee, n, call)
+     where attempt.batch_id = ${batch} and attempt.payee = asked.payee and attempt.n = asked.n
+       and attempt.state in ('prepared', 'called') and attempt.calls in (asked.call - 1, asked.call)
+    returning attempt.payee, attempt.n`.execute(db)
+  const noted = new Set(rows.map(({ payee, n }) => `${payee} ${n}`))
+  return calls.filter(({ payee, n }) => noted.has(`${payee} ${n}`))
+}
+
+/** Since when lnd has not found it, or that it has found it. */
+export async function noteNotFound(
+  db: Kysely<Database>,
+  batch: BatchId,
+  { payee, n }: { readonly payee: number; readonly n: number },
+  since: UnixMs | null,
+): Promise<void> {
+  await db
+    .updateTable('ln_attempts')
+    .set({ not_found_ms: since === null ? null : BigInt(since) })
+    .where('batch_id', '=', batch)
+    .where('payee', '=', payee)
+    .where('n', '=', n)
+    .where('state', '=', 'called')
+    .execute()
+}
+
+/** How an attempt ended, by evidence. */
+export type AttemptEnd =
+  | { readonly kind: 'dead'; readonly reason: string }
+  | { readonly kind: 'settled'; readonly preimage: Preimage; readonly fee: Millisats }
+
+export async function endAttempt(
+  db: Kysely<Database>,
+  batch: BatchId,
+  { payee, n }: { readonly payee: number; readonly n: number },
+  end: AttemptEnd,
+  at: UnixMs,
+): Promise<void> {
+  const state: AttemptState = end.kind
+  const change =
+    end.kind === 'dead'
+      ? { reason: end.reason.slice(0, REASON_CHARACTERS_MAX) }
+      : { preimage: end.preimage, fee_msat: end.fee }
+  await db
+    .updateTable('ln_attempts')
+    .set({ state, ended_ms: BigInt(at), ...change })
+    .where('batch_id', '=', batch)
+    .where('payee', '=', payee)
+    .where('n', '=', n)
+    .where('state', 'in', ['prepared', 'called'])
+    .execute()
+}
+
+/** The fees of all payments of a batch that were made. */
+export async function feesPaid(db: Kysely<Database>, batch: BatchId): Promise<Millisats> {
+  const row = await db
+    .selectFrom('ln_attempts')
+    .select(eb => eb.fn.sum<bigint | null>('fee_msat').as('fees'))
+    .where('batch_id', '=', batch)
+    .executeTakeFirst()
+  return millisats(row?.fees ?? 0n)
+}

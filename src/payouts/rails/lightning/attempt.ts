@@ -1,0 +1,119 @@
+import { assert, unreachable } from '../../../lib/assert.ts'
+import type { AttemptState } from '../../../lib/db/schema.ts'
+import type { PaymentHash, UnixMs } from '../../../lib/ids.ts'
+import { type Millisats, millisats, msatsFromSats, type Sats } from '../../../lib/money.ts'
+import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
+
+/** One invoice that a line of a batch was to be paid by, as it was written down. */
+export type Attempt = {
+  /** Which invoice of the line, from 1. */
+  readonly n: number
+  readonly paymentHash: PaymentHash
+  readonly invoice: string
+  /** The lnd that it was written down for, by its public key. */
+  readonly nodeKey: string
+  readonly expiresAt: UnixMs
+  readonly state: AttemptState
+  /** How often lnd was to be called for it, written before each call. */
+  readonly calls: number
+  /** Since when every look-up has said "not found"; null where the last one did not. */
+  readonly notFoundSince: UnixMs | null
+  /** Why it is dead; empty where it is not. */
+  readonly reason: string
+}
+
+/** Calls of one invoice, each with a higher limit than the one before; the last has all of it. */
+export const CALLS_MAX = 3
+/** Invoices of one line; then its payee is paid on another rail. */
+export const TRIES_MAX = 3
+/** An invoice with less time than this is not called any more: it would end on the way. */
+const FRESH_MS_MIN = 60_000
+/** lnd knows of a payment within moments of the call; so much later it was never called. */
+const REPEAT_MS_MAX = 60_000
+
+const NO_INVOICE = 'its time was up before the payee gave an invoice'
+
+/** What is to be done next for a line that has not ended. */
+export type LineStep =
+  | { readonly kind: 'ask for an invoice'; readonly n: number }
+  /** The same call again is harmless: whoever pays does each of them once. */
+  | { readonly kind: 'call'; readonly call: number }
+  /** Whoever pays is to say that no call of it can come any more. */
+  | { readonly kind: 'end' }
+  | { readonly kind: 'wait'; readonly reason: string }
+  /** Every try of it is dead. */
+  | { readonly kind: 'give up'; readonly reason: string }
+
+/**
+ * The next step of a line. It decides nothing about what became of the money: what is dead or
+ * settled was judged by its evidence before, and stands in the attempt's state.
+ *
+ * ```
+ * newest attempt        news of lnd           invoice fresh              else
+ * none                                        ask for an invoice 1, or give up
+ * prepared                                    call 1                     end
+ * called                failed, nothing on    next call, while there     end
+ *                       its way               are calls left
+ * called                not found, shortly    the same call              end
+ * called                not found, longer     end                        end
+ * called                anything else         wait                       wait
+ * dead, n tries                               ask for an invoice n + 1, or give up
+ * ```
+ */
+export function nextStep(
+  newest: Attempt | null,
+  news: PaymentNews | null,
+  now: UnixMs,
+  mayAskAgain: boolean,
+): LineStep {
+  if (newest === null)
+    return mayAskAgain
+      ? { kind: 'ask for an invoice', n: 1 }
+      : { kind: 'give up', reason: NO_INVOICE }
+  const isFresh = newest.expiresAt - now >= FRESH_MS_MIN
+  switch (newest.state) {
+    case 'prepared':
+      return isFresh ? { kind: 'call', call: 1 } : { kind: 'end' }
+    case 'called':
+      assert(news !== null, 'what was called is looked up first')
+      return afterCall(newest, news, { isFresh, now })
+    case 'dead':
+      if (newest.n >= TRIES_MAX || !mayAskAgain) return { kind: 'give up', reason: newest.reason }
+      return { kind: 'ask for an invoice', n: newest.n + 1 }
+    case 'settled':
+      return { kind: 'wait', reason: '' }
+    default:
+      return unreachable(newest.state)
+  }
+}
+
+function afterCall(
+  { calls, notFoundSince }: Attempt,
+  news: PaymentNews,
+  { isFresh, now }: { readonly isFresh: boolean; readonly now: UnixMs },
+): LineStep {
+  switch (news.kind) {
+    case 'payment': {
+      const { status, unresolvedHtlcs } = news.payment
+      if (status !== 'failed' || unresolvedHtlcs > 0)
+        return { kind: 'wait', reason: 'a payment is on its way' }
+      return isFresh && calls < CALLS_MAX ? { kind: 'call', call: calls + 1 } : { kind: 'end' }
+    }
+    case 'not found': {
+      const isShort = notFoundSince === null || now - notFoundSince < REPEAT_MS_MAX
+      return isFresh && isShort ? { kind: 'call', call: calls } : { kind: 'end' }
+    }
+    case 'known already':
+    case 'no answer':
+      return { kind: 'wait', reason: 'reason' in news ? news.reason : 'lnd has a payment of it' }
+    default:
+      return unreachable(news)
+  }
+}
+
+/** The largest fee of a call: a third, two thirds and all of the line's, rounded up. */
+export function feeLimit(feeMax: Sats, call: number): Millisats {
+  assert(call >= 1 && call <= CALLS_MAX, 'a call of an invoice is one of three')
+  const calls = BigInt(CALLS_MAX)
+  return millisats((msatsFromSats(feeMax) * BigInt(call) + calls - 1n) / calls)
+}

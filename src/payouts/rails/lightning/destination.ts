@@ -1,0 +1,23 @@
+import type { Network } from '../../../lib/bitcoin/network.ts'
+import { parseLightning } from '../../../lib/lightning/destination.ts'
+import { sats } from '../../../lib/money.ts'
+import type { Destination } from '../../rail.ts'
+
+/**
+ * Whether a payee, or a destination it chose, is paid over Lightning: a Lightning address (LUD-16).
+ * An invoice has an amount of its own, so it is not one to be paid again and again.
+ */
+export function parseLightningDestination(text: string, network: Network): Destination {
+  const parsed = parseLightning(text, network)
+  switch (parsed.kind) {
+    case 'address':
+      return { kind: 'payable', canonical: parsed.address.text, dust: sats(1n) }
+    case 'invoice':
+      return {
+        kind: 'unpayable',
+        reason: 'invoices cannot be uploaded yet: use a Lightning address',
+      }
+    case 'refused':
+      return { kind: 'unpayable', reason: parsed.reason }
+  }
+}

@@ -1,0 +1,171 @@
+import type { Digest, PaymentHash } from '../../../lib/ids.ts'
+import { parseBolt11 } from '../../../lib/lightning/bolt11.ts'
+import { invoiceComplaint } from '../../../lib/lightning/invoice.ts'
+import { msatsFromSats } from '../../../lib/money.ts'
+import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
+import {
+  encodeManifest,
+  LINES_MAX,
+  type LineManifest,
+  manifestHash,
+  type SignedAct,
+} from '../../../treasury/index.ts'
+import { feeLimit, type LineStep, nextStep } from './attempt.ts'
+import {
+  addAttempts,
+  endAttempt,
+  type NewAttempt,
+  noteCalls,
+  noteNotFound,
+} from './attempt-store.ts'
+import type { LightningParts } from './lightning-parts.ts'
+import { type OpenLine, openLines } from './line-source.ts'
+import { newsOf, verdictOn } from './look-rail.ts'
+import type { NodeStanding } from './node-client.ts'
+
+/** The payee may hold the money for so many blocks. Source: docs/lightning.md. */
+export const CLTV_BLOCKS_MAX = 144
+
+/** What a run over a batch works with. */
+export type Run = {
+  readonly manifest: LineManifest
+  readonly acts: readonly SignedAct[]
+  readonly node: NodeStanding
+}
+
+/** What the lines wait for, the first reason of each kind; empty where all is on its way. */
+export type Troubles = ReadonlySet<string>
+
+type Work = { readonly parts: LightningParts; readonly run: Run; readonly troubles: Set<string> }
+type News = ReadonlyMap<PaymentHash, PaymentNews>
+type Stepped<Kind extends LineStep['kind']> = OpenLine & {
+  readonly step: Extract<LineStep, { readonly kind: Kind }>
+}
+
+/**
+ * Takes every line of a batch as far as it goes now: ends what failed, asks for invoices, writes
+ * them down, and has them paid. Each phase reads again what the one before has written.
+ */
+export async function workOn(parts: LightningParts, run: Run): Promise<Troubles> {
+  const work: Work = { parts, run, troubles: new Set() }
+  const news = await newsOf(parts, await openLines(parts.db, run.manifest))
+  await noteAbsences(work, news)
+  for (const lines of await chunksOf(work, news, 'end')) await end(work, news, lines)
+  for (const lines of await chunksOf(work, news, 'ask for an invoice')) await ask(work, lines)
+  for (const lines of await chunksOf(work, news, 'call')) await call(work, lines)
+  return work.troubles
+}
+
+/** The lines whose next step is of that kind, in pieces that one request takes. */
+async function chunksOf<Kind extends LineStep['kind']>(
+  { parts: { db, clock }, run: { manifest } }: Work,
+  news: News,
+  kind: Kind,
+): Promise<readonly (readonly Stepped<Kind>[])[]> {
+  const now = clock.now()
+  const lines = (await openLines(db, manifest)).flatMap(open => {
+    const { newest } = open
+    const said = newest && (news.get(newest.paymentHash) ?? null)
+    // What was called in this very run was not looked up yet.
+    if (newest?.state === 'called' && said === null) return []
+    const step = nextStep(newest, said, now, now < manifest.expiresAt)
+    return isOfKind(step, kind) ? [{ ...open, step }] : []
+  })
+  const count = Math.ceil(lines.length / LINES_MAX)
+  return Array.from({ length: count }, (_, at) => lines.slice(at * LINES_MAX, (at + 1) * LINES_MAX))
+}
+
+function isOfKind<Kind extends LineStep['kind']>(
+  step: LineStep,
+  kind: Kind,
+): step is Extract<LineStep, { readonly kind: Kind }> {
+  return step.kind === kind
+}
+
+/** Since when lnd has not found a payment is remembered, since minutes of it are a proof. */
+async function noteAbsences({ parts, run }: Work, news: News): Promise<void> {
+  const { db, clock } = parts
+  for (const { payee, newest } of await openLines(db, run.manifest)) {
+    const said = newest && news.get(newest.paymentHash)
+    if (!newest || !said || said.kind === 'no answer') continue
+    const since = said.kind === 'not found' ? (newest.notFoundSince ?? clock.now()) : null
+    if (since !== newest.notFoundSince)
+      await noteNotFound(db, run.manifest.batch, { payee, n: newest.n }, since)
+  }
+}
+
+async function end(work: Work, news: News, lines: readonly Stepped<'end'>[]): Promise<void> {
+  const { parts, run, troubles } = work
+  const places = lines.flatMap(({ payee, newest }) => (newest ? [{ payee, n: newest.n }] : []))
+  const given = await parts.signer.end({ manifestHash: hashOf(run), lines: places })
+  if (given.kind === 'waits') return void troubles.add(given.reason)
+  const now = parts.clock.now()
+  for (const { payee, line, newest } of lines) {
+    const answer = given.lines.get(payee)
+    if (!newest || answer === undefined) continue
+    if (answer.kind === 'alive') {
+      troubles.add(answer.reason)
+      continue
+    }
+    const said = news.get(newest.paymentHash) ?? { kind: 'not found' }
+    const { node } = run
+    const verdict = verdictOn(newest, line, { node, news: said, mayBeCalled: false, now })
+    if (verdict.kind === 'dead')
+      await endAttempt(parts.db, run.manifest.batch, { payee, n: newest.n }, verdict, now)
+    else if ('reason' in verdict) troubles.add(verdict.reason)
+  }
+}
+
+async function ask(
+  { parts, run, troubles }: Work,
+  lines: readonly Stepped<'ask for an invoice'>[],
+): Promise<void> {
+  const { manifest, acts, node } = run
+  const places = lines.map(({ payee, step: { n } }) => ({ payee, n }))
+  const given = await parts.signer.invoices({ manifest, acts, lines: places })
+  if (given.kind === 'waits') return void troubles.add(given.reason)
+  const now = parts.clock.now()
+  const attempts = lines.flatMap(({ payee, line, step: { n } }): readonly NewAttempt[] => {
+    const answer = given.lines.get(payee)
+    if (answer?.kind !== 'invoice') {
+      if (answer !== undefined) troubles.add(answer.reason)
+      return []
+    }
+    const amount = msatsFromSats(line.amount)
+    const read = parseBolt11(answer.invoice)
+    const { network } = parts.options
+    const asked = { network, amount, cltvBlocksMax: CLTV_BLOCKS_MAX }
+    const wrong = read.kind === 'refused' ? read.reason : invoiceComplaint(read.invoice, asked, now)
+    if (wrong !== null || read.kind === 'refused') {
+      troubles.add(`of an invoice that the signer gave: ${wrong}`)
+      return []
+    }
+    const { paymentHash, expiresAt, text } = read.invoice
+    const of = { payee, n, amount, nodeKey: node.publicKey }
+    return [{ ...of, paymentHash, expiresAt, invoice: text }]
+  })
+  await addAttempts(parts.db, manifest.batch, attempts, now)
+}
+
+async function call(
+  { parts, run, troubles }: Work,
+  lines: readonly Stepped<'call'>[],
+): Promise<void> {
+  const calls = lines.flatMap(({ payee, line, newest, step }) => {
+    if (!newest) return []
+    const { n, paymentHash } = newest
+    return [
+      { payee, n, paymentHash, call: step.call, feeMaxMsat: feeLimit(line.feeMax, step.call) },
+    ]
+  })
+  const noted = await noteCalls(parts.db, run.manifest.batch, calls)
+  if (noted.length === 0) return
+  const given = await parts.signer.pay({ manifestHash: hashOf(run), lines: noted })
+  if (given.kind === 'waits') return void troubles.add(given.reason)
+  for (const answer of given.lines.values())
+    if (answer.kind === 'refused') troubles.add(answer.reason)
+}
+
+function hashOf({ manifest }: Run): Digest {
+  return manifestHash(encodeManifest(manifest))
+}

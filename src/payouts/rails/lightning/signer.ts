@@ -1,0 +1,39 @@
+import type { Digest, PaymentHash } from '../../../lib/ids.ts'
+import type { Millisats } from '../../../lib/money.ts'
+import type { LineManifest, SignedAct } from '../../../treasury/index.ts'
+
+/** An attempt by its place: the n-th invoice of a line, which is a place in the manifest. */
+export type Place = { readonly payee: number; readonly n: number }
+
+/** What came of asking for one line; nothing where it was not answered. */
+export type Answer<T> = ReadonlyMap<number, T>
+
+/** Whoever did not answer may be asked the same again: nothing is done twice. */
+export type Asked<T> =
+  | { readonly kind: 'answers'; readonly lines: Answer<T> }
+  | { readonly kind: 'waits'; readonly reason: string }
+
+/**
+ * Who has the right to pay. It asks each payee's server for the invoice itself, calls lnd once for
+ * each call, and its word alone ends an attempt. Lines of at most `LINES_MAX` are asked for at once.
+ */
+export type LightningSigner = {
+  readonly invoices: (asked: {
+    readonly manifest: LineManifest
+    readonly acts: readonly SignedAct[]
+    readonly lines: readonly Place[]
+  }) => Promise<Asked<{ kind: 'invoice'; invoice: string } | { kind: 'none'; reason: string }>>
+  readonly pay: (asked: {
+    readonly manifestHash: Digest
+    readonly lines: readonly (Place & {
+      readonly paymentHash: PaymentHash
+      readonly call: number
+      readonly feeMaxMsat: Millisats
+    })[]
+  }) => Promise<Asked<{ kind: 'called' } | { kind: 'refused'; reason: string }>>
+  /** Ended: no call of it can come any more, and none of those made pays. */
+  readonly end: (asked: {
+    readonly manifestHash: Digest
+    readonly lines: readonly Place[]
+  }) => Promise<Asked<{ kind: 'ended' } | { kind: 'alive'; reason: string }>>
+}

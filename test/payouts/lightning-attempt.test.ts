@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { paymentHash, unixMs } from '../../src/lib/ids.ts'
+import { millisats, sats } from '../../src/lib/money.ts'
+import type { PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
+import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
+import {
+  type Attempt,
+  CALLS_MAX,
+  feeLimit,
+  nextStep,
+  TRIES_MAX,
+} from '../../src/payouts/rails/lightning/attempt.ts'
+
+const NOW = unixMs(1_800_000_000_000)
+const MINUTE = 60_000
+const attempt = (change: Partial<Attempt> = {}): Attempt => ({
+  ...{ n: 1, paymentHash: paymentHash('ab'.repeat(32)), invoice: 'lnbcrt1', nodeKey: '02' },
+  ...{ expiresAt: unixMs(NOW + 10 * MINUTE), state: 'called', calls: 1, notFoundSince: null },
+  reason: '',
+  ...change,
+})
+const payment = (change: Partial<LndPayment>): PaymentNews => ({
+  kind: 'payment',
+  payment: {
+    ...{ paymentHash: 'ab'.repeat(32), status: 'failed', amount: millisats(1n), index: 1n },
+    ...{ fee: millisats(0n), preimage: '00'.repeat(32), unresolvedHtlcs: 0, untilHeight: null },
+    ...change,
+  },
+})
+const STALE = { expiresAt: unixMs(NOW + MINUTE - 1) }
+const FAILED = payment({})
+const NOT_FOUND: PaymentNews = { kind: 'not found' }
+const SILENCE: PaymentNews = { kind: 'no answer', reason: 'no answer in time' }
+const ago = (ms: number) => ({ notFoundSince: unixMs(NOW - ms) })
+const ask = (n: number) => ({ kind: 'ask for an invoice', n })
+const call = (number: number) => ({ kind: 'call', call: number })
+const [END, WAIT] = [{ kind: 'end' }, { kind: 'wait' }]
+const dead = (n: number) => attempt({ n, state: 'dead', reason: 'no way' })
+
+const CASES: readonly (readonly [string, Attempt | null, PaymentNews | null, object])[] = [
+  ['nothing yet', null, null, ask(1)],
+  ['prepared', attempt({ state: 'prepared', calls: 0 }), null, call(1)],
+  ['prepared, and soon over', attempt({ state: 'prepared', calls: 0, ...STALE }), null, END],
+  ['failed', attempt(), FAILED, call(2)],
+  ['failed for the last time', attempt({ calls: CALLS_MAX }), FAILED, END],
+  ['failed, and soon over', attempt(STALE), FAILED, END],
+  ['failed with a part on its way', attempt(), payment({ unresolvedHtlcs: 1 }), WAIT],
+  ['on its way', attempt(STALE), payment({ status: 'in flight', unresolvedHtlcs: 1 }), WAIT],
+  ['begun', attempt(), payment({ status: 'initiated' }), WAIT],
+  ['paid', attempt(), payment({ status: 'succeeded' }), WAIT],
+  ['not found, for the first time', attempt({ calls: 2 }), NOT_FOUND, call(2)],
+  ['not found, a moment ago too', attempt(ago(MINUTE - 1)), NOT_FOUND, call(1)],
+  ['not found for a minute', attempt(ago(MINUTE)), NOT_FOUND, END],
+  ['not found, and soon over', attempt(STALE), NOT_FOUND, END],
+  ['no answer', attempt(STALE), SILENCE, WAIT],
+  ['known already', attempt(), { kind: 'known already' }, WAIT],
+  ['dead', dead(1), null, ask(2)],
+  ['dead for the last time', dead(TRIES_MAX), null, { kind: 'give up', reason: 'no way' }],
+]
+test.each(CASES)('a line whose attempt is %s', (_name, newest, news, step) => {
+  expect(nextStep(newest, news, NOW, true)).toMatchObject(step)
+})
+
+test('nobody is asked for an invoice once the time is up', () => {
+  expect(nextStep(null, null, NOW, false)).toMatchObject({ kind: 'give up' })
+  expect(nextStep(dead(1), null, NOW, false)).toEqual({ kind: 'give up', reason: 'no way' })
+  expect(nextStep(attempt(), FAILED, NOW, false)).toEqual(call(2))
+})
+
+test('what was called is never judged unseen', () => {
+  expect(() => nextStep(attempt(), null, NOW, true)).toThrow('looked up')
+})
+
+test('each call may cost more than the one before, and the last all that was approved', () => {
+  const limits = [1, 2, 3].map(number => feeLimit(sats(10n), number))
+  expect(limits).toEqual([3334n, 6667n, 10_000n])
+  expect(feeLimit(sats(0n), 3)).toBe(0n)
+  expect(() => feeLimit(sats(10n), 4)).toThrow('one of three')
+})

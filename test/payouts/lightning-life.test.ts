@@ -1,0 +1,186 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { sha256 } from '../../src/lib/bitcoin/hash.ts'
+import { fromHex, toHex } from '../../src/lib/bytes.ts'
+import { listPayouts } from '../../src/payouts/index.ts'
+import { HOUR_MS, type LightningWorld, lightningWorld, SCHEME } from './lightning-world.ts'
+import type { Behaviour } from './simulated-lightning.ts'
+
+const MINUTE = 60_000
+const ANNA = 'anna@wallet.example'
+const BEN = 'ben@wallet.example'
+const FAIR = { ...SCHEME, name: 'fair', feePaidBy: 'payees' } as const
+
+let world: LightningWorld
+beforeEach(async () => {
+  world = await lightningWorld([SCHEME, FAIR])
+})
+afterEach(async () => {
+  expect(await world.complaints()).toEqual([])
+  await world.drop()
+})
+
+const states = async () => (await world.batches()).map(({ state }) => state)
+const planned = async () => {
+  world.pass(HOUR_MS)
+  await world.plan()
+  await world.approve()
+}
+const runs = async (count: number, ms = 5000) => {
+  for (let run = 0; run < count; run++) {
+    await world.advance()
+    world.pass(ms)
+  }
+}
+
+test('everybody is paid in one batch, each by a payment of its own', async () => {
+  const account = await world.owe(ANNA, 20_000n)
+  await world.owe(BEN, 3000n)
+  await planned()
+  await runs(3)
+  expect(await states()).toEqual(['settled'])
+  const [shown] = await listPayouts(world.db, { accounts: [account], before: null, limit: 1 })
+  const { hash, preimage } = shown?.payment ?? { hash: '', preimage: '' }
+  expect(toHex(sha256(fromHex(preimage)))).toBe(hash)
+  expect(world.lightning.received(ANNA)).toEqual([20_000_000n])
+  expect(world.lightning.received(BEN)).toEqual([3_000_000n])
+})
+
+test('one that cannot be paid is tried again, and then owed again, while the others have theirs', async () => {
+  await world.owe(ANNA, 20_000n)
+  await world.owe(BEN, 3000n)
+  world.lightning.behave(BEN, 'no way')
+  await planned()
+  await runs(2)
+  expect(world.lightning.received(ANNA)).toHaveLength(1)
+  expect(await world.payouts()).toEqual([
+    [ANNA, 'settled', null],
+    [BEN, 'sent', null],
+  ])
+  await runs(20)
+  expect(await states()).toEqual(['settled'])
+  expect((await world.payouts())[1]).toEqual([BEN, 'released', 'lnd found no way to pay it'])
+  expect(world.lightning.calls.filter(name => name === 'end')).toHaveLength(3)
+})
+
+test('a dear way is taken once its limit allows it', async () => {
+  await world.owe(ANNA, 20_000n)
+  world.lightning.behave(ANNA, 'dear')
+  await planned()
+  await runs(6)
+  expect(await states()).toEqual(['settled'])
+})
+
+test('who holds the money is waited for, however long, and no second invoice is asked for', async () => {
+  await world.owe(ANNA, 20_000n)
+  await world.owe(BEN, 20_000n)
+  world.lightning.behave(ANNA, 'holds')
+  world.lightning.behave(BEN, 'holds')
+  await planned()
+  await runs(30, 10 * MINUTE)
+  expect(await states()).toEqual(['sent'])
+  expect(world.lightning.calls.filter(name => name === 'invoices')).toHaveLength(1)
+  world.lightning.release(ANNA, true)
+  world.lightning.release(BEN, false)
+  await runs(5)
+  expect(world.lightning.received(ANNA)).toHaveLength(1)
+  expect(world.lightning.received(BEN)).toHaveLength(0)
+  expect(await world.payouts()).toEqual([
+    [ANNA, 'settled', null],
+    [BEN, 'released', expect.any(String)],
+  ])
+})
+
+test('a server that gives no invoice is asked until the time is up', async () => {
+  await world.owe(ANNA, 20_000n)
+  world.lightning.behave(ANNA, 'no invoice')
+  await planned()
+  await runs(3)
+  expect((await world.batches())[0]).toEqual({ state: 'uncertain', note: 'its server gives none' })
+  world.pass(HOUR_MS)
+  await runs(2)
+  expect(await states()).toEqual(['released'])
+})
+
+test('who bears the fee pays what the payment cost, and keeps the rest', async () => {
+  const account = await world.owe(ANNA, 20_000n, FAIR)
+  await planned()
+  await runs(3)
+  // Three satoshis and a thousandth were kept back, and one satoshi was needed.
+  expect(world.lightning.received(ANNA)).toEqual([19_977_000n])
+  const row = await world.db
+    .selectFrom('ledger_balances')
+    .innerJoin('ledger_accounts', 'ledger_accounts.id', 'account_id')
+    .select('amount_msat')
+    .where('name', '=', `miner:${account}:payable`)
+    .executeTakeFirstOrThrow()
+  expect(row.amount_msat).toBe(-22_000n)
+})
+
+test('who failed is not tried again at once, and is told why', async () => {
+  await world.owe(ANNA, 20_000n)
+  world.lightning.behave(ANNA, 'no way')
+  await planned()
+  await runs(20)
+  expect(await states()).toEqual(['released'])
+  world.lightning.behave(ANNA, 'pays')
+  await planned()
+  expect(await states()).toEqual(['released'])
+  world.pass(6 * HOUR_MS)
+  await planned()
+  await runs(3)
+  expect(await states()).toEqual(['released', 'settled'])
+  expect(world.lightning.received(ANNA)).toHaveLength(1)
+})
+
+const anyBehaviour = fc.constantFrom<Behaviour>('pays', 'no invoice', 'no way', 'holds', 'dear')
+const anyStory = fc.record({
+  payees: fc.array(anyBehaviour, { minLength: 1, maxLength: 6 }),
+  losses: fc.array(fc.constantFrom('before', 'after', null, null), { maxLength: 40 }),
+  changes: fc.array(fc.tuple(fc.nat(5), anyBehaviour, fc.boolean()), { maxLength: 12 }),
+})
+
+test('whatever is lost, held and refused, nobody is paid twice, and who is not is owed', async () => {
+  await fc.assert(
+    fc.asyncProperty(anyStory, async ({ payees, losses, changes }) => {
+      const own = await lightningWorld()
+      const left = [...losses]
+      own.lightning.loseReplies(() => left.shift() ?? null)
+      const names = payees.map((_, index) => `p${index}@wallet.example`)
+      for (const [index, name] of names.entries()) {
+        own.lightning.behave(name, payees[index] ?? 'pays')
+        await own.owe(name, BigInt(1000 + index))
+      }
+      own.pass(HOUR_MS)
+      await own.plan()
+      await own.approve()
+      for (const [who, behaviour, isTaken] of changes) {
+        await own.advance()
+        own.pass(MINUTE)
+        const name = names[who % names.length] ?? ''
+        own.lightning.behave(name, behaviour)
+        own.lightning.release(name, isTaken)
+        expect(await own.complaints()).toEqual([])
+      }
+      left.length = 0
+      for (const name of names) own.lightning.release(name, false)
+      for (let run = 0; run < 40; run++) {
+        await own.advance()
+        own.pass(2 * MINUTE)
+        for (const name of names) own.lightning.release(name, true)
+      }
+      expect(await own.complaints()).toEqual([])
+      const ended = await own.payouts()
+      for (const [index, [name, state]] of ended.entries()) {
+        const paid = state === 'settled' ? [BigInt(1000 + index) * 1000n] : []
+        expect([name, state, own.lightning.received(name)]).toEqual([
+          name,
+          state === 'settled' ? 'settled' : 'released',
+          paid,
+        ])
+      }
+      await own.drop()
+    }),
+    { numRuns: 12 },
+  )
+}, 240_000)

@@ -1,0 +1,119 @@
+import type { Kysely } from 'kysely'
+import { chartAccount, extendChain } from '../../src/ledger/index.ts'
+import type { Database } from '../../src/lib/db/schema.ts'
+import { batchId, digest, unixMs } from '../../src/lib/ids.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
+import { decideBatch } from '../../src/payouts/decide-store.ts'
+import {
+  auditAttempts,
+  auditBatches,
+  auditInflight,
+  auditVersions,
+} from '../../src/payouts/index.ts'
+import { payoutJobs } from '../../src/payouts/jobs.ts'
+import { lightningRail } from '../../src/payouts/rails/lightning/lightning-rail.ts'
+import type { Scheme } from '../../src/payouts/scheme.ts'
+import { signAct } from '../../src/treasury/index.ts'
+import { type TestDatabase, testDatabase } from '../support/database.ts'
+import { MINUTES, NO_RULES } from './due.ts'
+import { OPERATORS, POLICY } from './l1-world.ts'
+import { openBooks, owe, postLegs, START_MS } from './plan-world.ts'
+import { type SimulatedLightning, simulatedLightning } from './simulated-lightning.ts'
+
+export const HOUR_MS = 3_600_000
+export const CAPITAL = sats(10_000_000n)
+/** Its minimum is low, as it can be over Lightning. */
+export const SCHEME: Scheme = { ...MINUTES, name: 'hourly', rails: ['lightning'] }
+
+export type LightningWorld = {
+  readonly db: Kysely<Database>
+  readonly lightning: SimulatedLightning
+  readonly pass: (ms: number) => void
+  readonly owe: (destination: string, amountSats: bigint, scheme?: Scheme) => ReturnType<typeof owe>
+  readonly plan: () => Promise<void>
+  readonly approve: () => Promise<void>
+  /** One run over all live batches, as of a process that knows nothing of the one before. */
+  readonly advance: () => Promise<void>
+  readonly batches: () => Promise<readonly { state: string; note: string }[]>
+  /** State and reason of each payout, in the order of their destinations. */
+  readonly payouts: () => Promise<readonly (readonly [string, string, string | null])[]>
+  /** What the books say that is wrong; empty where all is well. */
+  readonly complaints: () => Promise<readonly string[]>
+  readonly drop: () => Promise<void>
+}
+
+/** A pool with a ledger and channels of a simulated lnd, which has what the ledger says. */
+export async function lightningWorld(
+  schemes: readonly Scheme[] = [SCHEME],
+): Promise<LightningWorld> {
+  const database: TestDatabase = await testDatabase()
+  const { db } = database
+  let now = START_MS
+  const clock = { now: () => unixMs(now) }
+  await openBooks(db)
+  await postLegs(db, 'lightning', [
+    { account: chartAccount('lightningFloat'), amount: msatsFromSats(CAPITAL) },
+    { account: chartAccount('treasuryCapital'), amount: millisats(-msatsFromSats(CAPITAL)) },
+  ])
+  const lightning = simulatedLightning(msatsFromSats(CAPITAL), clock.now)
+  const run = (name: string) => {
+    const rail = lightningRail({
+      ...{ db, clock, client: lightning.client, signer: lightning.signer },
+      options: { network: 'regtest', feeMax: { base: sats(3n), ppm: 1000n } },
+      policy: async () => POLICY,
+    })
+    const jobs = payoutJobs({
+      ...{ db, clock, log: createLog('test', 'silent'), network: 'regtest' },
+      ...{ schemes, rails: [rail], rules: () => NO_RULES, approvePlanned: async () => [] },
+      ...{ frozen: async () => null, silenced: async () => null, freeze: async () => {} },
+      ...{ expiresAfterMs: HOUR_MS, owner: 'test' },
+    })
+    const job = jobs.find(each => each.name === name)
+    if (!job) throw new Error(`no job ${name}`)
+    return job.run()
+  }
+  return {
+    ...{ db, lightning },
+    pass: ms => {
+      now += ms
+    },
+    owe: async (destination, amountSats, scheme = SCHEME) =>
+      owe(db, destination, { amountSats, scheme }),
+    plan: () => run('plan-payouts'),
+    approve: async () => {
+      const rows = await db
+        .selectFrom('batches')
+        .selectAll()
+        .where('state', '=', 'planned')
+        .execute()
+      for (const row of rows) {
+        for (const key of OPERATORS.slice(0, 2)) {
+          const act = signAct(key, { kind: 'approve' }, digest(row.manifest_hash))
+          await decideBatch(db, POLICY, { batch: batchId(row.id), act }, { clock })
+        }
+      }
+    },
+    advance: () => run('advance-batches'),
+    batches: () => db.selectFrom('batches').select(['state', 'note']).orderBy('id').execute(),
+    payouts: async () => {
+      const rows = await db
+        .selectFrom('payouts')
+        .select(['destination', 'state', 'failure'])
+        .orderBy('destination')
+        .orderBy('id')
+        .execute()
+      return rows.map(row => [row.destination ?? '', row.state, row.failure] as const)
+    },
+    complaints: async () => {
+      await extendChain(db)
+      return [
+        ...(await auditInflight(db)),
+        ...(await auditBatches(db, 'all')),
+        ...(await auditVersions(db, 'all')),
+        ...(await auditAttempts(db, 'all')),
+      ]
+    },
+    drop: () => database.drop(),
+  }
+}

@@ -1,0 +1,195 @@
+import { randomBytes } from 'node:crypto'
+import { sha256 } from '../../src/lib/bitcoin/hash.ts'
+import { fromHex, toHex } from '../../src/lib/bytes.ts'
+import { type PaymentHash, paymentHash } from '../../src/lib/ids.ts'
+import { type Millisats, millisats, msatsFromSats } from '../../src/lib/money.ts'
+import type { LndClient, PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
+import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
+import type { Asked, LightningSigner } from '../../src/payouts/rails/lightning/signer.ts'
+import { encodeManifest, manifestHash } from '../../src/treasury/index.ts'
+import { writeInvoice } from '../support/invoice.ts'
+
+const NODE_KEY = `02${'ab'.repeat(32)}`
+const LATEST = { publicKey: NODE_KEY, version: '0.20.1-beta', network: 'regtest' }
+
+/** What a payee's server and its node do with what comes. */
+export type Behaviour = 'pays' | 'no invoice' | 'no way' | 'holds' | 'dear'
+
+/** A payment in the model, with whether what pays was asked to do it. */
+type Payment = LndPayment & { readonly to: string }
+
+/**
+ * A simulated lnd and a simulated signer that pays by it, both in memory: real ones are in the tests
+ * whose names end with `.lnd.test.ts`. It does what each is known to do, quickly and as a test says.
+ */
+export type SimulatedLightning = {
+  readonly client: LndClient
+  readonly signer: LightningSigner
+  /** What a destination does from now on; it pays where nothing was said. */
+  readonly behave: (destination: string, behaviour: Behaviour) => void
+  /** Lets whoever holds money take it, or send it back. */
+  readonly release: (destination: string, isTaken: boolean) => void
+  /** What each destination has got, by how many payments. */
+  readonly received: (destination: string) => readonly Millisats[]
+  /** Everything that was ever done, in order, for a test to look at. */
+  readonly calls: readonly string[]
+  /** From now on each of these fails once before it is done, or after. */
+  readonly loseReplies: (next: () => 'before' | 'after' | null) => void
+}
+
+type Refused = { kind: 'refused'; reason: string }
+type Given = { kind: 'invoice'; invoice: string } | { kind: 'none'; reason: string }
+type Line = { n: number; invoice: string; hash: PaymentHash; calls: number; isEnded: boolean }
+
+export function simulatedLightning(balance: Millisats, now: () => number): SimulatedLightning {
+  const payments = new Map<string, Payment>()
+  const invoices = new Map<string, { preimage: string; amount: Millisats; to: string }>()
+  const behaviours = new Map<string, Behaviour>()
+  const lines = new Map<string, Line>()
+  const calls: string[] = []
+  let lose: () => 'before' | 'after' | null = () => null
+  let index = 0n
+
+  const behaviourOf = (to: string) => behaviours.get(to) ?? 'pays'
+
+  function newInvoice(to: string, amount: Millisats): { text: string; hash: PaymentHash } {
+    const preimage = toHex(randomBytes(32))
+    const hash = paymentHash(toHex(sha256(fromHex(preimage))))
+    const text = writeInvoice({
+      ...{ prefix: `lnbcrt${amount / 100n}n`, paymentHash: hash, expirySeconds: 600 },
+      createdAtSeconds: Math.floor(now() / 1000),
+    })
+    invoices.set(hash, { preimage, amount, to })
+    return { text, hash }
+  }
+
+  function pay(hash: PaymentHash, feeMax: Millisats): void {
+    const asked = invoices.get(hash)
+    const before = payments.get(hash)
+    if (!asked || (before && before.status !== 'failed')) return
+    const { to, amount } = asked
+    const fee = millisats(behaviourOf(to) === 'dear' ? 6000n : 1000n)
+    const base = { paymentHash: hash, amount, to, index: ++index, untilHeight: null }
+    const failed = { ...base, fee: millisats(0n), preimage: '00'.repeat(32), unresolvedHtlcs: 0 }
+    if (behaviourOf(to) === 'holds')
+      payments.set(hash, { ...failed, status: 'in flight', unresolvedHtlcs: 1, untilHeight: 900 })
+    else if (behaviourOf(to) === 'no way' || fee > feeMax)
+      payments.set(hash, { ...failed, status: 'failed' })
+    else payments.set(hash, { ...failed, status: 'succeeded', fee, preimage: asked.preimage })
+  }
+
+  /** A reply that is lost after the work leaves the work done. */
+  async function answered<T>(
+    name: string,
+    work: () => readonly (readonly [number, T])[],
+  ): Promise<Asked<T>> {
+    const lost = lose()
+    const silence = { kind: 'waits', reason: 'the signer: no answer' } as const
+    if (lost === 'before') return silence
+    calls.push(name)
+    const answers = new Map(work())
+    return lost === 'after' ? silence : { kind: 'answers', lines: answers }
+  }
+
+  const signer: LightningSigner = {
+    invoices: ({ manifest, lines: places }) =>
+      answered<Given>('invoices', () => {
+        const hash = manifestHash(encodeManifest(manifest))
+        return places.map(({ payee, n }) => {
+          const line = lines.get(`${hash} ${payee}`)
+          const wanted = manifest.payees[payee]
+          if (!wanted) return [payee, none('no such line')] as const
+          if (line?.n === n && !line.isEnded) return [payee, given(line.invoice)] as const
+          if (n !== (line?.n ?? 0) + 1 || line?.isEnded === false)
+            return [payee, none('another invoice of it may be alive')] as const
+          if (behaviourOf(wanted.destination) === 'no invoice')
+            return [payee, none('its server gives none')] as const
+          const made = newInvoice(wanted.destination, msatsFromSats(wanted.amount))
+          const { text: invoice, hash: paid } = made
+          lines.set(`${hash} ${payee}`, { n, invoice, hash: paid, calls: 0, isEnded: false })
+          return [payee, given(invoice)] as const
+        })
+      }),
+    pay: ({ lines: asked, manifestHash: hash }) =>
+      answered<{ kind: 'called' } | Refused>('pay', () =>
+        asked.map(({ payee, n, paymentHash: paid, call, feeMaxMsat }) => {
+          const line = lines.get(`${hash} ${payee}`)
+          if (!line || line.n !== n || line.isEnded || line.hash !== paid)
+            return [payee, { kind: 'refused', reason: 'it has ended' }] as const
+          if (call === line.calls + 1) {
+            line.calls = call
+            pay(paid, feeMaxMsat)
+          }
+          return [payee, { kind: 'called' }] as const
+        }),
+      ),
+    end: ({ lines: asked, manifestHash: hash }) =>
+      answered<{ kind: 'ended' } | { kind: 'alive'; reason: string }>('end', () =>
+        asked.map(({ payee, n }) => {
+          const line = lines.get(`${hash} ${payee}`)
+          const made = line && payments.get(line.hash)
+          const isDead = !made || (made.status === 'failed' && made.unresolvedHtlcs === 0)
+          if (line?.n !== n || !isDead)
+            return [payee, { kind: 'alive', reason: 'it may pay' }] as const
+          line.isEnded = true
+          return [payee, { kind: 'ended' }] as const
+        }),
+      ),
+  }
+
+  const client: LndClient = {
+    info: async () => ({ ...LATEST, height: 100, isSynced: true, activeChannels: 2 }),
+    liquidity: async () => {
+      const all = [...payments.values()]
+      const spent = all
+        .filter(({ status }) => status !== 'failed')
+        .reduce((sum, each) => sum + each.amount + each.fee, 0n)
+      const leaving = all
+        .filter(({ status }) => status === 'in flight')
+        .reduce((sum, each) => sum + each.amount, 0n)
+      const inbound = millisats(spent)
+      const opening = millisats(0n)
+      return { outbound: millisats(balance - spent), inbound, leaving: millisats(leaving), opening }
+    },
+    newestPaymentIndex: async () => index,
+    decode: () => Promise.reject(new Error('the signer decodes')),
+    track: async (hash): Promise<PaymentNews> => {
+      const payment = payments.get(hash)
+      return payment ? { kind: 'payment', payment } : { kind: 'not found' }
+    },
+    pay: () => Promise.reject(new Error('the signer pays')),
+  }
+
+  return {
+    ...{ client, signer, calls },
+    behave: (destination, behaviour) => behaviours.set(destination, behaviour),
+    release: (destination, isTaken) => {
+      for (const [hash, payment] of payments) {
+        if (payment.to !== destination || payment.status !== 'in flight') continue
+        const preimage = invoices.get(hash)?.preimage ?? ''
+        payments.set(
+          hash,
+          isTaken
+            ? {
+                ...payment,
+                status: 'succeeded',
+                preimage,
+                fee: millisats(1000n),
+                unresolvedHtlcs: 0,
+              }
+            : { ...payment, status: 'failed', unresolvedHtlcs: 0 },
+        )
+      }
+    },
+    received: destination =>
+      [...payments.values()]
+        .filter(({ to, status }) => to === destination && status === 'succeeded')
+        .map(({ amount }) => amount),
+    loseReplies: next => {
+      lose = next
+    },
+  }
+}
+
+const none = (reason: string) => ({ kind: 'none', reason }) as const
+const given = (invoice: string) => ({ kind: 'invoice', invoice }) as const
