@@ -1,21 +1,21 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { fromHex } from '../../src/lib/bytes.ts'
-import { paymentHash, preimage } from '../../src/lib/ids.ts'
-import type { Bolt11 } from '../../src/lib/lightning/bolt11.ts'
-import { millisats } from '../../src/lib/money.ts'
-import { lndClient, type PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
-import { connectLnd, type LndConnection } from '../../src/lib/nodes/lnd-grpc-client.ts'
-import { pollUntil } from '../../src/lib/poll.ts'
+import { fromHex } from '../../../src/lib/bytes.ts'
+import { paymentHash, preimage } from '../../../src/lib/ids.ts'
+import type { Bolt11 } from '../../../src/lib/lightning/bolt11.ts'
 import {
   type AttemptEvidence,
   type AttemptVerdict,
   judgeAttempt,
-} from '../../src/payouts/rails/lightning/evidence.ts'
-import { ask, type TestLightning, testLightning } from '../support/lightning.ts'
-import { describeOnLnd, LND_WAIT_MS } from '../support/lnd.ts'
-import { heldInvoiceOf, invoiceOf } from '../support/payee.ts'
+} from '../../../src/lib/lightning/evidence.ts'
+import { millisats } from '../../../src/lib/money.ts'
+import { lndClient, type PaymentNews } from '../../../src/lib/nodes/lnd-client.ts'
+import { connectLnd, type LndConnection } from '../../../src/lib/nodes/lnd-grpc-client.ts'
+import { pollUntil } from '../../../src/lib/poll.ts'
+import { ask, type TestLightning, testLightning } from '../../support/lightning.ts'
+import { describeOnLnd, LND_WAIT_MS } from '../../support/lnd.ts'
+import { heldInvoiceOf, invoiceOf } from '../../support/payee.ts'
 
 const AMOUNT = millisats(1_000_000n)
 /** What Bob takes: 1 sat and a millionth. */
@@ -206,7 +206,7 @@ describeOnLnd('a payment over real nodes', () => {
 
 /** What the page tells an operator to type is what is tried here. */
 async function macaroonsOfTheDocs({ alice }: TestLightning) {
-  const page = await readFile(new URL('../../docs/lightning.md', import.meta.url), 'utf8')
+  const page = await readFile(new URL('../../../docs/lightning.md', import.meta.url), 'utf8')
   const bake = async (name: string): Promise<LndConnection> => {
     const [, uris = ''] =
       new RegExp(`lncli bakemacaroon --save_to ${name}\\.macaroon((?: \\\\\\n +uri:\\S+)+)`).exec(

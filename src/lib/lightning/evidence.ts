@@ -1,9 +1,9 @@
-import { unreachable } from '../../../lib/assert.ts'
-import type { PaymentHash, Preimage } from '../../../lib/ids.ts'
-import { parsePreimage } from '../../../lib/lightning/preimage.ts'
-import type { Millisats } from '../../../lib/money.ts'
-import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
-import type { LndPayment } from '../../../lib/nodes/lnd-replies.ts'
+import { unreachable } from '../assert.ts'
+import type { PaymentHash, Preimage } from '../ids.ts'
+import type { Millisats } from '../money.ts'
+import type { PaymentNews } from '../nodes/lnd-client.ts'
+import type { LndPayment } from '../nodes/lnd-replies.ts'
+import { parsePreimage } from './preimage.ts'
 
 /** Everything that one attempt to pay one invoice is judged by. */
 export type AttemptEvidence = {

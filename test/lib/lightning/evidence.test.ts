@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { paymentHash, preimage } from '../../src/lib/ids.ts'
-import { millisats } from '../../src/lib/money.ts'
-import type { PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
-import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
+import { paymentHash, preimage } from '../../../src/lib/ids.ts'
 import {
   type AttemptEvidence,
   type AttemptVerdict,
   judgeAttempt,
-} from '../../src/payouts/rails/lightning/evidence.ts'
+} from '../../../src/lib/lightning/evidence.ts'
+import { millisats } from '../../../src/lib/money.ts'
+import type { PaymentNews } from '../../../src/lib/nodes/lnd-client.ts'
+import type { LndPayment } from '../../../src/lib/nodes/lnd-replies.ts'
 
 const PREIMAGE = preimage('42'.repeat(32))
 const HASH = paymentHash(createHash('sha256').update(Buffer.from(PREIMAGE, 'hex')).digest('hex'))
