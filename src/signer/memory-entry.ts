@@ -9,6 +9,7 @@ import {
   type SignerHead,
   taggedHash,
 } from '../treasury/index.ts'
+import { lightningEvents } from './lightning-events.ts'
 
 /** A line of 1,000 payees takes a tenth of it; a longer one is none of ours. */
 export const MEMORY_LINE_BYTES_MAX = 2_000_000
@@ -35,7 +36,7 @@ const head = z.strictObject({ hash, position: z.int().min(0) })
  * What happened, as the signer remembers it. `started` makes a memory, `batch` is a batch's first
  * version, `version` a further one, `closed` ends one that expired before any of it was signed,
  * `confirmed` is an approver's word over a pool's head that this memory does not hold, `freeze` and
- * `unfreeze` are operators' acts.
+ * `unfreeze` are operators' acts. Those that begin with `ln` are of Lightning.
  */
 const eventSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('started'), network: z.string(), name: hex64 }),
@@ -70,6 +71,7 @@ const eventSchema = z.discriminatedUnion('kind', [
     kind: z.literal('unfreeze'),
     ...{ network: z.string(), freeze: hash, reason: z.string(), at: time, by: key, signature },
   }),
+  ...lightningEvents,
 ])
 export type MemoryEvent = z.infer<typeof eventSchema>
 

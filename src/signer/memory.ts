@@ -8,6 +8,7 @@ import {
   type SignerHead,
   type Spent,
 } from '../treasury/index.ts'
+import { draftOf, type LightningMemory, NO_LIGHTNING } from './lightning-memory.ts'
 import { type ChainedEntry, entryAfter } from './memory-entry.ts'
 
 const DAY_MS = 86_400_000
@@ -46,6 +47,7 @@ export type Memory = {
   /** Oldest first; what is older than a day before the latest is forgotten. */
   readonly spends: readonly Spend[]
   readonly freezes: readonly FreezeWithLifts[]
+  readonly lightning: LightningMemory
 }
 
 export const EMPTY_MEMORY: Memory = {
@@ -57,6 +59,7 @@ export const EMPTY_MEMORY: Memory = {
   closed: new Map(),
   spends: [],
   freezes: [],
+  lightning: NO_LIGHTNING,
 }
 
 /** What became of entries that were added to a memory. */
@@ -73,6 +76,10 @@ export function remember(memory: Memory, entries: readonly ChainedEntry[]): Reme
   let { network, head, latest } = memory
   const spends = [...memory.spends]
   let { freezes } = memory
+  const lightning = draftOf(memory.lightning)
+  /** Coins and Lightning share the numbers, and a batch that was closed is never begun. */
+  const isNew = (batch: string, manifest: Digest) =>
+    !batches.has(batch) && !lightning.hasNumber(batch) && !closed.has(manifest)
   for (const { entry, hash } of entries) {
     const { event, at, position } = entry
     const isFirst = head.position === 0
@@ -88,7 +95,7 @@ export function remember(memory: Memory, entries: readonly ChainedEntry[]): Reme
         break
       case 'batch': {
         const { manifest, anchor, txid, by, spendSats, payees } = event
-        if (batches.has(event.batch) || closed.has(manifest)) return { kind: 'broken', position }
+        if (!isNew(event.batch, manifest)) return { kind: 'broken', position }
         batches.set(event.batch, { manifest, anchor, txids: new Set([txid]) })
         spends.push({ at, amount: spendSats, by, payees })
         break
@@ -119,6 +126,18 @@ export function remember(memory: Memory, entries: readonly ChainedEntry[]): Reme
         )
         break
       }
+      case 'ln batch': {
+        const { batch, manifest, by, spendSats, payees } = event
+        if (!isNew(batch, manifest) || !lightning.add(event, at))
+          return { kind: 'broken', position }
+        spends.push({ at, amount: spendSats, by, payees })
+        break
+      }
+      case 'ln invoices':
+      case 'ln calls':
+      case 'ln ended':
+        if (!lightning.add(event, at)) return { kind: 'broken', position }
+        break
       default:
         unreachable(event)
     }
@@ -126,7 +145,10 @@ export function remember(memory: Memory, entries: readonly ChainedEntry[]): Reme
   const recent = spends.filter(({ at }) => at + DAY_MS > (latest ?? at))
   return {
     kind: 'memory',
-    memory: { network, head, latest, heads, batches, closed, spends: recent, freezes },
+    memory: {
+      ...{ network, head, latest, heads, batches, closed, freezes },
+      ...{ spends: recent, lightning: lightning.done() },
+    },
   }
 }
 
@@ -141,6 +163,11 @@ export function spentBefore({ spends }: Memory, now: UnixMs): Spent {
     autoDay: sum(recent.filter(({ by }) => by === 'pool')),
     byDestination,
   }
+}
+
+/** The manifest by which a batch's number is known; null where nothing of it ever left. */
+export function manifestOf({ batches, lightning }: Memory, batch: string): Digest | null {
+  return batches.get(batch)?.manifest ?? lightning.numbers.get(batch) ?? null
 }
 
 /** How many manifests were closed in the 24 hours before an instant. */

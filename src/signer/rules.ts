@@ -1,23 +1,18 @@
 import { assert, unreachable } from '../lib/assert.ts'
-import type { BatchId, Digest, Txid, UnixMs } from '../lib/ids.ts'
-import { sats } from '../lib/money.ts'
+import type { BatchId, Txid } from '../lib/ids.ts'
 import {
   allowingOwn,
   type CoinManifest,
-  decodeManifest,
   encodeManifest,
-  judgeSpend,
-  type LimitRefusal,
   largestSpend,
   manifestHash,
   type Purpose,
   type SignRequest,
-  type SpendVerdict,
-  type Spent,
 } from '../treasury/index.ts'
-import { closedBefore, type Memory, spentBefore } from './memory.ts'
+import { judgeApproved, readManifest } from './approved.ts'
+import type { Memory } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
-import { isFrozen, type Standing, standingComplaint, timeOf } from './standing.ts'
+import type { Standing } from './standing.ts'
 import { type CheckedThunder, checkThunderTransaction } from './thunder.ts'
 import { type CheckedTransaction, checkTransaction } from './transaction.ts'
 
@@ -31,12 +26,7 @@ import { type CheckedTransaction, checkTransaction } from './transaction.ts'
 const BUMP_GRACE_MS = 14 * 86_400_000
 /** More versions of a batch are refused; a pool that pays makes a few. */
 const VERSIONS_MAX = 50
-/** Expired batches closed in a day; whoever asks for more may only want to fill the disk. */
-const CLOSED_A_DAY_MAX = 1000
-
 const BRIDGED: ReadonlySet<Purpose> = new Set(['deposit', 'withdrawal'])
-
-const NOTHING_SPENT: Spent = { day: sats(0n), autoDay: sats(0n), byDestination: new Map() }
 
 /** What is to be signed, found good by the rules of its rail. */
 export type Checked =
@@ -59,43 +49,32 @@ export type Judgement =
 
 /** Judges a request for signatures. Nothing that the pool says is believed. */
 export function judgeRequest(standing: Standing, request: SignRequest): Judgement {
-  const complaint = standingComplaint(standing, request.head)
-  if (complaint !== null) return refused(complaint)
-  const manifest = decodeManifest(request.manifest)
-  if (manifest === null) return refused('the manifest is not canonical')
-  const { network, memory } = standing
-  if (manifest.network !== network) return refused(`the manifest is of ${manifest.network}`)
-  if (isFrozen(standing, manifest.rail)) return refused('the rail is frozen')
+  const read = readManifest(standing, request)
+  if (read.kind === 'refused') return read
+  const { manifest, hash } = read
   if (manifest.version !== 2) return refused('the manifest is of no transaction')
   if (manifest.rail !== request.rail) return refused(`the manifest is of rail ${manifest.rail}`)
   const missing = keyComplaint(standing, manifest)
   if (missing !== null) return refused(missing)
 
-  const hash = manifestHash(request.manifest)
-  if (memory.closed.has(hash)) return { kind: 'closed', event: null }
+  const { memory } = standing
   const known = memory.batches.get(String(manifest.batch))
-  if (known && known.manifest !== hash)
-    return refused(`batch ${manifest.batch} was signed with another manifest`)
-  const now = timeOf(standing)
-  if (!known && now >= manifest.expiresAt) return close(memory, hash, now)
-  if (now >= manifest.expiresAt + BUMP_GRACE_MS) return refused('it has expired')
-  // What a batch may cost was counted when its first version was signed.
-  const spent = known ? NOTHING_SPENT : spentBefore(memory, now)
-  const { acts } = request
   // What moves between rails is signed only to an address that this host knows as ours, so no list
   // need name it.
   const policy = BRIDGED.has(manifest.purpose)
     ? allowingOwn(standing.policy, manifest)
     : standing.policy
-  const verdict = judgeSpend(policy, { manifest, acts }, spent, now)
-  if (verdict.kind !== 'approved') return refused(verdictText(verdict))
+  const approved = judgeApproved(standing, {
+    ...{ manifest, hash, acts: request.acts, policy, graceMs: BUMP_GRACE_MS },
+  })
+  if (approved.kind !== 'approved') return approved
 
   const checked = check(standing, request, manifest)
   if (checked.kind === 'refused') return checked
   const { txid } = checked.transaction
   if (known && known.txids.size >= VERSIONS_MAX && !known.txids.has(txid))
     return refused('the batch has too many versions')
-  const event = eventOf(memory, manifest, txid, verdict.by)
+  const event = eventOf(memory, manifest, txid, approved.by)
   const { batch, wallet } = manifest
   return { kind: 'sign', batch, wallet, checked, event }
 }
@@ -136,16 +115,6 @@ function refused(reason: string) {
   return { kind: 'refused', reason } as const
 }
 
-/**
- * The manifest and not the batch's number is closed: a number that a stranger made up cannot keep
- * another manifest from being signed.
- */
-function close(memory: Memory, manifest: Digest, now: UnixMs): Judgement {
-  if (closedBefore(memory, now) >= CLOSED_A_DAY_MAX)
-    return refused('it has expired, and too many were closed today to close it too')
-  return { kind: 'closed', event: { kind: 'closed', manifest } }
-}
-
 /** @returns null for a version that was signed before: it gets the same signatures again */
 function eventOf(
   memory: Memory,
@@ -165,32 +134,5 @@ function eventOf(
     by,
     spendSats: largestSpend(manifest),
     payees: manifest.payees.map(({ destination, amount }) => ({ destination, amountSats: amount })),
-  }
-}
-
-function verdictText(verdict: Exclude<SpendVerdict, { kind: 'approved' }>): string {
-  switch (verdict.kind) {
-    case 'waits':
-      return `it has ${verdict.approvals} of ${verdict.needed} approvals by this host's rules`
-    case 'rejected':
-      return 'an approver has rejected it'
-    case 'refused':
-      return limitText(verdict.why)
-    default:
-      return unreachable(verdict)
-  }
-}
-
-function limitText(why: LimitRefusal): string {
-  switch (why.kind) {
-    case 'per batch':
-    case 'per day':
-      return `the limit ${why.kind} is ${why.limit} sat, and it would make ${why.would}`
-    case 'per destination':
-      return `${why.destination} gets at most ${why.limit} sat a day`
-    case 'not allowed':
-      return `${why.destination} is not on the list of destinations`
-    default:
-      return unreachable(why)
   }
 }

@@ -1,3 +1,4 @@
+import type { Network } from '../lib/bitcoin/network.ts'
 import { type UnixMs, unixMs } from '../lib/ids.ts'
 import {
   freezeHolds,
@@ -18,7 +19,7 @@ const CLOCK_SET_MS_MAX = 600_000
 
 /** What the signer judges by: its own rules, its own memory, its own clock. */
 export type Standing = {
-  readonly network: string
+  readonly network: Network
   readonly policy: SpendPolicy
   readonly wallets: Readonly<Partial<Record<'hot' | 'cold', { readonly descriptor: Descriptor }>>>
   /** The keys on Thunder; null where this host has none. */

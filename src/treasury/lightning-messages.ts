@@ -131,13 +131,18 @@ export const lightningReplySchema = z.discriminatedUnion('kind', [
     kind: z.literal('ended'),
     lines: z.array(
       z.discriminatedUnion('kind', [
-        /** Never paid, and from that head on never called: the next n may be asked for. */
+        /**
+         * Never paid, and from that head on never called: the next n may be asked for. Of one that
+         * was never given it is said once its manifest has expired.
+         */
         z.strictObject({ ...place, kind: z.literal('ended') }),
         z.strictObject({ ...place, kind: z.literal('alive'), reason }),
       ]),
     ),
     head: headSchema,
   }),
+  /** It expired before any invoice of it was given, and from that head on none ever will be. */
+  z.strictObject({ kind: z.literal('closed'), head: headSchema }),
   z.strictObject({ kind: z.literal('refused'), reason, head: headSchema }),
 ])
 export type LightningReply = z.infer<typeof lightningReplySchema>

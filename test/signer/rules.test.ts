@@ -197,7 +197,7 @@ describe('one manifest a batch, one payment a batch', () => {
     const closed = new Map(numbers.map(number => [digest(number.padStart(64, '0')), now]))
     const memory = { ...EMPTY_MEMORY, network: 'regtest', closed }
     const keys = { wallets: { hot: walletOf() }, thunder: null, deposits: null }
-    const standing = { network: 'regtest', policy: POLICY, memory, ...keys }
+    const standing = { network: 'regtest' as const, policy: POLICY, memory, ...keys }
     const request = requestOf(manifest, psbtOf(manifest, [COIN], FEE))
     const judged = (at: number) =>
       judgeRequest({ ...standing, now: unixMs(at), wallNow: unixMs(at) }, request)

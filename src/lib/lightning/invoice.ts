@@ -41,7 +41,7 @@ export function invoiceComplaint(invoice: Bolt11, asked: Asked, now: UnixMs): st
 }
 
 /** Blocks for which an unhelpful payee can hold the money: its own, and those of the longest hint. */
-function heldBlocks({ minFinalCltvBlocks, routeHints }: Bolt11): number {
+export function heldBlocks({ minFinalCltvBlocks, routeHints }: Bolt11): number {
   const ways = routeHints.map(hops => hops.reduce((sum, blocks) => sum + blocks, 0))
   return minFinalCltvBlocks + Math.max(0, ...ways)
 }

@@ -1,0 +1,66 @@
+import { z } from 'zod'
+import { digest, paymentHash, unixMs } from '../lib/ids.ts'
+import { MAX_MONEY_SATS, millisats, sats } from '../lib/money.ts'
+
+const hex64 = z.string().regex(/^[0-9a-f]{64}$/)
+const decimal = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,18})$/)
+  .transform(BigInt)
+const amount = decimal.refine(n => n <= MAX_MONEY_SATS).transform(sats)
+const amountMsat = decimal
+  .refine(n => n <= 1000n * MAX_MONEY_SATS)
+  .transform(value => millisats(value))
+const manifest = hex64.transform(digest)
+/** A compressed public key, by which lnd is known. */
+const node = z.string().regex(/^0[23][0-9a-f]{64}$/)
+/** The n-th invoice for that place in the manifest. */
+const place = { payee: z.int().min(0), n: z.int().min(1) }
+
+/**
+ * What happened on Lightning. `ln batch` is the first word of a batch, which counts for the limits;
+ * `ln invoices` are attempts, whose hashes are used up from then on; `ln calls` is written before
+ * lnd is called; after `ln ended` an attempt is never called, and the next n may be given.
+ */
+export const lightningEvents = [
+  z.strictObject({
+    kind: z.literal('ln batch'),
+    batch: z.string().regex(/^[1-9]\d{0,18}$/),
+    manifest,
+    by: z.enum(['operators', 'pool']),
+    expiresAt: z.int().min(0).transform(unixMs),
+    /** With the largest fees. */
+    spendSats: amount,
+    payees: z.array(z.strictObject({ amountSats: amount, destination: z.string() })),
+  }),
+  z.strictObject({
+    kind: z.literal('ln invoices'),
+    manifest,
+    /** Whose payments they will be, if they are. */
+    node,
+    lines: z.array(
+      z.strictObject({
+        ...place,
+        paymentHash: hex64.transform(paymentHash),
+        invoice: z.string(),
+        amountSats: amount,
+        /** The line's, for whatever call. */
+        feeMaxSats: amount,
+      }),
+    ),
+  }),
+  z.strictObject({
+    kind: z.literal('ln calls'),
+    manifest,
+    node,
+    /** Of the payment that this node had begun last: it never has fewer, unless it has forgotten. */
+    newestIndex: decimal,
+    lines: z.array(z.strictObject({ ...place, call: z.int().min(1), feeMaxMsat: amountMsat })),
+  }),
+  z.strictObject({
+    kind: z.literal('ln ended'),
+    manifest,
+    lines: z.array(z.strictObject(place)),
+  }),
+] as const
+export type LightningEvent = z.infer<(typeof lightningEvents)[number]>

@@ -1,0 +1,160 @@
+import { unreachable } from '../lib/assert.ts'
+import type { Digest, PaymentHash, UnixMs } from '../lib/ids.ts'
+import type { Sats } from '../lib/money.ts'
+import type { LightningEvent } from './lightning-events.ts'
+
+/** The newest attempt of a line; the ones before have all ended. */
+export type LineState =
+  /** None was given that may still be called: the next one is n + 1. */
+  { readonly kind: 'ended'; readonly n: number } | LiveAttempt
+export type LiveAttempt = {
+  readonly kind: 'live'
+  readonly n: number
+  readonly paymentHash: PaymentHash
+  /** Null where its manifest has expired: it is not given or called any more. */
+  readonly invoice: string | null
+  /** The public key of the lnd that it is paid by. */
+  readonly node: string
+  readonly amount: Sats
+  readonly feeMax: Sats
+  /** How often lnd was called, or was about to be. */
+  readonly calls: number
+}
+
+/** A batch that this host has begun to pay. */
+export type LightningBatch = {
+  readonly batch: string
+  /** From this instant on nothing is given or called. */
+  readonly expiresAt: UnixMs
+  /** By the payee's place in the manifest; those without an attempt are not there. */
+  readonly lines: ReadonlyMap<number, LineState>
+}
+
+/** All that must not be forgotten of Lightning. */
+export type LightningMemory = {
+  /** By the hash of their manifests. */
+  readonly batches: ReadonlyMap<Digest, LightningBatch>
+  /** The manifest of each batch's number. */
+  readonly numbers: ReadonlyMap<string, Digest>
+  /** All that were ever given, by how they begin: so that adding some copies a few of them. */
+  readonly hashes: ReadonlyMap<string, ReadonlySet<PaymentHash>>
+  /** The highest index of a payment, by the node's public key. */
+  readonly newestIndex: ReadonlyMap<string, bigint>
+}
+
+export const NO_LIGHTNING: LightningMemory = {
+  batches: new Map(),
+  numbers: new Map(),
+  hashes: new Map(),
+  newestIndex: new Map(),
+}
+
+/** 4,096 parts of the hashes: a million of them are 250 in each. */
+const PART_CHARS = 3
+const partOf = (hash: PaymentHash) => hash.slice(0, PART_CHARS)
+
+/** Whether a hash was ever given; whoever has seen it paid may know its preimage. */
+export function isUsed({ hashes }: LightningMemory, hash: PaymentHash): boolean {
+  return hashes.get(partOf(hash))?.has(hash) ?? false
+}
+
+/** Which attempt of a line may be given next, where the newest one has ended. */
+export function nextAttempt(state: LineState | undefined): number | null {
+  if (state === undefined) return 1
+  return state.kind === 'ended' ? state.n + 1 : null
+}
+
+/** A memory that events are added to: many at once cost no more than one. */
+export type LightningDraft = {
+  /** @returns false for one that contradicts what was before */
+  readonly add: (event: LightningEvent, at: UnixMs) => boolean
+  readonly hasNumber: (batch: string) => boolean
+  readonly done: () => LightningMemory
+}
+
+export function draftOf(memory: LightningMemory): LightningDraft {
+  const batches = new Map(memory.batches)
+  const numbers = new Map(memory.numbers)
+  const newestIndex = new Map(memory.newestIndex)
+  const hashes = new Map(memory.hashes)
+  /** Copies that nobody else has: parts of the hashes, and lines of batches. */
+  const ownParts = new Map<string, Set<PaymentHash>>()
+  const ownLines = new Map<Digest, Map<number, LineState>>()
+
+  function linesOf(manifest: Digest): Map<number, LineState> | null {
+    const batch = batches.get(manifest)
+    if (batch === undefined) return null
+    const own = ownLines.get(manifest) ?? new Map(batch.lines)
+    ownLines.set(manifest, own)
+    batches.set(manifest, { ...batch, lines: own })
+    return own
+  }
+
+  function use(hash: PaymentHash): boolean {
+    const part = partOf(hash)
+    const own = ownParts.get(part) ?? new Set(hashes.get(part))
+    if (own.has(hash)) return false
+    own.add(hash)
+    ownParts.set(part, own)
+    hashes.set(part, own)
+    return true
+  }
+
+  /** What nobody will be given any more is most of what a line takes. */
+  function forgetInvoices(now: UnixMs): void {
+    for (const [manifest, { expiresAt, lines }] of batches) {
+      const isOld = (state: LineState) => state.kind === 'live' && state.invoice !== null
+      if (expiresAt > now || ![...lines.values()].some(isOld)) continue
+      const own = linesOf(manifest)
+      for (const [payee, state] of lines)
+        if (state.kind === 'live') own?.set(payee, { ...state, invoice: null })
+    }
+  }
+
+  function add(event: LightningEvent, at: UnixMs): boolean {
+    if (event.kind === 'ln batch') {
+      const { batch, manifest, expiresAt } = event
+      if (numbers.has(batch) || batches.has(manifest)) return false
+      numbers.set(batch, manifest)
+      batches.set(manifest, { batch, expiresAt, lines: new Map() })
+      forgetInvoices(at)
+      return true
+    }
+    const lines = linesOf(event.manifest)
+    if (lines === null) return false
+    switch (event.kind) {
+      case 'ln invoices':
+        return event.lines.every(({ payee, n, amountSats, feeMaxSats, ...given }) => {
+          if (nextAttempt(lines.get(payee)) !== n || !use(given.paymentHash)) return false
+          const bounds = { amount: amountSats, feeMax: feeMaxSats, node: event.node }
+          lines.set(payee, { kind: 'live', n, ...given, ...bounds, calls: 0 })
+          return true
+        })
+      case 'ln calls': {
+        const { node, newestIndex: index } = event
+        if (index > (newestIndex.get(node) ?? -1n)) newestIndex.set(node, index)
+        return event.lines.every(({ payee, n, call }) => {
+          const state = lines.get(payee)
+          if (state?.kind !== 'live' || state.n !== n || state.calls + 1 !== call) return false
+          lines.set(payee, { ...state, calls: call })
+          return true
+        })
+      }
+      case 'ln ended':
+        return event.lines.every(({ payee, n }) => {
+          const state = lines.get(payee)
+          const isLive = state?.kind === 'live' && state.n === n
+          if (!isLive && nextAttempt(state) !== n) return false
+          lines.set(payee, { kind: 'ended', n })
+          return true
+        })
+      default:
+        return unreachable(event)
+    }
+  }
+  return {
+    add,
+    hasNumber: batch => numbers.has(batch),
+    done: () => ({ batches, numbers, hashes, newestIndex }),
+  }
+}
