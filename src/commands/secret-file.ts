@@ -23,16 +23,25 @@ export async function writeSecret(path: string, secret: Uint8Array): Promise<voi
 }
 
 /**
+ * Reads a secret as another program wrote it.
+ *
+ * @throws CommandError where others could have read it too
+ */
+export async function readSecretBytes(path: string): Promise<Uint8Array> {
+  const found = await stat(path).catch(() => null)
+  if (!found?.isFile()) throw new CommandError(`there is no file ${path}`)
+  if ((found.mode & OTHERS) !== 0)
+    throw new CommandError(`${path} is open to others; chmod 600 ${path}, if it was not read yet`)
+  return readFile(path)
+}
+
+/**
  * Reads 32 bytes of hex.
  *
  * @throws CommandError where others could have read them too, or it is something else
  */
 export async function readSecret(path: string): Promise<Uint8Array> {
-  const found = await stat(path).catch(() => null)
-  if (!found?.isFile()) throw new CommandError(`there is no file ${path}`)
-  if ((found.mode & OTHERS) !== 0)
-    throw new CommandError(`${path} is open to others; chmod 600 ${path}, if it was not read yet`)
-  const secret = parseHex((await readFile(path, 'utf8')).trim())
+  const secret = parseHex(new TextDecoder().decode(await readSecretBytes(path)).trim())
   if (secret?.length !== 32) throw new CommandError(`${path} does not hold 32 bytes of hex`)
   return secret
 }

@@ -16,6 +16,7 @@ import {
 } from '../signer/index.ts'
 import { CommandError, parseOptions } from './command.ts'
 import { readSecret } from './secret-file.ts'
+import { lightningOf } from './signer-lightning.ts'
 import { untilAskedToStop } from './supervise.ts'
 
 /** Runs the signer until it is asked to stop. @returns the exit code */
@@ -29,12 +30,15 @@ export async function runSigner(args: readonly string[]): Promise<number> {
   const thunder = await thunderKeys(config)
   const clock = steadyClock()
   const store = await openMemory(config.memory, clock).catch(explainMemory)
+  let lightning: Awaited<ReturnType<typeof lightningOf>> = null
   try {
+    lightning = await lightningOf(config, log)
     const { network, policy, deposits } = config
     const clocks = { clock, wall: systemClock }
     const signer = createSigner({
       ...{ network, policy, wallets, thunder, store, ...clocks, log },
       deposits: deposits && allowingOwn(deposits, thunder),
+      lightning: lightning?.parts ?? null,
     })
     const { host, port } = config.listen
     const server = await startSignerServer({ host, port, channelKey, signer, log })
@@ -42,6 +46,7 @@ export async function runSigner(args: readonly string[]): Promise<number> {
     await asked
     await server.stop()
   } finally {
+    lightning?.close()
     await store.close()
   }
   return 0

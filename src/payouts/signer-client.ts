@@ -35,10 +35,10 @@ export type SignerAnswer<T> =
 /** What the pool asks the signer host. */
 export type SignerClient = {
   readonly sign: (asked: SignRequest) => Promise<SignerAnswer<SignReply>>
-  readonly lightning: (asked: LightningRequest) => Promise<SignerAnswer<LightningReply>>
   readonly status: (asked: StatusRequest) => Promise<SignerAnswer<StatusReply>>
   readonly confirm: (asked: HeadConfirmation) => Promise<SignerAnswer<RelayReply>>
   readonly freeze: (acts: readonly SignedFreezeAct[]) => Promise<SignerAnswer<RelayReply>>
+  readonly lightning: (asked: LightningRequest) => Promise<SignerAnswer<LightningReply>>
 }
 
 export type SignerAccess = {
@@ -61,11 +61,11 @@ export function signerClient(access: SignerAccess): SignerClient {
   }
   return {
     sign: asked => ask(SIGNER_PATHS.sign, signRequestJson(asked), signReplySchema),
-    lightning: asked =>
-      ask(SIGNER_PATHS.lightning, lightningRequestJson(asked), lightningReplySchema),
     status: asked => ask(SIGNER_PATHS.status, JSON.stringify(asked), statusReplySchema),
     confirm: asked => ask(SIGNER_PATHS.confirm, confirmRequestJson(asked), relayReplySchema),
     freeze: acts => ask(SIGNER_PATHS.freeze, freezeRequestJson(acts), relayReplySchema),
+    lightning: asked =>
+      ask(SIGNER_PATHS.lightning, lightningRequestJson(asked), lightningReplySchema),
   }
 }
 

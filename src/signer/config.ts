@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DRIVECHAIN_OPCODES } from '../bmm/index.ts'
 import { type UnixMs, unixMs } from '../lib/ids.ts'
+import { type IpAddress, parseIp } from '../lib/ip-address.ts'
 import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
 import { parseThunderAddress, THUNDER_SLOT, type ThunderAddress } from '../lib/thunder/address.ts'
 import { type OperatorKey, parseOperatorKey, type SpendPolicy } from '../treasury/index.ts'
@@ -48,6 +49,29 @@ const deposits = z.strictObject({
   drivechainOpcode: z.enum(['nop5', 'nop8']),
 })
 
+/** Where this host pays over Lightning. */
+const lightning = z.strictObject({
+  lnd: z.strictObject({
+    /** `host:port` of its gRPC. */
+    socket: z.string().regex(/^[^\s/]+:\d{1,5}$/, 'host:port'),
+    certFile: path,
+    macaroonFile: path,
+  }),
+  /** In place of the Internet: one server that stands for every payee's. On regtest alone. */
+  resolver: z
+    .strictObject({
+      address: z.string().transform((text, context): IpAddress => {
+        const parsed = parseIp(text)
+        if (parsed !== null) return parsed
+        context.addIssue({ code: 'custom', message: 'no address' })
+        return z.NEVER
+      }),
+      httpsPort: z.int().min(1).max(65535),
+      caFile: path,
+    })
+    .optional(),
+})
+
 const policySchema = z.strictObject({
   version: z.int().min(1),
   operators: z
@@ -86,6 +110,7 @@ const configSchema = z.strictObject({
     .strictObject({ seedFile: path, addresses: z.int().min(1).max(THUNDER_ADDRESSES_MAX) })
     .optional(),
   deposits: deposits.optional(),
+  lightning: lightning.optional(),
   policy: policySchema,
 })
 
@@ -121,6 +146,9 @@ export function parseSignerConfig(text: string): SignerConfigOutcome {
   const { policy: rules, wallets, deposits: told, ...rest } = parsed.data
   const policy = policyOf(rules)
   const errors = contradictions(policy)
+  // Else whoever edits a file could have a payee's server be any machine beside this host.
+  if (rest.lightning?.resolver !== undefined && rest.network !== 'regtest')
+    errors.push('lightning.resolver: payees are on the Internet, but for regtest')
   const read: Partial<Record<'hot' | 'cold', WalletConfig>> = {}
   for (const name of ['hot', 'cold'] as const) {
     const found = wallets[name]

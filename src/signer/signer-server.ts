@@ -7,6 +7,7 @@ import { PSK_IDENTITY, PSK_TLS } from '../lib/psk.ts'
 import {
   confirmRequestSchema,
   freezeRequestSchema,
+  lightningRequestSchema,
   SIGNER_MESSAGE_BYTES_MAX,
   SIGNER_PATHS,
   signReplyJson,
@@ -101,6 +102,10 @@ async function answer(signer: Signer, request: IncomingMessage): Promise<Reply> 
     case SIGNER_PATHS.freeze:
       return parsed(text, freezeRequestSchema, async ({ acts }) =>
         JSON.stringify(await signer.freeze(acts)),
+      )
+    case SIGNER_PATHS.lightning:
+      return parsed(text, lightningRequestSchema, async asked =>
+        JSON.stringify(await signer.lightning(asked)),
       )
     default:
       return { status: 404, body: '' }

@@ -4,6 +4,8 @@ import type { Log } from '../lib/log.ts'
 import type { Clock } from '../lib/time.ts'
 import type {
   HeadConfirmation,
+  LightningReply,
+  LightningRequest,
   RelayReply,
   SignedFreezeAct,
   SignReply,
@@ -14,6 +16,7 @@ import type {
 } from '../treasury/index.ts'
 import { judgeConfirmation, judgeFreezeAct } from './acts.ts'
 import type { Descriptor, WalletKey } from './descriptor.ts'
+import { type LightningParts, lightningPayer } from './lightning.ts'
 import { type Memory, MemoryTrouble } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
 import type { DepositRules } from './outputs.ts'
@@ -32,6 +35,8 @@ export type SignerParts = {
   readonly thunder: ThunderWallet | null
   /** Where deposits may go; null where this host signs none. */
   readonly deposits: DepositRules | null
+  /** Null where this host pays nothing over Lightning. */
+  readonly lightning: LightningParts | null
   /** Adding throws where the disk does not have the event for sure. */
   readonly store: {
     readonly memory: () => Memory
@@ -51,11 +56,12 @@ export type Signer = {
   readonly confirm: (confirmation: HeadConfirmation) => Promise<RelayReply>
   /** Acts that do not count, or are there already, are passed over. */
   readonly freeze: (acts: readonly SignedFreezeAct[]) => Promise<RelayReply>
+  readonly lightning: (request: LightningRequest) => Promise<LightningReply>
 }
 
 /**
- * Judges, remembers, and only then lets signatures out; one request at a time, so that two never
- * share what is left of a limit.
+ * Judges, remembers, and only then lets signatures and payments out; one request at a time, so that
+ * two never share what is left of a limit.
  *
  * What somebody gains who has taken over the pool: with the pool's key what the automatic band
  * allows a day, to whom he likes; anything above needs as many approvers, and goes where they
@@ -145,10 +151,22 @@ export function createSigner(parts: SignerParts): Signer {
     return { kind: 'taken', head: head() }
   }
 
+  const pay =
+    parts.lightning &&
+    lightningPayer(parts.lightning, {
+      ...{ standing, memory: store.memory, add: store.add, clock, log },
+      inTurn: work => inTurn(() => orTrouble(work)),
+    })
+
   return {
     freeze: acts => inTurn(() => orTrouble(() => freeze(acts))),
     sign: request => inTurn(() => orTrouble(() => sign(request))),
     confirm: confirmation => inTurn(() => orTrouble(() => confirm(confirmation))),
+    lightning: async request => {
+      if (pay !== null) return pay(request)
+      const reason = 'this host pays nothing over Lightning'
+      return { kind: 'refused', reason, head: head() }
+    },
     status: async request => ({
       network,
       head: head(),

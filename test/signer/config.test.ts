@@ -87,6 +87,36 @@ describe('the configuration', () => {
   })
 })
 
+describe('payments over Lightning', () => {
+  const lnd = { socket: '10.77.0.3:10009', certFile: 'tls.cert', macaroonFile: 'pay.macaroon' }
+  const resolver = { address: '127.0.0.1', httpsPort: 8443, caFile: 'ca.pem' }
+
+  test('need an lnd, and reach payees on the Internet', () => {
+    const outcome = parseSignerConfig(changed(c => Object.assign(c, { lightning: { lnd } })))
+    expect(outcome).toMatchObject({ config: { lightning: { lnd } } })
+  })
+
+  test('reach no other server for a payee on any network but regtest', () => {
+    const told = changed(c => Object.assign(c, { lightning: { lnd, resolver } }))
+    for (const network of ['mainnet', 'testnet4', 'signet'])
+      expect(errorsOf(told.replace('"network":"mainnet"', `"network":"${network}"`))).toContain(
+        'lightning.resolver: payees are on the Internet, but for regtest',
+      )
+    const regtest = told.replace('"network":"mainnet"', '"network":"regtest"')
+    expect(errorsOf(regtest)).not.toContain('lightning')
+  })
+
+  test.each<[string, object, string]>([
+    ['no macaroon', { lnd: { ...lnd, macaroonFile: undefined } }, 'lightning.lnd.macaroonFile'],
+    ['a URL', { lnd: { ...lnd, socket: 'https://lnd:10009' } }, 'lightning.lnd.socket'],
+    ['no port', { lnd: { ...lnd, socket: 'lnd' } }, 'lightning.lnd.socket'],
+    ['a key unknown', { lnd, isAllowed: 'all' }, 'isAllowed'],
+    ['a name', { lnd, resolver: { ...resolver, address: 'localhost' } }, 'no address'],
+  ])('are refused with %s', (_, lightning, error) =>
+    expect(errorsOf(changed(c => Object.assign(c, { lightning })))).toContain(error),
+  )
+})
+
 describe('a descriptor', () => {
   const key = (seed: number, at = '48h/1h/0h/2h') => {
     const { wpkh } = accountDescriptors(new Uint8Array(32).fill(seed), 'regtest')

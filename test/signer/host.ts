@@ -48,12 +48,14 @@ export type HostChoices = {
   readonly policy?: object
   /** Makes the wallet's descriptor of this host's key as one of several. */
   readonly descriptorOf?: (cosigner: string) => string
+  /** As in its configuration; without it, nothing is paid over Lightning. */
+  readonly lightning?: object
 }
 
 /** Makes seed, memory and configuration by the commands an operator uses. Starts nothing yet. */
 export async function signerHost(
   kind: 'wpkh' | 'tr' = 'wpkh',
-  { policy = policyJson(), descriptorOf }: HostChoices = {},
+  { policy = policyJson(), descriptorOf, lightning }: HostChoices = {},
 ): Promise<SignerHost> {
   const dir = mkdtempSync(join(tmpdir(), 'sidepool-test-host-'))
   const at = (name: string) => join(dir, name)
@@ -70,6 +72,7 @@ export async function signerHost(
     memory: files.memory,
     wallets: { hot: { descriptor, seedFile: files.seed } },
     thunder: { seedFile: files.seed, addresses: 2 },
+    ...(lightning && { lightning }),
     policy,
   }
   writeFileSync(files.config, JSON.stringify(config))

@@ -10,6 +10,7 @@ import { createLog } from '../../src/lib/log.ts'
 import { sats } from '../../src/lib/money.ts'
 import { bareAddress, THUNDER_SLOT } from '../../src/lib/thunder/address.ts'
 import { accountDescriptors, readDescriptor, walletKey } from '../../src/signer/descriptor.ts'
+import type { LightningParts } from '../../src/signer/lightning.ts'
 import { createMemory, type MemoryStore, openMemory } from '../../src/signer/memory-store.ts'
 import { createSigner, type Signer } from '../../src/signer/signer.ts'
 import type { ThunderWallet } from '../../src/signer/thunder.ts'
@@ -258,6 +259,7 @@ export async function signerWorld(
     readonly policy?: SpendPolicy
     readonly kind?: Kind
     readonly thunder?: ThunderWallet
+    readonly lightning?: LightningParts
   } = {},
 ): Promise<SignerWorld> {
   const dir = mkdtempSync(join(tmpdir(), 'sidepool-test-signer-'))
@@ -285,6 +287,7 @@ export async function signerWorld(
       signer: createSigner({
         ...{ network: 'regtest', policy, store, clock, wall, log, wallets },
         thunder: start.thunder ?? null,
+        lightning: start.lightning ?? null,
         deposits: DEPOSITS,
       }),
     }

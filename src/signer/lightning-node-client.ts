@@ -1,0 +1,61 @@
+import type { Network } from '../lib/bitcoin/network.ts'
+import type { Bolt11 } from '../lib/lightning/bolt11.ts'
+import type { LndClient } from '../lib/nodes/lnd-client.ts'
+import { LndError } from '../lib/nodes/lnd-grpc-client.ts'
+import { NodeUnreachable } from '../lib/nodes/post-client.ts'
+
+/** What an interrupted payment comes to was looked at with this lnd, and with no other. */
+const VERSION = /^0\.20\.1-beta( |$)/
+
+/** How an lnd stands, or why nothing is done with it. */
+export type NodeLook =
+  | {
+      readonly kind: 'node'
+      readonly publicKey: string
+      readonly isSynced: boolean
+      readonly newestIndex: bigint
+    }
+  /** It does not answer, or not this host. */
+  | { readonly kind: 'away'; readonly reason: string }
+  /** It is none that this host pays by. */
+  | { readonly kind: 'unfit'; readonly reason: string }
+
+/** The lnd that this host pays by. Nothing of it throws for what lnd or the network is the cause of. */
+export type PayingNode = Pick<LndClient, 'track' | 'pay'> & {
+  readonly look: () => Promise<NodeLook>
+  /** Why lnd would not pay what we read in an invoice, or null. */
+  readonly decodeComplaint: (invoice: Bolt11) => Promise<string | null>
+}
+
+export function payingNode(lnd: LndClient, network: Network): PayingNode {
+  return {
+    track: lnd.track,
+    pay: lnd.pay,
+    look: async () => {
+      try {
+        const [info, newestIndex] = await Promise.all([lnd.info(), lnd.newestPaymentIndex()])
+        const { publicKey, isSynced, version } = info
+        const unfit = (reason: string) => ({ kind: 'unfit', reason }) as const
+        if (info.network !== network) return unfit(`lnd is on ${info.network}, not on ${network}`)
+        if (!VERSION.test(version)) return unfit('lnd is not v0.20.1-beta')
+        return { kind: 'node', publicKey, isSynced, newestIndex }
+      } catch (error) {
+        return { kind: 'away', reason: `lnd cannot be asked: ${reasonOf(error)}` }
+      }
+    },
+    decodeComplaint: async invoice => {
+      try {
+        const { paymentHash, amount, payee } = await lnd.decode(invoice)
+        const isSame = paymentHash === invoice.paymentHash && payee === invoice.payee
+        return isSame && amount === invoice.amount ? null : 'lnd reads another invoice in it'
+      } catch (error) {
+        return `lnd does not read the invoice: ${reasonOf(error)}`
+      }
+    },
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof LndError || error instanceof NodeUnreachable) return error.message
+  throw error
+}

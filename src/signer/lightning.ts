@@ -1,0 +1,238 @@
+import { unreachable } from '../lib/assert.ts'
+import type { PaymentHash, UnixMs } from '../lib/ids.ts'
+import type { LightningAddress } from '../lib/lightning/destination.ts'
+import type { Asked } from '../lib/lightning/invoice.ts'
+import type { InvoiceOffer } from '../lib/lightning/lnurl-client.ts'
+import type { Log } from '../lib/log.ts'
+import type { PaymentNews, PaymentOrder } from '../lib/nodes/lnd-client.ts'
+import type { Clock } from '../lib/time.ts'
+import type {
+  EndRequest,
+  InvoicesRequest,
+  LightningReply,
+  LightningRequest,
+  PayRequest,
+  SignerHead,
+} from '../treasury/index.ts'
+import { judgeEnd, judgePay, type Look, type NodeStand } from './lightning-call-rules.ts'
+import type { LiveAttempt } from './lightning-memory.ts'
+import type { PayingNode } from './lightning-node-client.ts'
+import { type InvoiceLine, judgeInvoices, type Offer, takeOffers } from './lightning-rules.ts'
+import type { Memory } from './memory.ts'
+import type { MemoryEvent } from './memory-entry.ts'
+import { slots } from './slots.ts'
+import type { Standing } from './standing.ts'
+
+/** Strangers' servers that are asked at once, and payments that lnd is asked about. */
+const ASKED_AT_ONCE = 16
+/**
+ * Nobody new is asked then: what was begun takes two answers of a stranger, 10 s each, and one of
+ * lnd, 15 s, and the pool waits for a minute. The rest comes with the next request.
+ */
+const ASK_MS_MAX = 15_000
+
+/** What a host needs that pays over Lightning. */
+export type LightningParts = {
+  readonly node: PayingNode
+  readonly askForInvoice: (
+    address: LightningAddress,
+    asked: Asked,
+    comment: string,
+  ) => Promise<InvoiceOffer>
+}
+
+type Refusal = { readonly kind: 'refused'; readonly reason: string; readonly head: SignerHead }
+
+/** What the signer lends: its turn, its memory, its judgement of now. */
+export type Desk = {
+  /** One at a time; trouble with the memory comes back as a refusal. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T | Refusal>
+  readonly standing: () => Standing
+  readonly memory: () => Memory
+  readonly add: (event: MemoryEvent) => Promise<unknown>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/**
+ * Gives invoices, calls lnd for them, and ends them. Whatever waits for somebody else, a payee's
+ * server or lnd, waits out of turn, and what was found is judged anew in it.
+ *
+ * What this process alone knows are its open calls, and since when lnd knows nothing of a payment:
+ * with it both begin anew, and a call ends where its process does.
+ */
+export function lightningPayer(
+  { node, askForInvoice }: LightningParts,
+  { inTurn, standing, memory, add, clock, log }: Desk,
+) {
+  const open = new Set<PaymentHash>()
+  const notFoundSince = new Map<PaymentHash, UnixMs>()
+  let seen: ReadonlyMap<string, bigint> = new Map()
+  const slot = slots(ASKED_AT_ONCE)
+  const head = () => memory().head
+  const refusal = (reason: string): Refusal => ({ kind: 'refused', reason, head: head() })
+
+  async function invoices(request: InvoicesRequest): Promise<LightningReply> {
+    const judged = await inTurn(async () => {
+      const first = judgeInvoices(standing(), request)
+      if (first.kind !== 'refused' && first.event !== null) await add(first.event)
+      return first
+    })
+    if (judged.kind === 'refused') return refusal(judged.reason)
+    if (judged.kind === 'closed') return { kind: 'closed', head: head() }
+    const asks = judged.lines.filter(line => line.kind === 'ask')
+    const stand = await nodeStand()
+    if (stand.kind === 'refused') return refusal(stand.reason)
+    const offers = await collect(asks, `batch ${judged.manifest.batch}`)
+    return inTurn(async () => {
+      const again = judgeInvoices(standing(), request)
+      if (again.kind === 'refused') return refusal(again.reason)
+      if (again.kind === 'closed') return { kind: 'closed', head: head() }
+      const given = takeOffers(standing(), again, { offers, node: stand.node.publicKey })
+      if (given.event !== null) await add(given.event)
+      return { kind: 'invoices', lines: [...given.lines], head: head() }
+    })
+  }
+
+  async function collect(
+    asks: readonly Extract<InvoiceLine, { kind: 'ask' }>[],
+    comment: string,
+  ): Promise<ReadonlyMap<number, Offer>> {
+    const offers = new Map<number, Offer>()
+    await eachInTime(asks, async ({ payee, address, asked }) => {
+      const offer = await askForInvoice(address, asked, comment)
+      const complaint = offer.kind === 'none' ? null : await node.decodeComplaint(offer.invoice)
+      offers.set(payee, complaint === null ? offer : { kind: 'none', reason: complaint })
+    })
+    return offers
+  }
+
+  async function pay(request: PayRequest): Promise<LightningReply> {
+    const stand = await nodeStand()
+    if (stand.kind === 'refused') return refusal(stand.reason)
+    return inTurn(async () => {
+      const judged = judgePay(standing(), request, { node: stand.node, open })
+      if (judged.kind === 'refused') return refusal(judged.reason)
+      if (judged.event !== null) await add(judged.event)
+      for (const order of judged.orders) call(order, stand.node.publicKey)
+      return { kind: 'called', lines: [...judged.lines], head: head() }
+    })
+  }
+
+  /** Nobody waits for it: what comes of it is for `track`. */
+  function call(order: PaymentOrder, publicKey: string): void {
+    const { paymentHash } = order.invoice
+    open.add(paymentHash)
+    notFoundSince.delete(paymentHash)
+    node
+      .pay(order)
+      .then(
+        news => {
+          if (news.kind === 'payment') noteIndex(publicKey, news.payment.index)
+          log.info({ paymentHash, news: wordsOf(news) }, 'a call of lnd is over')
+        },
+        error => log.error({ err: error, paymentHash }, 'a call of lnd failed'),
+      )
+      .finally(() => open.delete(paymentHash))
+  }
+
+  async function end(request: EndRequest): Promise<LightningReply> {
+    const stand = await nodeStand()
+    const about = { node: stand.kind === 'refused' ? null : stand.node, open }
+    const first = judgeEnd(standing(), request, { ...about, looks: new Map() })
+    if (first.kind === 'refused') return refusal(first.reason)
+    const attempts = first.lines.flatMap(line => (line.kind === 'look' ? line.attempt : []))
+    const looks = await lookAt(attempts)
+    return inTurn(async () => {
+      const judged = judgeEnd(standing(), request, { ...about, looks })
+      if (judged.kind === 'refused') return refusal(judged.reason)
+      if (judged.event !== null) await add(judged.event)
+      const lines = judged.lines.map(line => {
+        if (line.kind !== 'look') return line
+        const { payee, n } = line
+        return { kind: 'alive', payee, n, reason: 'lnd was not asked in time' } as const
+      })
+      return { kind: 'ended', lines, head: head() }
+    })
+  }
+
+  async function lookAt(attempts: readonly LiveAttempt[]): Promise<ReadonlyMap<PaymentHash, Look>> {
+    const looks = new Map<PaymentHash, Look>()
+    await eachInTime(attempts, async ({ paymentHash, calls }) => {
+      const news = await node.track(paymentHash)
+      looks.set(paymentHash, { news, calls, notFoundMs: notFoundFor(paymentHash, news) })
+    })
+    return looks
+  }
+
+  /** Silence in between neither proves nor disproves that it is not there. */
+  function notFoundFor(hash: PaymentHash, { kind }: PaymentNews): number {
+    if (kind === 'no answer') return 0
+    if (kind !== 'not found') {
+      notFoundSince.delete(hash)
+      return 0
+    }
+    const since = notFoundSince.get(hash) ?? clock.now()
+    notFoundSince.set(hash, since)
+    return clock.now() - since
+  }
+
+  async function nodeStand(): Promise<
+    | { readonly kind: 'stand'; readonly node: NodeStand }
+    | { readonly kind: 'refused'; readonly reason: string }
+  > {
+    // What is seen while lnd is asked says nothing against what it answers.
+    const [before, remembered] = [seen, memory().lightning.newestIndex]
+    const look = await node.look()
+    if (look.kind !== 'node') return { kind: 'refused', reason: look.reason }
+    const { publicKey, isSynced, newestIndex } = look
+    const known = [before.get(publicKey) ?? 0n, remembered.get(publicKey) ?? 0n]
+    const hasForgotten = known.some(index => newestIndex < index)
+    noteIndex(publicKey, newestIndex)
+    return { kind: 'stand', node: { publicKey, isSynced, newestIndex, hasForgotten } }
+  }
+
+  function noteIndex(publicKey: string, index: bigint): void {
+    if (index > (seen.get(publicKey) ?? 0n)) seen = new Map([...seen, [publicKey, index]])
+  }
+
+  async function eachInTime<T>(
+    items: readonly T[],
+    work: (item: T) => Promise<void>,
+  ): Promise<void> {
+    const until = clock.now() + ASK_MS_MAX
+    const inTime = (item: T) =>
+      slot(async () => {
+        if (clock.now() < until) await work(item)
+      })
+    await Promise.all(items.map(inTime))
+  }
+
+  return (request: LightningRequest): Promise<LightningReply> => {
+    switch (request.ask) {
+      case 'invoices':
+        return invoices(request)
+      case 'pay':
+        return pay(request)
+      case 'end':
+        return end(request)
+      default:
+        return unreachable(request)
+    }
+  }
+}
+
+/** Without the preimage, which is a receipt. */
+function wordsOf(news: PaymentNews): string {
+  switch (news.kind) {
+    case 'payment':
+      return news.payment.status
+    case 'no answer':
+      return news.reason
+    case 'known already':
+    case 'not found':
+      return news.kind
+    default:
+      return unreachable(news)
+  }
+}
