@@ -184,12 +184,12 @@ export function judgeEnd(
     return { kind: 'ended', event: null, lines }
   }
   const isOver = timeOf(standing) >= batch.expiresAt
-  const ended: { payee: number; n: number }[] = []
-  const lines = request.lines.map(({ payee, n }): EndLine => {
-    const judged = judgeDeath(batch, { payee, n, isOver }, about)
+  const ended: { payee: number; n: number; isLast: boolean }[] = []
+  const lines = request.lines.map(({ payee, n, isLast }): EndLine => {
+    const judged = judgeDeath(batch, { payee, n, isLast, isOver }, about)
     if (judged === 'ended before') return { kind: 'ended', payee, n }
     if (judged !== 'ends') return { payee, n, ...judged }
-    ended.push({ payee, n })
+    ended.push({ payee, n, isLast })
     return { kind: 'ended', payee, n }
   })
   const event = { kind: 'ln ended', manifest, lines: ended } as const
@@ -198,7 +198,7 @@ export function judgeEnd(
 
 function judgeDeath(
   batch: LightningBatch,
-  { payee, n, isOver }: Place & { readonly isOver: boolean },
+  { payee, n, isLast, isOver }: Place & { readonly isLast: boolean; readonly isOver: boolean },
   { looks, node, open }: Parameters<typeof judgeEnd>[2],
 ):
   | 'ended before'
@@ -207,10 +207,12 @@ function judgeDeath(
   | { readonly kind: 'look'; readonly attempt: LiveAttempt } {
   const state = batch.lines.get(payee)
   const alive = (reason: string) => ({ kind: 'alive', reason }) as const
-  if (state !== undefined && (n < state.n || (n === state.n && state.kind === 'ended')))
-    return 'ended before'
+  if (state !== undefined && n < state.n)
+    return isLast ? alive('a later one was given') : 'ended before'
+  if (n === state?.n && state.kind === 'ended')
+    return isLast && !state.isLast ? 'ends' : 'ended before'
   // Never given, and no longer to be had.
-  if (nextAttempt(state) === n) return isOver ? 'ends' : alive('it may still be given')
+  if (nextAttempt(state) === n) return isLast || isOver ? 'ends' : alive('it may still be given')
   if (state?.kind !== 'live' || n !== state.n) return alive('it was not given yet')
   if (open.has(state.paymentHash)) return alive('a call of it is open')
   if (state.calls === 0) return 'ends'

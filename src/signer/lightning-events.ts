@@ -60,7 +60,8 @@ export const lightningEvents = [
   z.strictObject({
     kind: z.literal('ln ended'),
     manifest,
-    lines: z.array(z.strictObject(place)),
+    /** With the last attempt its line has ended, too. */
+    lines: z.array(z.strictObject({ ...place, isLast: z.boolean() })),
   }),
 ] as const
 export type LightningEvent = z.infer<(typeof lightningEvents)[number]>

@@ -5,8 +5,8 @@ import type { LightningEvent } from './lightning-events.ts'
 
 /** The newest attempt of a line; the ones before have all ended. */
 export type LineState =
-  /** None was given that may still be called: the next one is n + 1. */
-  { readonly kind: 'ended'; readonly n: number } | LiveAttempt
+  /** None was given that may still be called: the next one is n + 1, unless it was the last. */
+  { readonly kind: 'ended'; readonly n: number; readonly isLast: boolean } | LiveAttempt
 export type LiveAttempt = {
   readonly kind: 'live'
   readonly n: number
@@ -58,10 +58,10 @@ export function isUsed({ hashes }: LightningMemory, hash: PaymentHash): boolean 
   return hashes.get(partOf(hash))?.has(hash) ?? false
 }
 
-/** Which attempt of a line may be given next, where the newest one has ended. */
+/** Which attempt of a line may be given next, where the newest one has ended and is not the last. */
 export function nextAttempt(state: LineState | undefined): number | null {
   if (state === undefined) return 1
-  return state.kind === 'ended' ? state.n + 1 : null
+  return state.kind === 'ended' && !state.isLast ? state.n + 1 : null
 }
 
 /** A memory that events are added to: many at once cost no more than one. */
@@ -141,11 +141,11 @@ export function draftOf(memory: LightningMemory): LightningDraft {
         })
       }
       case 'ln ended':
-        return event.lines.every(({ payee, n }) => {
+        return event.lines.every(({ payee, n, isLast }) => {
           const state = lines.get(payee)
-          const isLive = state?.kind === 'live' && state.n === n
-          if (!isLive && nextAttempt(state) !== n) return false
-          lines.set(payee, { kind: 'ended', n })
+          const isNewest = state?.n === n && (state.kind === 'live' || (isLast && !state.isLast))
+          if (!isNewest && nextAttempt(state) !== n) return false
+          lines.set(payee, { kind: 'ended', n, isLast })
           return true
         })
       default:

@@ -87,7 +87,10 @@ function judgeLine(
     return { kind: 'invoice', payee, n, invoice: state.invoice }
   }
   const next = nextAttempt(state)
-  if (next === null) return none(`attempt ${state?.n} has not ended`)
+  if (next === null)
+    return none(
+      state?.kind === 'ended' ? 'its line has ended' : `attempt ${state?.n} has not ended`,
+    )
   if (n !== next) return none(`the next attempt is ${next}`)
   const destination = parseLightning(line.destination, network)
   switch (destination.kind) {

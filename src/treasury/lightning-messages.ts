@@ -69,7 +69,16 @@ const paySchema = z.strictObject({
 const endSchema = z.strictObject({
   ask: z.literal('end'),
   manifestHash,
-  lines: z.array(z.strictObject(place)).min(1).max(LINES_MAX),
+  lines: z
+    .array(
+      z.strictObject({
+        ...place,
+        /** Whether its line ends with it: no further attempt is ever given. */
+        isLast: z.boolean(),
+      }),
+    )
+    .min(1)
+    .max(LINES_MAX),
   head: headSchema.nullable(),
 })
 
@@ -132,8 +141,9 @@ export const lightningReplySchema = z.discriminatedUnion('kind', [
     lines: z.array(
       z.discriminatedUnion('kind', [
         /**
-         * Never paid, and from that head on never called: the next n may be asked for. Of one that
-         * was never given it is said once its manifest has expired.
+         * Never paid, and from that head on never called: the next n may be asked for, unless it
+         * was the last. Of one that was never given it is said where it is the last, or its
+         * manifest has expired.
          */
         z.strictObject({ ...place, kind: z.literal('ended') }),
         z.strictObject({ ...place, kind: z.literal('alive'), reason }),

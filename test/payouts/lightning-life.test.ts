@@ -60,7 +60,23 @@ test('one that cannot be paid is tried again, and then owed again, while the oth
   await runs(20)
   expect(await states()).toEqual(['settled'])
   expect((await world.payouts())[1]).toEqual([BEN, 'released', 'lnd found no way to pay it'])
-  expect(world.lightning.calls.filter(name => name === 'end')).toHaveLength(3)
+  expect(world.lightning.calls.filter(name => name === 'end')).toHaveLength(4)
+})
+
+test('nothing is owed again before the signer has said that it pays no more of it', async () => {
+  await world.owe(ANNA, 20_000n)
+  world.lightning.behave(ANNA, 'no invoice')
+  await planned()
+  await runs(2)
+  world.pass(HOUR_MS)
+  world.lightning.loseReplies(() => 'before')
+  await runs(3)
+  expect(await states()).toEqual(['uncertain'])
+  world.lightning.loseReplies(() => null)
+  await runs(1)
+  expect(await states()).toEqual(['released'])
+  // Whatever is asked of it by now, the signer gives no invoice.
+  expect(world.lightning.received(ANNA)).toEqual([])
 })
 
 test('a dear way is taken once its limit allows it', async () => {

@@ -4,6 +4,8 @@ import type { Database } from '../../src/lib/db/schema.ts'
 import { batchId, digest, unixMs } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
+import type { LndClient } from '../../src/lib/nodes/lnd-client.ts'
+import { type Clock, systemClock } from '../../src/lib/time.ts'
 import { decideBatch } from '../../src/payouts/decide-store.ts'
 import {
   auditAttempts,
@@ -13,6 +15,7 @@ import {
 } from '../../src/payouts/index.ts'
 import { payoutJobs } from '../../src/payouts/jobs.ts'
 import { lightningRail } from '../../src/payouts/rails/lightning/lightning-rail.ts'
+import type { LightningSigner } from '../../src/payouts/rails/lightning/signer.ts'
 import type { Scheme } from '../../src/payouts/scheme.ts'
 import { signAct } from '../../src/treasury/index.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
@@ -43,23 +46,37 @@ export type LightningWorld = {
   readonly drop: () => Promise<void>
 }
 
-/** A pool with a ledger and channels of a simulated lnd, which has what the ledger says. */
+/** Who looks and who pays, where it is no simulation. */
+export type RealLightning = {
+  readonly client: LndClient
+  readonly signerOf: (parts: { db: Kysely<Database>; clock: Clock }) => LightningSigner
+}
+
+/**
+ * A pool with a ledger and channels of a simulated lnd, which has what the ledger says.
+ *
+ * @param real in place of the simulation; the clock is the machine's then, and an interval is over
+ */
 export async function lightningWorld(
   schemes: readonly Scheme[] = [SCHEME],
+  real: RealLightning | null = null,
 ): Promise<LightningWorld> {
   const database: TestDatabase = await testDatabase()
   const { db } = database
-  let now = START_MS
-  const clock = { now: () => unixMs(now) }
-  await openBooks(db)
+  const start = real ? systemClock.now() - HOUR_MS : START_MS
+  let passed = 0
+  const clock = { now: () => unixMs((real ? systemClock.now() : START_MS) + passed) }
+  await openBooks(db, undefined, start)
   await postLegs(db, 'lightning', [
     { account: chartAccount('lightningFloat'), amount: msatsFromSats(CAPITAL) },
     { account: chartAccount('treasuryCapital'), amount: millisats(-msatsFromSats(CAPITAL)) },
   ])
   const lightning = simulatedLightning(msatsFromSats(CAPITAL), clock.now)
+  const client = real?.client ?? lightning.client
+  const signer = real?.signerOf({ db, clock }) ?? lightning.signer
   const run = (name: string) => {
     const rail = lightningRail({
-      ...{ db, clock, client: lightning.client, signer: lightning.signer },
+      ...{ db, clock, client, signer },
       options: { network: 'regtest', feeMax: { base: sats(3n), ppm: 1000n } },
       policy: async () => POLICY,
     })
@@ -76,7 +93,7 @@ export async function lightningWorld(
   return {
     ...{ db, lightning },
     pass: ms => {
-      now += ms
+      passed += ms
     },
     owe: async (destination, amountSats, scheme = SCHEME) =>
       owe(db, destination, { amountSats, scheme }),

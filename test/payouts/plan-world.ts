@@ -75,15 +75,19 @@ export function planningOf(rail: Rail, atMs: number, more: Partial<Planning> = {
 export const plan = (db: Kysely<Database>, planning: Planning) => planPayouts(db, planning)
 
 /** A chain, a first credit that all accounts have in common, and a float in the books. */
-export async function openBooks(db: Kysely<Database>, floatSats = 1_000_000_000n): Promise<void> {
+export async function openBooks(
+  db: Kysely<Database>,
+  floatSats = 1_000_000_000n,
+  atMs = START_MS,
+): Promise<void> {
   const zero = '0'.repeat(63)
   await sql`insert into tips (height, hash, previous_block, time_ms, seen_ms)
-    values (${HEIGHT}, ${`${zero}1`}, ${`${zero}2`}, ${START_MS}, ${START_MS})`.execute(db)
+    values (${HEIGHT}, ${`${zero}1`}, ${`${zero}2`}, ${atMs}, ${atMs})`.execute(db)
   await sql`insert into epochs (id, opened_ms, block_target, subsidy_sats, closed_ms, close_reason)
     values (1, 0, ${Buffer.alloc(32, 0x7f)}, 5000000000, 1, 'time')`.execute(db)
   await sql`insert into reward_statements
       (number, reward_pool, epoch_id, height, hash, bytes, created_ms)
-    values (1, 'pplns', 1, ${HEIGHT}, ${'a'.repeat(64)}, ''::bytea, ${START_MS})`.execute(db)
+    values (1, 'pplns', 1, ${HEIGHT}, ${'a'.repeat(64)}, ''::bytea, ${atMs})`.execute(db)
   await postLegs(db, 'capital', [
     { account: chartAccount('l1Float'), amount: millisats(floatSats * 1000n) },
     { account: chartAccount('treasuryCapital'), amount: millisats(-floatSats * 1000n) },

@@ -9,6 +9,7 @@ import type { Asked, LightningSigner } from '../../src/payouts/rails/lightning/s
 import { encodeManifest, manifestHash } from '../../src/treasury/index.ts'
 import { writeInvoice } from '../support/invoice.ts'
 
+const NO_HASH = paymentHash('00'.repeat(32))
 const NODE_KEY = `02${'ab'.repeat(32)}`
 const LATEST = { publicKey: NODE_KEY, version: '0.20.1-beta', network: 'regtest' }
 
@@ -39,7 +40,14 @@ export type SimulatedLightning = {
 
 type Refused = { kind: 'refused'; reason: string }
 type Given = { kind: 'invoice'; invoice: string } | { kind: 'none'; reason: string }
-type Line = { n: number; invoice: string; hash: PaymentHash; calls: number; isEnded: boolean }
+type Line = {
+  n: number
+  invoice: string
+  hash: PaymentHash
+  calls: number
+  isEnded: boolean
+  isLast: boolean
+}
 
 export function simulatedLightning(balance: Millisats, now: () => number): SimulatedLightning {
   const payments = new Map<string, Payment>()
@@ -100,13 +108,20 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
           const wanted = manifest.payees[payee]
           if (!wanted) return [payee, none('no such line')] as const
           if (line?.n === n && !line.isEnded) return [payee, given(line.invoice)] as const
-          if (n !== (line?.n ?? 0) + 1 || line?.isEnded === false)
+          if (n !== (line?.n ?? 0) + 1 || line?.isEnded === false || line?.isLast)
             return [payee, none('another invoice of it may be alive')] as const
           if (behaviourOf(wanted.destination) === 'no invoice')
             return [payee, none('its server gives none')] as const
           const made = newInvoice(wanted.destination, msatsFromSats(wanted.amount))
           const { text: invoice, hash: paid } = made
-          lines.set(`${hash} ${payee}`, { n, invoice, hash: paid, calls: 0, isEnded: false })
+          lines.set(`${hash} ${payee}`, {
+            n,
+            invoice,
+            hash: paid,
+            calls: 0,
+            isEnded: false,
+            isLast: false,
+          })
           return [payee, given(invoice)] as const
         })
       }),
@@ -125,13 +140,19 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
       ),
     end: ({ lines: asked, manifestHash: hash }) =>
       answered<{ kind: 'ended' } | { kind: 'alive'; reason: string }>('end', () =>
-        asked.map(({ payee, n }) => {
+        asked.map(({ payee, n, isLast }) => {
           const line = lines.get(`${hash} ${payee}`)
+          if (!line && n === 1 && isLast) {
+            const closed = { n, invoice: '', hash: NO_HASH, calls: 0, isEnded: true, isLast }
+            lines.set(`${hash} ${payee}`, closed)
+            return [payee, { kind: 'ended' }] as const
+          }
           const made = line && payments.get(line.hash)
           const isDead = !made || (made.status === 'failed' && made.unresolvedHtlcs === 0)
           if (line?.n !== n || !isDead)
             return [payee, { kind: 'alive', reason: 'it may pay' }] as const
           line.isEnded = true
+          line.isLast = isLast
           return [payee, { kind: 'ended' }] as const
         }),
       ),

@@ -38,8 +38,10 @@ const HASH = hashOfNumber(1)
 const GIVEN = givenTo(MANIFEST, { 0: 1, 1: 2 })
 const MINUTES = 60_000
 
-const ended = (memory: Memory, n = 1) =>
-  remembering(memory, [{ kind: 'ln ended', manifest: hashOf(MANIFEST), lines: [{ payee: 0, n }] }])
+const ended = (memory: Memory, n = 1, isLast = false) =>
+  remembering(memory, [
+    { kind: 'ln ended', manifest: hashOf(MANIFEST), lines: [{ payee: 0, n, isLast }] },
+  ])
 
 const called = (memory: Memory, calls: number) =>
   Array.from({ length: calls }, (_, index) => index + 1).reduce(
@@ -256,7 +258,7 @@ describe('an attempt is ended', () => {
     const look = { news: FAILED, calls: 1, notFoundMs: 0, ...change.look }
     const judged = judgeEnd(
       standingOf(memory, change.standing),
-      endRequest(MANIFEST, [{ payee: 0, n: 1, ...place }]),
+      endRequest(MANIFEST, [{ payee: 0, n: 1, isLast: false, ...place }]),
       {
         looks: change.look ? new Map([[HASH, look]]) : new Map(),
         node: change.away ? null : { ...STAND, ...change.node },
@@ -282,6 +284,10 @@ describe('an attempt is ended', () => {
       'ends',
     ],
     ['that has ended', end({}, ended(once)), 'ended'],
+    ['that has ended, as the last', end({ isLast: true }, ended(once)), 'ends'],
+    ['that has ended as the last', end({ isLast: true }, ended(once, 1, true)), 'ended'],
+    ['that was never given, as the last', end({ payee: 2, isLast: true }, GIVEN), 'ends'],
+    ['that failed, as the last', end({ isLast: true }, once, { look: { news: FAILED } }), 'ends'],
     [
       'before the newest one',
       end({}, givenTo(MANIFEST, { 0: 3 }, { memory: ended(GIVEN), n: 2 })),
@@ -302,6 +308,11 @@ describe('an attempt is ended', () => {
 
   test.each<[string, ReturnType<typeof end>, string]>([
     ['before lnd was asked', end({}, once), 'look'],
+    [
+      'before the newest one, as the last',
+      end({ isLast: true }, givenTo(MANIFEST, { 0: 3 }, { memory: ended(GIVEN), n: 2 })),
+      'a later one was given',
+    ],
     ['while lnd is away', end({}, once, { away: true }), 'lnd does not answer'],
     ['while a call is open', end({}, once, { open: [HASH], look: {} }), 'a call of it is open'],
     [

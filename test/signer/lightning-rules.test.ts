@@ -36,8 +36,10 @@ function reasonOf(judged: ReturnType<typeof judge>): string {
 const given = (memory: Memory, numbers: Readonly<Record<number, number>>, n = 1) =>
   givenTo(MANIFEST, numbers, { memory, n })
 
-const ended = (memory: Memory, n = 1) =>
-  remembering(memory, [{ kind: 'ln ended', manifest: hashOf(MANIFEST), lines: [{ payee: 0, n }] }])
+const ended = (memory: Memory, n = 1, isLast = false) =>
+  remembering(memory, [
+    { kind: 'ln ended', manifest: hashOf(MANIFEST), lines: [{ payee: 0, n, isLast }] },
+  ])
 
 describe('a batch is begun', () => {
   test('by an approver, counted once with its largest fees, and asks for exactly each amount', () => {
@@ -169,6 +171,8 @@ describe('a line', () => {
     for (const n of [1, 3])
       expect(of(memory, n)).toMatchObject({ kind: 'none', reason: 'the next attempt is 2' })
     expect(of(given(memory, { 0: 2 }, 2), 1)).toMatchObject({ reason: 'attempt 2 has not ended' })
+    const over = ended(given(FRESH, { 0: 1 }), 1, true)
+    expect(of(over, 2)).toMatchObject({ kind: 'none', reason: 'its line has ended' })
   })
 
   test.each<[string, string, string]>([

@@ -1,8 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { z } from 'zod'
-import { fromHex } from '../../src/lib/bytes.ts'
 import { batchId, type PaymentHash, payoutId, unixMs } from '../../src/lib/ids.ts'
 import { parseBolt11 } from '../../src/lib/lightning/bolt11.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
@@ -11,12 +9,13 @@ import { pollUntil } from '../../src/lib/poll.ts'
 import { systemClock } from '../../src/lib/time.ts'
 import { openMemory } from '../../src/signer/memory-store.ts'
 import type { LightningReply, LightningRequest, LineManifest } from '../../src/treasury/index.ts'
-import { ask, type TestLightning, testLightning } from '../support/lightning.ts'
+import { type TestLightning, testLightning } from '../support/lightning.ts'
 import { describeOnLnd, LND_WAIT_MS } from '../support/lnd.ts'
 import { type HeldInvoice, heldInvoiceOf, invoiceOf } from '../support/payee.ts'
 import { type StrangersServer, strangersServer } from '../support/strangers-server.ts'
-import { type SignerHost, signerHost } from './host.ts'
+import type { SignerHost } from './host.ts'
 import { endRequest, hashOf, invoicesRequest, lineManifest, payRequest } from './lightning-world.ts'
+import { payingHost } from './paying-host.ts'
 import { HOUR_MS } from './world.ts'
 
 const AMOUNT_MSAT = 1_000_000n
@@ -24,8 +23,6 @@ const AMOUNT_MSAT = 1_000_000n
 const FEE_MSAT = 1001n
 const WAIT = { everyMs: 100, timeoutMs: 60_000 }
 const TEST_MS_MAX = 240_000
-const PAGE = new URL('../../docs/lightning.md', import.meta.url)
-const made = z.object({ macaroon: z.string() })
 
 describeOnLnd('a signer host that pays over real nodes', () => {
   let lightning: TestLightning
@@ -47,7 +44,7 @@ describeOnLnd('a signer host that pays over real nodes', () => {
       held = null
       Promise.resolve(invoice).then(({ text }) => response.end(JSON.stringify({ pr: text })))
     })
-    host = await payingHost()
+    host = await payingHost(lightning.alice, server)
     await host.start()
   }, LND_WAIT_MS)
 
@@ -56,29 +53,6 @@ describeOnLnd('a signer host that pays over real nodes', () => {
     await server?.stop()
     await lightning?.remove()
   })
-
-  /** A host whose macaroon is the one that the page tells an operator to make. */
-  async function payingHost(): Promise<SignerHost> {
-    const { access } = lightning.alice
-    const page = readFileSync(PAGE, 'utf8')
-    const [, uris = ''] = /sidepool-pay\.macaroon((?: \\\n +uri:\S+)+)/.exec(page) ?? []
-    const actions = [...uris.matchAll(/uri:(\S+)/g)].map(match => match[1])
-    const permissions = actions.map(action => ({ entity: 'uri', action }))
-    const { macaroon } = await ask(lightning.alice, made, 'bakeMacaroon', { permissions })
-    const resolver = { address: '127.0.0.1', httpsPort: server.egress.httpsPort, caFile: 'later' }
-    const lnd = { socket: access.socket, certFile: 'later', macaroonFile: 'later' }
-    const found = await signerHost('wpkh', { lightning: { lnd, resolver } })
-    const at = (name: string) => join(found.files.dir, name)
-    writeFileSync(at('tls.cert'), access.cert)
-    writeFileSync(at('ca.pem'), server.egress.ca ?? '')
-    writeFileSync(at('pay.macaroon'), fromHex(macaroon), { mode: 0o600 })
-    const config = JSON.parse(readFileSync(found.files.config, 'utf8'))
-    config.lightning.lnd.certFile = at('tls.cert')
-    config.lightning.lnd.macaroonFile = at('pay.macaroon')
-    config.lightning.resolver.caFile = at('ca.pem')
-    writeFileSync(found.files.config, JSON.stringify(config))
-    return found
-  }
 
   const newManifest = (): LineManifest => {
     const now = systemClock.now()
@@ -121,7 +95,7 @@ describeOnLnd('a signer host that pays over real nodes', () => {
     return said(await asked(payRequest(manifest, [line])))
   }
   const end = async (manifest: LineManifest, n = 1) =>
-    said(await asked(endRequest(manifest, [{ payee: 0, n }])))
+    said(await asked(endRequest(manifest, [{ payee: 0, n, isLast: false }])))
 
   /** Asks until a look-up says that the payment stands so. */
   async function becomes(hash: PaymentHash, status: string): Promise<void> {

@@ -90,7 +90,7 @@ const invoices = (n = 1, payee = 0) =>
   world.signer.lightning(invoicesRequest(MANIFEST, [{ payee, n }]))
 const pay = (call = 1) =>
   world.signer.lightning(payRequest(MANIFEST, [{ paymentHash: hashOfNumber(1), call }]))
-const end = () => world.signer.lightning(endRequest(MANIFEST, [{ payee: 0, n: 1 }]))
+const end = () => world.signer.lightning(endRequest(MANIFEST, [{ payee: 0, n: 1, isLast: false }]))
 
 function said(reply: LightningReply): string {
   if (reply.kind === 'refused') return reply.reason

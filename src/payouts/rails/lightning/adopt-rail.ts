@@ -1,5 +1,5 @@
 import { millisats, msatsFromSats } from '../../../lib/money.ts'
-import type { LineManifest } from '../../../treasury/index.ts'
+import { encodeManifest, type LineManifest, manifestHash } from '../../../treasury/index.ts'
 import { type EndingLine, endLines, openPayouts } from '../../line-store.ts'
 import { liveBatch, moveBatch } from '../../payout-store.ts'
 import type { AdoptOutcome, Lease } from '../../rail.ts'
@@ -42,24 +42,53 @@ async function endingsOf(
 ): Promise<readonly Ending[]> {
   const news = await newsOf(parts, lines)
   const now = parts.clock.now()
-  const mayAskAgain = now < manifest.expiresAt
-  return lines.flatMap(({ payee, line, newest }): readonly Ending[] => {
-    const { payouts } = line
+  const paid = lines.flatMap(({ payee, line, newest }): readonly Ending[] => {
     const said = newest && news.get(newest.paymentHash)
-    if (newest?.state === 'called' && said) {
-      // Whether it is dead is for whoever asks the signer to end it.
-      const verdict = verdictOn(newest, line, { node, news: said, mayBeCalled: true, now })
-      if (verdict.kind !== 'settled' || verdict.fee === null) return []
-      const { preimage, fee } = verdict
-      const attempt = { kind: 'settled', preimage, fee } as const
-      return [{ payee, payouts, n: newest.n, attempt, end: { kind: 'settled', fee }, reason: '' }]
-    }
-    if (newest !== null && newest.state !== 'dead') return []
-    const step = nextStep(newest, null, now, mayAskAgain)
-    if (step.kind !== 'give up') return []
-    const { reason } = step
-    return [{ payee, payouts, n: 0, attempt: null, end: { kind: 'released' }, reason }]
+    if (newest?.state !== 'called' || !said) return []
+    // Whether it is dead is for whoever asks the signer to end it.
+    const verdict = verdictOn(newest, line, { node, news: said, mayBeCalled: true, now })
+    if (verdict.kind !== 'settled' || verdict.fee === null) return []
+    const { preimage, fee } = verdict
+    const attempt = { kind: 'settled', preimage, fee } as const
+    const { payouts } = line
+    return [{ payee, payouts, n: newest.n, attempt, end: { kind: 'settled', fee }, reason: '' }]
   })
+  return [...paid, ...(await givenUp(parts, manifest, lines))]
+}
+
+/**
+ * Lines that no further try is made for, once the signer has said that none can be: whoever takes
+ * over this host then finds nothing to have paid beside what another rail pays.
+ */
+async function givenUp(
+  { signer, clock }: LightningParts,
+  manifest: LineManifest,
+  lines: readonly OpenLine[],
+): Promise<readonly Ending[]> {
+  const now = clock.now()
+  const stepped = lines.flatMap(open => {
+    const { newest } = open
+    if (newest !== null && newest.state !== 'dead') return []
+    const step = nextStep(newest, null, now, now < manifest.expiresAt)
+    return step.kind === 'give up' ? [{ ...open, reason: step.reason }] : []
+  })
+  if (stepped.length === 0) return []
+  const unasked = stepped.filter(({ newest }) => newest === null)
+  // A signer that was never asked for a batch learns of it now, and that it is over.
+  if (unasked.length > 0)
+    await signer.invoices({
+      ...{ manifest, acts: [] },
+      lines: unasked.map(({ payee }) => ({ payee, n: 1 })),
+    })
+  const places = stepped.map(({ payee, newest }) => ({ payee, n: newest?.n ?? 1, isLast: true }))
+  const hash = manifestHash(encodeManifest(manifest))
+  const given = await signer.end({ manifestHash: hash, lines: places })
+  if (given.kind === 'waits') return []
+  return stepped.flatMap(({ payee, line, reason }) =>
+    given.lines.get(payee)?.kind === 'ended'
+      ? [{ payee, payouts: line.payouts, n: 0, attempt: null, end: { kind: 'released' }, reason }]
+      : [],
+  )
 }
 
 async function end(

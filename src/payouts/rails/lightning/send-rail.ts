@@ -96,7 +96,9 @@ async function noteAbsences({ parts, run }: Work, news: News): Promise<void> {
 
 async function end(work: Work, news: News, lines: readonly Stepped<'end'>[]): Promise<void> {
   const { parts, run, troubles } = work
-  const places = lines.flatMap(({ payee, newest }) => (newest ? [{ payee, n: newest.n }] : []))
+  const places = lines.flatMap(({ payee, newest }) =>
+    newest ? [{ payee, n: newest.n, isLast: false }] : [],
+  )
   const given = await parts.signer.end({ manifestHash: hashOf(run), lines: places })
   if (given.kind === 'waits') return void troubles.add(given.reason)
   const now = parts.clock.now()

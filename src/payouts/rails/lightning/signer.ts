@@ -31,9 +31,12 @@ export type LightningSigner = {
       readonly feeMaxMsat: Millisats
     })[]
   }) => Promise<Asked<{ kind: 'called' } | { kind: 'refused'; reason: string }>>
-  /** Ended: no call of it can come any more, and none of those made pays. */
+  /**
+   * Ended: no call of it can come any more, and none of those made pays. After the last one no
+   * further invoice of its line is ever given.
+   */
   readonly end: (asked: {
     readonly manifestHash: Digest
-    readonly lines: readonly Place[]
+    readonly lines: readonly (Place & { readonly isLast: boolean })[]
   }) => Promise<Asked<{ kind: 'ended' } | { kind: 'alive'; reason: string }>>
 }
