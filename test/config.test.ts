@@ -101,6 +101,21 @@ describe('what is wrong is named by its path', () => {
       ['bmm.thunder.node'],
     ],
     [
+      'a rail over Lightning that is not there, or that nobody pays by',
+      c => {
+        set(c, 'schemes.0.rails', ['lightning'])
+        const lnd = { socket: '127.0.0.1:10009', certFile: 'a', macaroonFile: 'b' }
+        set(c, 'rails.lightning', { lnd, feeMax: { baseSats: '3', ppm: 5000 } })
+        set(c, 'signer', undefined)
+      },
+      ['rails.lightning'],
+    ],
+    [
+      'a scheme that pays over Lightning, and no such rail',
+      c => set(c, 'schemes.0.rails', ['l1', 'lightning']),
+      ['schemes[0].rails[1]'],
+    ],
+    [
       'a password in the URL of a node, which is logged with every block',
       c => set(c, 'node.url', 'http://pool:secret@127.0.0.1:18443'),
       ['node.url'],

@@ -33,7 +33,7 @@ export async function lightningParts(
   const { lightning } = rails
   if (!lightning) return null
   if (signer === null) throw new CommandError('rails.lightning: no signer is configured')
-  const connection = await connect(lightning)
+  const connection = await connectPoolLnd(lightning)
   const client = lndClient(connection)
   const { baseSats, ppm } = lightning.feeMax
   const options = { network, feeMax: { base: baseSats, ppm: BigInt(ppm) } }
@@ -47,7 +47,8 @@ export async function lightningParts(
   }
 }
 
-async function connect({ lnd }: LightningConfig): Promise<LndConnection> {
+/** By the macaroon that can only look. */
+export async function connectPoolLnd({ lnd }: LightningConfig): Promise<LndConnection> {
   const { socket, certFile, macaroonFile } = lnd
   const read = (path: string) =>
     readFile(path).catch(() => {

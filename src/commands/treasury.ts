@@ -12,7 +12,7 @@ import {
 import { makeOperatorKey, readOperatorSecret } from './operator-key.ts'
 import { askOnTerminal } from './terminal.ts'
 import { giveAct, listBatches, showBatch } from './treasury-acts.ts'
-import { capital } from './treasury-capital.ts'
+import { capital, lightningCapital } from './treasury-capital.ts'
 import { type TreasuryClient, treasuryClient } from './treasury-client.ts'
 import { FLOAT_HELP, FLOAT_VERBS } from './treasury-floats.ts'
 import { FREEZE_HELP, FREEZE_VERBS } from './treasury-freezes.ts'
@@ -42,6 +42,7 @@ treasury reject BATCH --reason TEXT --key FILE --api URL --token-file FILE [--ye
 treasury policy --api URL --token-file FILE
 treasury dry-run --policy FILE --last N --config FILE
 treasury capital [--rail thunder] --outpoint TXID:VOUT[,…] --id NAME --config FILE
+treasury capital --rail lightning --amount SATS --id NAME --config FILE
 treasury address --network NAME --descriptor FILE
 treasury watch --wallet NAME --descriptor FILE --config FILE
 treasury write-off [--rail thunder] --outpoint TXID:VOUT --reason TEXT --config FILE
@@ -130,10 +131,15 @@ async function runDryRun(args: readonly string[]): Promise<number> {
 }
 
 async function runCapital(args: readonly string[]): Promise<number> {
-  const { options, words } = parseOptions(args, ['rail', 'outpoint', 'id', 'config'])
+  const { options, words } = parseOptions(args, ['rail', 'outpoint', 'amount', 'id', 'config'])
   expectWords(words, 0)
-  const outpoints = need(options.outpoint, '--outpoint TXID:VOUT')
   const id = need(options.id, '--id NAME')
+  if (options.rail === 'lightning') {
+    const amount = parseDigits(options.amount, '--amount SATS')
+    const config = requireConfig(options.config)
+    return withDatabase(config, db => lightningCapital(db, config, { id, amount }))
+  }
+  const outpoints = need(options.outpoint, '--outpoint TXID:VOUT')
   const config = requireConfig(options.config)
   const given = { rail: parseRail(options.rail), id, outpoints, clock: systemClock }
   return withDatabase(config, db => capital(db, config, given))

@@ -6,6 +6,7 @@ export {
   batchOf,
   listBatches,
 } from './batch-report-store.ts'
+export type { CapitalOutcome } from './capital-store.ts'
 export {
   blockEntries,
   type Earning,
@@ -75,6 +76,7 @@ export { nodeSigner } from './rails/l1/node-signer-client.ts'
 export type { L1Signer, SigningOutcome, SigningRequest } from './rails/l1/signer.ts'
 export { enforcerViewOf, treasuryWatch } from './rails/l1/treasury-client.ts'
 export { type WalletClient, walletClient } from './rails/l1/wallet-client.ts'
+export { bookLightningCapital } from './rails/lightning/capital-store.ts'
 export { lightningRailSchema } from './rails/lightning/config.ts'
 export { lightningHostSigner } from './rails/lightning/host-signer-client.ts'
 export type { LightningOptions } from './rails/lightning/lightning-parts.ts'

@@ -71,7 +71,7 @@ test('nothing is owed again before the signer has said that it pays no more of i
   world.pass(HOUR_MS)
   world.lightning.loseReplies(() => 'before')
   await runs(3)
-  expect(await states()).toEqual(['uncertain'])
+  expect(await states()).toEqual(['sent'])
   world.lightning.loseReplies(() => null)
   await runs(1)
   expect(await states()).toEqual(['released'])
