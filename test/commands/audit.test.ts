@@ -270,7 +270,7 @@ test('the command prints a line a check, and its exit code says whether all is w
   const config = await configFile(copy)
   const good = await runCommand(['audit', '--config', config.path])
   expect(good).toMatchObject({ code: 0, stderr: '' })
-  expect(good.stdout.split('\n').filter(line => line.endsWith(': ok'))).toHaveLength(10)
+  expect(good.stdout.split('\n').filter(line => line.endsWith(': ok'))).toHaveLength(11)
   expect(good.stdout).toMatch(/^ {2}head: 7 [0-9a-f]{64}$/m)
   await sql`update payouts set state = 'released' where id = 2`.execute(copy.ownerDb)
   const bad = await runCommand(['audit', '--config', config.path])
