@@ -1,5 +1,6 @@
-import type { Kysely, Transaction } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { assert } from '../lib/assert.ts'
+import { wholeNumbers } from '../lib/db/arrays.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { accountId, type BatchId, type PayoutId, type UnixMs } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
@@ -41,15 +42,16 @@ export async function endLines(
     return lineEntry({ batch, payee, books, payouts: whole }, end, at)
   })
   await post(tx, ...entries)
-  for (const { payouts, end, reason } of ending) {
-    const failure = end.kind === 'released' ? reason : null
-    await tx
-      .updateTable('payouts')
-      .set({ state: end.kind, ended_ms: BigInt(at), failure })
-      .where('batch_id', '=', batch)
-      .where('id', 'in', payouts)
-      .execute()
-  }
+  const ended = ending.flatMap(({ payouts, end, reason }) =>
+    payouts.map(id => ({ id, state: end.kind, failure: end.kind === 'released' ? reason : null })),
+  )
+  await sql`
+    update payouts
+       set state = ended.state, ended_ms = ${at}, failure = ended.failure
+      from unnest(${wholeNumbers(ended, ({ id }) => id)}::bigint[],
+                  ${ended.map(({ state }) => state)}::text[],
+                  ${ended.map(({ failure }) => failure)}::text[]) as ended (id, state, failure)
+     where payouts.batch_id = ${batch} and payouts.id = ended.id`.execute(tx)
   return true
 }
 

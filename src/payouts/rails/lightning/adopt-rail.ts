@@ -4,7 +4,7 @@ import { type EndingLine, endLines, openPayouts } from '../../line-store.ts'
 import { liveBatch, moveBatch } from '../../payout-store.ts'
 import type { AdoptOutcome, Lease } from '../../rail.ts'
 import { nextStep } from './attempt.ts'
-import { type AttemptEnd, endAttempt, feesPaid } from './attempt-store.ts'
+import { type AttemptEnd, endAttempts, feesPaid } from './attempt-store.ts'
 import { LIGHTNING_BOOKS } from './lightning-books.ts'
 import type { LightningParts } from './lightning-parts.ts'
 import { lineManifestOf, type OpenLine, openLines } from './line-source.ts'
@@ -99,8 +99,10 @@ async function end(
   const at = clock.now()
   return db.transaction().execute(async tx => {
     if (!(await endLines(tx, lease, endings, { books: LIGHTNING_BOOKS, at }))) return false
-    for (const { payee, n, attempt } of endings)
-      if (attempt !== null) await endAttempt(tx, lease.batch, { payee, n }, attempt, at)
+    const ended = endings.flatMap(({ payee, n, attempt }) =>
+      attempt === null ? [] : [{ payee, n, end: attempt }],
+    )
+    await endAttempts(tx, lease.batch, ended, at)
     return true
   })
 }

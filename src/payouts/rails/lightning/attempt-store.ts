@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { AttemptState, Database } from '../../../lib/db/schema.ts'
+import type { Database } from '../../../lib/db/schema.ts'
 import { type BatchId, type Preimage, paymentHash, type UnixMs, unixMs } from '../../../lib/ids.ts'
 import { type Millisats, millisats } from '../../../lib/money.ts'
 import type { Attempt } from './attempt.ts'
@@ -113,26 +113,40 @@ export type AttemptEnd =
   | { readonly kind: 'dead'; readonly reason: string }
   | { readonly kind: 'settled'; readonly preimage: Preimage; readonly fee: Millisats }
 
-export async function endAttempt(
+/** An attempt that ends now. */
+export type EndingAttempt = {
+  readonly payee: number
+  readonly n: number
+  readonly end: AttemptEnd
+}
+
+/** Writes how attempts ended; one that has ended stays as it is. */
+export async function endAttempts(
   db: Kysely<Database>,
   batch: BatchId,
-  { payee, n }: { readonly payee: number; readonly n: number },
-  end: AttemptEnd,
+  attempts: readonly EndingAttempt[],
   at: UnixMs,
 ): Promise<void> {
-  const state: AttemptState = end.kind
-  const change =
-    end.kind === 'dead'
-      ? { reason: end.reason.slice(0, REASON_CHARACTERS_MAX) }
-      : { preimage: end.preimage, fee_msat: end.fee }
-  await db
-    .updateTable('ln_attempts')
-    .set({ state, ended_ms: BigInt(at), ...change })
-    .where('batch_id', '=', batch)
-    .where('payee', '=', payee)
-    .where('n', '=', n)
-    .where('state', 'in', ['prepared', 'called'])
-    .execute()
+  if (attempts.length === 0) return
+  const rows = attempts.map(({ payee, n, end }) => {
+    const isPaid = end.kind === 'settled'
+    const reason = isPaid ? '' : end.reason.slice(0, REASON_CHARACTERS_MAX)
+    const proof = { preimage: isPaid ? end.preimage : null, fee: isPaid ? end.fee : null }
+    return { payee, n, state: end.kind, reason, ...proof }
+  })
+  await sql`
+    update ln_attempts attempt
+       set state = ended.state, ended_ms = ${at}, reason = ended.reason,
+           preimage = ended.preimage, fee_msat = ended.fee
+      from unnest(${rows.map(({ payee }) => payee)}::integer[],
+                  ${rows.map(({ n }) => n)}::integer[],
+                  ${rows.map(({ state }) => state)}::text[],
+                  ${rows.map(({ reason }) => reason)}::text[],
+                  ${rows.map(({ preimage }) => preimage)}::text[],
+                  ${rows.map(({ fee }) => fee?.toString() ?? null)}::bigint[])
+             as ended (payee, n, state, reason, preimage, fee)
+     where attempt.batch_id = ${batch} and attempt.payee = ended.payee and attempt.n = ended.n
+       and attempt.state in ('prepared', 'called')`.execute(db)
 }
 
 /** The fees of all payments of a batch that were made. */

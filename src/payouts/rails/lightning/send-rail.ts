@@ -13,7 +13,8 @@ import {
 import { feeLimit, type LineStep, nextStep } from './attempt.ts'
 import {
   addAttempts,
-  endAttempt,
+  type EndingAttempt,
+  endAttempts,
   type NewAttempt,
   noteCalls,
   noteNotFound,
@@ -102,6 +103,7 @@ async function end(work: Work, news: News, lines: readonly Stepped<'end'>[]): Pr
   const given = await parts.signer.end({ manifestHash: hashOf(run), lines: places })
   if (given.kind === 'waits') return void troubles.add(given.reason)
   const now = parts.clock.now()
+  const dead: EndingAttempt[] = []
   for (const { payee, line, newest } of lines) {
     const answer = given.lines.get(payee)
     if (!newest || answer === undefined) continue
@@ -112,10 +114,10 @@ async function end(work: Work, news: News, lines: readonly Stepped<'end'>[]): Pr
     const said = news.get(newest.paymentHash) ?? { kind: 'not found' }
     const { node } = run
     const verdict = verdictOn(newest, line, { node, news: said, mayBeCalled: false, now })
-    if (verdict.kind === 'dead')
-      await endAttempt(parts.db, run.manifest.batch, { payee, n: newest.n }, verdict, now)
+    if (verdict.kind === 'dead') dead.push({ payee, n: newest.n, end: verdict })
     else if ('reason' in verdict) troubles.add(verdict.reason)
   }
+  await endAttempts(parts.db, run.manifest.batch, dead, now)
 }
 
 async function ask(
