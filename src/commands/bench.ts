@@ -18,6 +18,7 @@ const MEASUREMENTS = [
   'audit',
   'planning',
   'thunder',
+  'lightning',
   'faults',
   'fuzz',
   'churn',

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sats } from '../../src/lib/money.ts'
 import { systemClock } from '../../src/lib/time.ts'
 import { bookLightningCapital } from '../../src/payouts/rails/lightning/capital-store.ts'
+import { testDatabase } from '../support/database.ts'
 import { CAPITAL, type LightningWorld, lightningWorld } from './lightning-world.ts'
 
 let world: LightningWorld
 beforeAll(async () => {
-  world = await lightningWorld()
+  world = await lightningWorld(await testDatabase())
 })
 afterAll(() => world.drop())
 

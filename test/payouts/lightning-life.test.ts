@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sha256 } from '../../src/lib/bitcoin/hash.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { listPayouts } from '../../src/payouts/index.ts'
+import { testDatabase } from '../support/database.ts'
 import { HOUR_MS, type LightningWorld, lightningWorld, SCHEME } from './lightning-world.ts'
 import type { Behaviour } from './simulated-lightning.ts'
 
@@ -13,7 +14,7 @@ const FAIR = { ...SCHEME, name: 'fair', feePaidBy: 'payees' } as const
 
 let world: LightningWorld
 beforeEach(async () => {
-  world = await lightningWorld([SCHEME, FAIR])
+  world = await lightningWorld(await testDatabase(), [SCHEME, FAIR])
 })
 afterEach(async () => {
   expect(await world.complaints()).toEqual([])
@@ -159,7 +160,7 @@ const anyStory = fc.record({
 test('whatever is lost, held and refused, nobody is paid twice, and who is not is owed', async () => {
   await fc.assert(
     fc.asyncProperty(anyStory, async ({ payees, losses, changes }) => {
-      const own = await lightningWorld()
+      const own = await lightningWorld(await testDatabase())
       const left = [...losses]
       own.lightning.loseReplies(() => left.shift() ?? null)
       const names = payees.map((_, index) => `p${index}@wallet.example`)

@@ -6,6 +6,7 @@ import { listPayouts } from '../../src/payouts/index.ts'
 import { lightningHostSigner } from '../../src/payouts/rails/lightning/host-signer-client.ts'
 import type { SignerHost } from '../signer/host.ts'
 import { macaroonOfPage, payingHost } from '../signer/paying-host.ts'
+import { testDatabase } from '../support/database.ts'
 import { type TestLightning, testLightning } from '../support/lightning.ts'
 import { describeOnLnd, LND_WAIT_MS } from '../support/lnd.ts'
 import { type HeldInvoice, heldInvoiceOf, invoiceOf } from '../support/payee.ts'
@@ -56,7 +57,7 @@ describeOnLnd('payouts over real nodes, by a real signer host', () => {
     const { access } = lightning.alice
     const macaroon = await macaroonOfPage(lightning.alice, 'read')
     connection = connectLnd({ ...access, macaroon })
-    world = await lightningWorld([SCHEME, LATER, LAST], {
+    world = await lightningWorld(await testDatabase(), [SCHEME, LATER, LAST], {
       client: lndClient(connection),
       signerOf: parts => lightningHostSigner({ ...parts, client: host.client }),
     })

@@ -18,14 +18,14 @@ import { lightningRail } from '../../src/payouts/rails/lightning/lightning-rail.
 import type { LightningSigner } from '../../src/payouts/rails/lightning/signer.ts'
 import type { Scheme } from '../../src/payouts/scheme.ts'
 import { signAct } from '../../src/treasury/index.ts'
-import { type TestDatabase, testDatabase } from '../support/database.ts'
+import { KEYS, POLICY } from '../signer/world.ts'
+import type { TestDatabase } from '../support/database.ts'
 import { MINUTES, NO_RULES } from './due.ts'
-import { OPERATORS, POLICY } from './l1-world.ts'
 import { openBooks, owe, postLegs, START_MS } from './plan-world.ts'
 import { type SimulatedLightning, simulatedLightning } from './simulated-lightning.ts'
 
 export const HOUR_MS = 3_600_000
-export const CAPITAL = sats(10_000_000n)
+export const CAPITAL = sats(100_000_000n)
 /** Its minimum is low, as it can be over Lightning. */
 export const SCHEME: Scheme = { ...MINUTES, name: 'hourly', rails: ['lightning'] }
 
@@ -58,10 +58,10 @@ export type RealLightning = {
  * @param real in place of the simulation; the clock is the machine's then, and an interval is over
  */
 export async function lightningWorld(
+  database: Pick<TestDatabase, 'db' | 'drop'>,
   schemes: readonly Scheme[] = [SCHEME],
   real: RealLightning | null = null,
 ): Promise<LightningWorld> {
-  const database: TestDatabase = await testDatabase()
   const { db } = database
   const start = real ? systemClock.now() - HOUR_MS : START_MS
   let passed = 0
@@ -105,7 +105,7 @@ export async function lightningWorld(
         .where('state', '=', 'planned')
         .execute()
       for (const row of rows) {
-        for (const key of OPERATORS.slice(0, 2)) {
+        for (const key of [KEYS.alice, KEYS.bob]) {
           const act = signAct(key, { kind: 'approve' }, digest(row.manifest_hash))
           await decideBatch(db, POLICY, { batch: batchId(row.id), act }, { clock })
         }
