@@ -131,7 +131,7 @@ async function fillCold(): Promise<void> {
     { db, clock, wallets, finality },
     { id: 'cold', outpoints: coins },
   )
-  expect(outcome).toMatchObject({ kind: 'booked', wallet: 'cold' })
+  expect(outcome).toMatchObject({ kind: 'booked', place: 'in the cold wallet' })
   await own.agree()
 }
 

@@ -140,7 +140,10 @@ describe('where coinbases pay their finder', () => {
       's9_8twUkpctzwgbjqi5o14qWjrD9uk_ca9565',
       /own pays in the coinbase of the block itself, which pays Bitcoin addresses only: connect to/,
     ],
-    ['anna@example.com', /is a Lightning address.*use a Bitcoin address of mainnet,/],
+    [
+      'anna@example.com',
+      /is a Lightning address, and own pays in the coinbase of the block itself, which pays Bitcoin/,
+    ],
     ['bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', /another network/],
     [`bc1p${'q'.repeat(58)}`, /no address that this pool knows/],
     [BERT, /the pool's own address/],
