@@ -18,7 +18,7 @@ import {
 import { concat, fromHex, reversed, toHex } from '../../../lib/bytes.ts'
 import { judgeMainTransaction } from './judge-transaction.ts'
 import { type MainTransaction, readMainTransaction } from './main-block.ts'
-import { isBundleTooOld, type PegState, TEST_CONSTANTS } from './peg-state.ts'
+import { type PegState, TEST_CONSTANTS } from './peg-state.ts'
 
 /** A transaction that could go into the next block. */
 export type Candidate = {
@@ -195,8 +195,9 @@ function acceptOutputs(chosen: readonly Candidate[], { accepts }: OwnParts): Out
 }
 
 /**
- * Bundles with enough votes, not too old for the next block, whose treasury holds what they pay.
- * Their fee is left to nobody.
+ * Bundles with enough votes whose treasury holds what they pay, also one that is too old for the
+ * next block: the real one offers its payment too, and throws that block out. Their fee is left to
+ * nobody.
  */
 function payoutsOf(
   bundles: readonly KnownBundle[],
@@ -210,9 +211,7 @@ function payoutsOf(
     const coin = coins.get(slot)
     const total = withdrawal.payouts.reduce((sum, { value }) => sum + value, fee)
     const isReady =
-      pending !== undefined &&
-      pending.votes > TEST_CONSTANTS.withdrawalBundleInclusionThreshold &&
-      !isBundleTooOld(pending, state.height + 1)
+      pending !== undefined && pending.votes > TEST_CONSTANTS.withdrawalBundleInclusionThreshold
     if (!isReady || coin === undefined || coin.value < total) continue
     const treasury = coin.value - total
     const raw = withdrawalTransaction(
