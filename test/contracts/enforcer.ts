@@ -67,6 +67,17 @@ export function testEnforcer(name: string, setUp: () => Promise<TestSidechain>):
     }
   })
 
+  test(`${name}: of a deposit that its node does not relay it tells the id, and forgets it`, async () => {
+    const before = await enforcer.balance()
+    const wanted = { slot: THUNDER_SLOT, address, value: sats(100_000n), fee: sats(1000n) }
+    const made = await enforcer.createDeposit(wanted)
+    const id = made.kind === 'refused' ? null : made.txid
+    expect(made).toMatchObject({ kind: 'unknown', txid: expect.stringMatching(/^[0-9a-f]{64}$/) })
+    const listed = await side.enforcerCall('WalletService/ListSidechainDepositTransactions')
+    expect(JSON.stringify(listed)).not.toContain(id)
+    expect(await enforcer.balance()).toEqual(before)
+  })
+
   test(`${name}: a deposit that cannot be is refused, and nothing is made`, async () => {
     const wanted = { slot: THUNDER_SLOT, address, value: sats(0n), fee: sats(1000n) }
     expect(await enforcer.createDeposit(wanted)).toMatchObject({ kind: 'refused' })

@@ -115,12 +115,6 @@ export async function openThunderStage(): Promise<ThunderStage> {
   }
 }
 
-const listed = z.object({
-  transactions: z.array(
-    z.object({ tx: z.object({ rawTransaction: z.object({ hex: z.string() }) }) }),
-  ),
-})
-
 /** Gives the node's wallet its keys, and a deposit to them. */
 async function fundThunder(
   sidechain: Sidechain,
@@ -143,10 +137,7 @@ async function fundThunder(
   }
   // A node does not relay a deposit, so that it comes in a block of ours.
   await wallet('create_deposit', addresses[0], FLOAT_SATS, 1000).catch(() => {})
-  const { transactions } = listed.parse(
-    await ask('WalletService/ListSidechainDepositTransactions', {}),
-  )
-  const raw = transactions.map(({ tx }) => fromHex(tx.rawTransaction.hex))
+  const raw = (enforcer.parts.wallet?.deposits() ?? []).map(made => fromHex(made.raw))
   await enforcer.control.mine({ transactions: raw })
   await mineSideBlock(sidechain, thunder)
   return addresses

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { activateThunder, callConnect } from '../../src/devnet/index.ts'
+import { enforcerWallet } from '../../src/devnet/sidechain/enforcer/wallet.ts'
 import type { BlockHash } from '../../src/lib/ids.ts'
 import { enforcerClient } from '../../src/lib/nodes/enforcer-client.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
@@ -45,7 +46,7 @@ export type TestSidechain = {
 const PRIVATE =
   /^(balance|get_new|get_wallet|format|create_|sign_|get_block_template|mine|set_seed|invalidate|remove_|connect_peer|forget_peer|stop|transfer|withdraw)/
 const COINBASE_MATURITY_BLOCKS = 101
-/** For its deposits and bids; the enforcer's wallet gets new coins below that. */
+/** For deposits and bids; a wallet gets new coins below that. */
 const WALLET_SATS_MIN = 1_000_000_000n
 const PATIENCE = { everyMs: 20, timeoutMs: 30_000 }
 const reply = z.object({
@@ -61,7 +62,10 @@ const template = z.object({
 export const TEST_MNEMONIC =
   'legal winner thank year wave sausage worth useful legal winner thank yellow'
 
-/** A sidechain by its addresses alone: its slot is in use, and its enforcer's wallet has coins. */
+/**
+ * A sidechain by its addresses alone: its slot is in use, and there are coins in its enforcer's
+ * wallet and in the node's that deposits come from. Simulated, both are the same.
+ */
 export async function sidechainAt(
   parts: Pick<TestSidechain, 'urls' | 'node' | 'remove'>,
 ): Promise<TestSidechain> {
@@ -91,8 +95,11 @@ export async function sidechainAt(
     return made.block.header.prev_main_hash === tip ? made : null
   }
   await activateThunder(enforcerUrl)
-  if ((await enforcer.balance()).confirmed < WALLET_SATS_MIN)
-    await node.mine(COINBASE_MATURITY_BLOCKS, await enforcer.newAddress())
+  for (const wallet of [enforcer, await enforcerWallet(node.rpc)])
+    if ((await wallet.balance()).confirmed < WALLET_SATS_MIN) {
+      await node.mine(COINBASE_MATURITY_BLOCKS, await wallet.newAddress())
+      await sync()
+    }
   await sync()
   return {
     ...parts,

@@ -21,14 +21,7 @@ beforeAll(async () => {
 afterAll(() => sidechain.remove())
 
 const deposits = z.object({
-  transactions: z.array(
-    z.object({
-      tx: z.object({
-        txid: z.object({ hex: z.string() }),
-        rawTransaction: z.object({ hex: z.string() }),
-      }),
-    }),
-  ),
+  transactions: z.array(z.object({ tx: z.object({ txid: z.object({ hex: z.string() }) }) })),
 })
 const sent = z.object({ txid: z.object({ hex: z.string() }) })
 const template = z.object({
@@ -44,11 +37,9 @@ const depositBy = (valueSats: number) =>
     fee_sats: 1000,
   })
 
-async function madeDeposits(): Promise<{ txid: string; raw: Uint8Array }[]> {
+async function listedDeposits(): Promise<string[]> {
   const listed = await sidechain.enforcerCall('WalletService/ListSidechainDepositTransactions')
-  return deposits
-    .parse(listed)
-    .transactions.map(({ tx }) => ({ txid: tx.txid.hex, raw: fromHex(tx.rawTransaction.hex) }))
+  return deposits.parse(listed).transactions.map(({ tx }) => tx.txid.hex)
 }
 
 async function askTemplate() {
@@ -71,9 +62,8 @@ test('two first deposits of a slot jam every template until the enforcer starts 
   const jam = (await askTemplate()).error
   expect(jam?.data).toMatch(/^Failed to apply .* Old Ctip for sidechain 9 is unspent$/)
   // Whoever built on an earlier template mines one of them, and the other is left over.
-  const [entry] = (await madeDeposits()).filter(({ txid }) => txid === first)
+  expect(await listedDeposits()).toEqual([first, stranded])
   await sidechain.node.cli('generateblock', 'raw(51)', [first])
-  expect(entry?.txid).toBe(first)
   expect((await askTemplate()).error).toBeDefined()
   await enforcer.control.restart()
   expect((await askTemplate()).result?.transactions).toEqual([])
@@ -92,13 +82,16 @@ test('a later deposit is refused by policy, and of two on one treasury coin only
   const { enforcer } = sidechain
   await expect(depositBy(1_000_000)).rejects.toThrow(/broadcast deposit transaction failed/)
   await expect(depositBy(2_000_000)).rejects.toThrow(/broadcast deposit transaction failed/)
-  const [ours, rival] = (await madeDeposits()).slice(-2)
+  const [ours, rival] = enforcer.parts.wallet?.deposits().slice(-2) ?? []
   if (!ours || !rival) throw new Error('both deposits were made')
-  await enforcer.control.mine({ transactions: [rival.raw] })
+  // What the node refused is forgotten, until a block has it.
+  const before = await listedDeposits()
+  await enforcer.control.mine({ transactions: [fromHex(rival.raw)] })
+  expect(await listedDeposits()).toEqual([...before, rival.txid])
   expect(await treasury()).toEqual({
     ctip: { txid: { hex: rival.txid }, value: '52000000', sequenceNumber: '1' },
   })
-  await expect(enforcer.control.mine({ transactions: [ours.raw] })).rejects.toThrow(
+  await expect(enforcer.control.mine({ transactions: [fromHex(ours.raw)] })).rejects.toThrow(
     /Old Ctip for sidechain 9 is unspent$/,
   )
 })

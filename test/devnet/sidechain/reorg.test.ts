@@ -30,22 +30,13 @@ beforeAll(async () => {
 })
 afterAll(() => sidechain.remove())
 
-const deposits = z.object({
-  transactions: z.array(
-    z.object({ tx: z.object({ rawTransaction: z.object({ hex: z.string() }) }) }),
-  ),
-})
-
 /** Makes a deposit, which the node does not relay, and mines it and the block that credits it. */
 async function deposit(address: string): Promise<void> {
   const { enforcerCall, enforcer, mineSideBlock } = sidechain
   const wanted = { sidechain_id: 9, address, value_sats: 1_000_000, fee_sats: 1000 }
   const sent = enforcerCall('WalletService/CreateDepositTransaction', wanted)
   await expect(sent).rejects.toThrow(/HTTP 500 .*broadcast deposit transaction failed/)
-  const { transactions } = deposits.parse(
-    await enforcerCall('WalletService/ListSidechainDepositTransactions'),
-  )
-  const raw = transactions.at(-1)?.tx.rawTransaction.hex ?? ''
+  const raw = enforcer.parts.wallet?.deposits().at(-1)?.raw ?? ''
   await enforcer.control.mine({ transactions: [fromHex(raw)] })
   await mineSideBlock()
 }

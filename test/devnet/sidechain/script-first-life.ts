@@ -47,7 +47,7 @@ const filled =
   }
 
 const bothDepositsMade: Step = ({ script }) => {
-  const made = { slot: 9, feeSats: 1000n }
+  const made = { isSent: true, slot: 9, feeSats: 1000n }
   script.deposits = [
     { ...made, txid: FIRST_DEPOSIT, raw: rawOf(90), valueSats: 50_000_000n },
     { ...made, txid: STRANDED, raw: rawOf(94), valueSats: 7_000_000n },

@@ -215,9 +215,9 @@ function walletService(parts: ServiceParts, wallet: EnforcerWallet): [string, Pr
     [
       'WalletService/ListSidechainDepositTransactions',
       async () => {
-        const deposits = wallet.deposits()
-        if (deposits.length === 0) return {}
-        return { transactions: await Promise.all(deposits.map(each => listed(follower, each))) }
+        const made = await Promise.all(wallet.deposits().map(each => listed(follower, each)))
+        const transactions = made.filter(each => each !== null)
+        return transactions.length === 0 ? {} : { transactions }
       },
     ],
   ]
@@ -268,11 +268,13 @@ const verboseTransaction = z.object({
   time: z.number().optional(),
 })
 
-async function listed(follower: NodeFollower, deposit: MadeDeposit): Promise<object> {
-  const { slot, txid, raw, feeSats, valueSats } = deposit
+/** Null for one that the node refused, until a block has had it all the same. */
+async function listed(follower: NodeFollower, deposit: MadeDeposit): Promise<object | null> {
+  const { isSent, slot, txid, raw, feeSats, valueSats } = deposit
   const known = await follower.call('getrawtransaction', txid, 1).catch(() => ({}))
   const { blockhash, time } = verboseTransaction.parse(known)
   const block = blockhash === undefined ? null : follower.blocks.find(blockhash)
+  if (!isSent && blockhash === undefined) return null
   const confirmed =
     block === null || blockhash === undefined
       ? {}

@@ -17,8 +17,10 @@ export type SendOutcome =
   | { readonly kind: 'not relayed'; readonly txid: string }
   | { readonly kind: 'no funds' }
 
-/** A deposit that the wallet made, sent or not. */
+/** A deposit that the wallet made. */
 export type MadeDeposit = {
+  /** Whether the node took it. One that was refused the real wallet has only from a block. */
+  readonly isSent: boolean
   readonly slot: number
   readonly txid: string
   readonly raw: string
@@ -48,6 +50,7 @@ export type EnforcerWallet = {
     readonly feeSats: bigint
     readonly locktime: number
   }) => Promise<SendOutcome>
+  /** All of them, for whoever puts one into a block that the node would not relay. */
   readonly deposits: () => readonly MadeDeposit[]
 }
 
@@ -153,7 +156,10 @@ export async function enforcerWallet(rpc: NodeRpc): Promise<EnforcerWallet> {
       if (raw === null) return { kind: 'no funds' }
       const outcome = await send(raw)
       if (outcome.kind !== 'no funds')
-        deposits.push({ slot, txid: outcome.txid, raw, feeSats, valueSats })
+        deposits.push({
+          ...{ isSent: outcome.kind === 'sent', slot, txid: outcome.txid },
+          ...{ raw, feeSats, valueSats },
+        })
       return outcome
     },
     async bid({ feeSats, locktime, ...request }) {
