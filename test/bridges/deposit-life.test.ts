@@ -45,6 +45,8 @@ const newest = async () => (await versionsIn(world)).at(-1)
 
 async function deposit(): Promise<void> {
   await world.approve(await own.planned({ kind: 'deposit', from: 'hot', amount: AMOUNT }))
+  // A deposit waits for an enforcer that is behind its node.
+  await side.sidechain.sync()
   await own.advance()
   // Only the slot's first is relayed, by a node that takes outputs like a treasury's.
   expect(['uncertain', 'sent']).toContain((await lastBatch(world)).state)

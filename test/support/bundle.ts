@@ -1,12 +1,21 @@
-import { z } from 'zod'
+import { fromHex } from '../../src/lib/bytes.ts'
+import { sats } from '../../src/lib/money.ts'
 import { enforcerClient } from '../../src/lib/nodes/enforcer-client.ts'
-import { parseBareAddress, THUNDER_SLOT } from '../../src/lib/thunder/address.ts'
+import { thunderClient } from '../../src/lib/nodes/thunder-client.ts'
+import { THUNDER_SLOT } from '../../src/lib/thunder/address.ts'
+import { seedOfMnemonic, thunderKey } from '../../src/lib/thunder/keys.ts'
+import { payment } from '../contracts/thunder-payment.ts'
 import { mineDeposit } from './deposit.ts'
 import { TEST_MNEMONIC, type TestSidechain } from './sidechain.ts'
 
 const DEPOSIT = 1_000_000n
-/** What leaves, Thunder's fee, the main chain's fee; whose it is there does not matter. */
-const WITHDRAWAL = ['bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202', 200_000, 1000, 1500]
+/** What leaves; whose it is on the main chain does not matter. */
+const WITHDRAWAL = {
+  ...{ kind: 'withdrawal' as const, value: sats(200_000n), mainFee: sats(1500n) },
+  mainScript: fromHex(`0014${'00'.repeat(20)}`),
+}
+/** Further than the node's wallet counts: after reorganisations it spends coins that are gone. */
+const KEY_INDEX = 1000
 /** Side blocks before a bundle, and main blocks before it is proposed and has its votes. */
 const BLOCKS_MAX = 12
 
@@ -17,13 +26,17 @@ const BLOCKS_MAX = 12
 export async function makePayableBundle(side: TestSidechain): Promise<void> {
   const enforcer = enforcerClient({ grpcUrl: side.urls.enforcerUrl })
   const { withdrawalBundleThreshold } = await enforcer.chainInfo()
+  // Without a seed its node makes no side block that collects a fee.
   await side.thunderCall('set_seed_from_mnemonic', TEST_MNEMONIC)
-  const address = parseBareAddress(z.string().parse(await side.thunderCall('get_new_address')))
-  if (address === null) throw new Error('it is an address')
+  const thunder = thunderClient({ ...side.urls, network: 'regtest' })
+  const key = thunderKey(seedOfMnemonic(TEST_MNEMONIC) ?? new Uint8Array(), KEY_INDEX)
+  const { address } = key
   await side.mineSideBlock()
   await mineDeposit(side, address, DEPOSIT)
   await side.mineSideBlock()
-  await side.thunderCall('create_withdrawal', ...WITHDRAWAL)
+  const [coin] = await thunder.getUtxos([address])
+  if (!coin) throw new Error('the deposit is credited')
+  await thunder.submitTransaction(payment(coin, key, { address, content: WITHDRAWAL }))
   await until(async () => {
     await side.mineSideBlock()
     return (await side.thunderCall('pending_withdrawal_bundle')) !== null
