@@ -7,7 +7,7 @@ import { lightningHostSigner } from '../../src/payouts/rails/lightning/host-sign
 import type { SignerHost } from '../signer/host.ts'
 import { macaroonOfPage, payingHost } from '../signer/paying-host.ts'
 import { testDatabase } from '../support/database.ts'
-import { type TestLightning, testLightning } from '../support/lightning.ts'
+import { restingOutbound, type TestLightning, testLightning } from '../support/lightning.ts'
 import { describeOnLnd, LND_WAIT_MS } from '../support/lnd.ts'
 import { type HeldInvoice, heldInvoiceOf, invoiceOf } from '../support/payee.ts'
 import { type StrangersServer, strangersServer } from '../support/strangers-server.ts'
@@ -84,7 +84,7 @@ describeOnLnd('payouts over real nodes, by a real signer host', () => {
     const is = await pollUntil(isThere, WAIT)
     expect(is, JSON.stringify([await world.batches(), host.log().slice(-2000)])).toBe(true)
   }
-  const outbound = async () => (await lndClient(connection).liquidity()).outbound
+  const outbound = () => restingOutbound(lightning.alice)
 
   test('each payee is paid once, and has the proof', { timeout: TEST_MS_MAX }, async () => {
     const { db } = world

@@ -9,7 +9,7 @@ import { pollUntil } from '../../src/lib/poll.ts'
 import { systemClock } from '../../src/lib/time.ts'
 import { openMemory } from '../../src/signer/memory-store.ts'
 import type { LightningReply, LightningRequest, LineManifest } from '../../src/treasury/index.ts'
-import { type TestLightning, testLightning } from '../support/lightning.ts'
+import { restingOutbound, type TestLightning, testLightning } from '../support/lightning.ts'
 import { describeOnLnd, LND_WAIT_MS } from '../support/lnd.ts'
 import { type HeldInvoice, heldInvoiceOf, invoiceOf } from '../support/payee.ts'
 import { type StrangersServer, strangersServer } from '../support/strangers-server.ts'
@@ -110,7 +110,7 @@ describeOnLnd('a signer host that pays over real nodes', () => {
     const isOver = async () => (await end(manifest, n)) === 'ended' || null
     if (!(await pollUntil(isOver, WAIT))) throw new Error(`${await end(manifest, n)}`)
   }
-  const outbound = async () => (await lndClient(lightning.alice.connection).liquidity()).outbound
+  const outbound = () => restingOutbound(lightning.alice)
   const memory = () => readFileSync(host.files.memory, 'utf8')
 
   test('asks the address, pays, and says of it what is true', {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type Lnd, startLnd } from '../../src/devnet/lnd.ts'
 import { createLog } from '../../src/lib/log.ts'
+import { lndClient } from '../../src/lib/nodes/lnd-client.ts'
 import { connectLnd, type LndConnection } from '../../src/lib/nodes/lnd-grpc-client.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
 import { type TestNode, testNode } from './bitcoind.ts'
@@ -44,6 +45,9 @@ const graph = z.object({
 })
 const invoice = z.object({ payment_request: z.string() })
 const sent = z.object({ payment_error: z.string() })
+const resting = z.object({
+  channels: z.array(z.object({ pending_htlcs: z.array(z.unknown()) })),
+})
 const channels = z.object({ channels: z.array(z.object({ active: z.boolean() })) })
 
 /** Call it in `beforeAll`, which allows LND_WAIT_MS, and its `remove` in `afterAll`. */
@@ -96,6 +100,19 @@ export function ask<T>(
   return connection.call(reply, {
     ...{ service: 'default', method, request, timeoutMs: CALL_MS_MAX },
   })
+}
+
+/**
+ * What its channels can send, in millisats, once nothing is on its way: until a payment has left the
+ * commitment its opener bears the room that it takes there.
+ */
+export async function restingOutbound(node: Pick<TestLnd, 'connection'>): Promise<bigint> {
+  const isAtRest = async () => {
+    const all = (await ask(node, resting, 'listChannels')).channels
+    return all.every(({ pending_htlcs }) => pending_htlcs.length === 0) || null
+  }
+  if (!(await pollUntil(isAtRest, WAIT))) throw new Error('something stays on its way')
+  return (await lndClient(node.connection).liquidity()).outbound
 }
 
 async function open(from: TestLnd, to: TestLnd): Promise<void> {

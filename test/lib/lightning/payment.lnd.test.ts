@@ -13,7 +13,7 @@ import { millisats } from '../../../src/lib/money.ts'
 import { lndClient, type PaymentNews } from '../../../src/lib/nodes/lnd-client.ts'
 import { connectLnd, type LndConnection } from '../../../src/lib/nodes/lnd-grpc-client.ts'
 import { pollUntil } from '../../../src/lib/poll.ts'
-import { ask, type TestLightning, testLightning } from '../../support/lightning.ts'
+import { ask, restingOutbound, type TestLightning, testLightning } from '../../support/lightning.ts'
 import { describeOnLnd, LND_WAIT_MS } from '../../support/lnd.ts'
 import { heldInvoiceOf, invoiceOf } from '../../support/payee.ts'
 
@@ -67,14 +67,13 @@ describeOnLnd('a payment over real nodes', () => {
 
   test('is made once, however often it is asked for', async () => {
     const invoice = await invoiceOf(lightning.carol, AMOUNT)
-    const before = await alice().liquidity()
+    const before = await restingOutbound(lightning.alice)
     const first = await alice().pay({ ...BOUNDS, invoice })
     const again = await alice().pay({ ...BOUNDS, invoice })
     expect(again).toEqual({ kind: 'known already' })
     expect(judge(invoice, again).kind).toBe('unknown')
     expect(await found(invoice)).toEqual(judge(invoice, first))
-    const { outbound } = await alice().liquidity()
-    expect(before.outbound - outbound).toBe(AMOUNT + FEE)
+    expect(before - (await restingOutbound(lightning.alice))).toBe(AMOUNT + FEE)
   })
 
   test('is made once where two ask at the same time', async () => {
