@@ -48,8 +48,8 @@ create unique index ln_attempts_live on ln_attempts (batch_id, payee)
   where state in ('prepared', 'called');
 comment on table ln_attempts is
   'Each invoice that one payee of a batch was to be paid by. Written before it is called, with its
-   hash, which no second row ever has; `calls` counts what lnd was asked to do for it, before it is
-   asked. One ends by proof alone, and only then the next is written. Payee is its place in the
+   hash, which no second row ever has; it is `called` before lnd may be, and `calls` counts what the
+   signer has confirmed. One ends by proof alone, and only then the next is written. Payee is its place in the
    manifest, from 0; times are of our clock.';
 
 create function attempt_keeps_its_invoice() returns trigger language plpgsql as $$

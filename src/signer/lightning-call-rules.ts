@@ -4,7 +4,7 @@ import { judgeAttempt } from '../lib/lightning/evidence.ts'
 import { heldBlocks } from '../lib/lightning/invoice.ts'
 import { millisats } from '../lib/money.ts'
 import type { PaymentNews, PaymentOrder } from '../lib/nodes/lnd-client.ts'
-import type { EndRequest, PayRequest } from '../treasury/index.ts'
+import { CALLS_OPEN_MAX, type EndRequest, type PayRequest } from '../treasury/index.ts'
 import { type LightningBatch, type LiveAttempt, nextAttempt } from './lightning-memory.ts'
 import { type Place, repeatComplaint } from './lightning-rules.ts'
 import type { MemoryEvent } from './memory-entry.ts'
@@ -12,8 +12,6 @@ import { isFrozen, type Standing, standingComplaint, timeOf } from './standing.t
 
 /** An invoice that ends sooner would end while its first way is tried. */
 const TIME_LEFT_MS_MIN = 60_000
-/** Calls of lnd that are open at once: each holds a stream, and a part of what the channels hold. */
-const CALLS_OPEN_MAX = 50
 /** Large payouts find a way in parts; more of them only pay more fees of their own. */
 const PARTS_MAX = 16
 /** What the hops between may hold the money for, beside its payee: three days. */

@@ -3,7 +3,7 @@ import type { Network } from '../lib/bitcoin/network.ts'
 import type { Digest } from '../lib/ids.ts'
 import type { Bolt11 } from '../lib/lightning/bolt11.ts'
 import { type LightningAddress, parseLightning } from '../lib/lightning/destination.ts'
-import { type Asked, invoiceComplaint } from '../lib/lightning/invoice.ts'
+import { type Asked, HELD_BLOCKS_MAX, invoiceComplaint } from '../lib/lightning/invoice.ts'
 import { millisats } from '../lib/money.ts'
 import {
   type InvoicesRequest,
@@ -16,9 +16,6 @@ import { isUsed, nextAttempt } from './lightning-memory.ts'
 import { manifestOf } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
 import { type Standing, timeOf } from './standing.ts'
-
-/** What a payee may hold is away for a day at most, its way included. */
-const HELD_BLOCKS_MAX = 144
 
 /** A line of a manifest, and which attempt of it is spoken of. */
 export type Place = { readonly payee: number; readonly n: number }

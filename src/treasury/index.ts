@@ -74,6 +74,7 @@ export {
   judgeAct,
 } from './judge.ts'
 export {
+  CALLS_OPEN_MAX,
   type EndRequest,
   type InvoicesRequest,
   LINES_MAX,

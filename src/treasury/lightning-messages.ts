@@ -15,6 +15,8 @@ import { actSchema, actsJson, base64, headSchema, toBase64 } from './signer-mess
 
 /** Lines in one request; the rest comes with the next. */
 export const LINES_MAX = 100
+/** Calls of lnd that a signer has open at once: each holds a stream, and a part of the channels. */
+export const CALLS_OPEN_MAX = 50
 const ACTS_MAX = 100
 const reason = z.string().max(1000)
 

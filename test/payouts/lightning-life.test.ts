@@ -80,6 +80,31 @@ test('nothing is owed again before the signer has said that it pays no more of i
   expect(world.lightning.received(ANNA)).toEqual([])
 })
 
+test('who waits for room at the signer keeps its invoice, and is called when there is some', async () => {
+  const names = Array.from({ length: 7 }, (_, index) => `p${index}@wallet.example`)
+  for (const name of names) await world.owe(name, 2000n)
+  world.lightning.takeCalls(1)
+  await planned()
+  await runs(9, MINUTE)
+  expect(await states()).toEqual(['settled'])
+  for (const name of names) expect(world.lightning.received(name)).toHaveLength(1)
+  expect(world.lightning.calls.filter(name => name === 'invoices')).toHaveLength(1)
+  expect(world.lightning.calls).not.toContain('end')
+})
+
+test('a call that the signer had no room for is made with the same limit later', async () => {
+  await world.owe(ANNA, 20_000n)
+  world.lightning.behave(ANNA, 'dear')
+  await planned()
+  await runs(1)
+  world.lightning.takeCalls(0)
+  await runs(4)
+  world.lightning.takeCalls(1)
+  await runs(4)
+  expect(await states()).toEqual(['settled'])
+  expect(world.lightning.calls).not.toContain('end')
+})
+
 test('a dear way is taken once its limit allows it', async () => {
   await world.owe(ANNA, 20_000n)
   world.lightning.behave(ANNA, 'dear')

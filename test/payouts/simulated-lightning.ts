@@ -34,6 +34,8 @@ export type SimulatedLightning = {
   readonly received: (destination: string) => readonly Millisats[]
   /** Everything that was ever done, in order, for a test to look at. */
   readonly calls: readonly string[]
+  /** So many calls of one request are taken from now on; the rest is refused. */
+  readonly takeCalls: (count: number) => void
   /** From now on each of these fails once before it is done, or after. */
   readonly loseReplies: (next: () => 'before' | 'after' | null) => void
 }
@@ -57,6 +59,7 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
   const calls: string[] = []
   let lose: () => 'before' | 'after' | null = () => null
   let index = 0n
+  let room = Number.POSITIVE_INFINITY
 
   const behaviourOf = (to: string) => behaviours.get(to) ?? 'pays'
 
@@ -126,18 +129,21 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
         })
       }),
     pay: ({ lines: asked, manifestHash: hash }) =>
-      answered<{ kind: 'called' } | Refused>('pay', () =>
-        asked.map(({ payee, n, paymentHash: paid, call, feeMaxMsat }) => {
+      answered<{ kind: 'called' } | Refused>('pay', () => {
+        let taken = 0
+        return asked.map(({ payee, n, paymentHash: paid, call, feeMaxMsat }) => {
           const line = lines.get(`${hash} ${payee}`)
           if (!line || line.n !== n || line.isEnded || line.hash !== paid)
             return [payee, { kind: 'refused', reason: 'it has ended' }] as const
           if (call === line.calls + 1) {
+            if (++taken > room)
+              return [payee, { kind: 'refused', reason: 'too many calls are open' }] as const
             line.calls = call
             pay(paid, feeMaxMsat)
           }
           return [payee, { kind: 'called' }] as const
-        }),
-      ),
+        })
+      }),
     end: ({ lines: asked, manifestHash: hash }) =>
       answered<{ kind: 'ended' } | { kind: 'alive'; reason: string }>('end', () =>
         asked.map(({ payee, n, isLast }) => {
@@ -206,6 +212,9 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
       [...payments.values()]
         .filter(({ to, status }) => to === destination && status === 'succeeded')
         .map(({ amount }) => amount),
+    takeCalls: count => {
+      room = count
+    },
     loseReplies: next => {
       lose = next
     },

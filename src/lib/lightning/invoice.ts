@@ -12,6 +12,8 @@ export type Asked = {
   readonly cltvBlocksMax: number
 }
 
+/** What a payee may hold is away for a day at most, its way included. */
+export const HELD_BLOCKS_MAX = 144
 /** An invoice that ends sooner would end while it is on its way. */
 const TIME_LEFT_MS_MIN = 2 * 60_000
 /** No wallet says more of its way; all of them are tried before a payment fails. */

@@ -70,25 +70,41 @@ export async function addAttempts(
 export type Call = { readonly payee: number; readonly n: number; readonly call: number }
 
 /**
- * Writes calls down before they are made; one that was written before is one of them.
+ * Writes down that calls may be made, before they are.
  *
- * @returns those that may be made
+ * @returns those that may: no other worker has gone on with them
  */
-export async function noteCalls<T extends Call>(
+export async function noteCalling<T extends Call>(
   db: Kysely<Database>,
   batch: BatchId,
   calls: readonly T[],
 ): Promise<readonly T[]> {
   const { rows } = await sql<{ payee: number; n: number }>`
-    update ln_attempts attempt set state = 'called', calls = asked.call
-      from unnest(${calls.map(({ payee }) => payee)}::integer[],
-                  ${calls.map(({ n }) => n)}::integer[],
-                  ${calls.map(({ call }) => call)}::integer[]) as asked (payee, n, call)
+    update ln_attempts attempt set state = 'called' from ${rowsOf(calls)}
      where attempt.batch_id = ${batch} and attempt.payee = asked.payee and attempt.n = asked.n
        and attempt.state in ('prepared', 'called') and attempt.calls in (asked.call - 1, asked.call)
     returning attempt.payee, attempt.n`.execute(db)
   const noted = new Set(rows.map(({ payee, n }) => `${payee} ${n}`))
   return calls.filter(({ payee, n }) => noted.has(`${payee} ${n}`))
+}
+
+/** Writes down which calls the signer has confirmed. */
+export async function noteCalled(
+  db: Kysely<Database>,
+  batch: BatchId,
+  calls: readonly Call[],
+): Promise<void> {
+  if (calls.length === 0) return
+  await sql`
+    update ln_attempts attempt set calls = greatest(calls, asked.call) from ${rowsOf(calls)}
+     where attempt.batch_id = ${batch} and attempt.payee = asked.payee and attempt.n = asked.n
+       and attempt.state = 'called'`.execute(db)
+}
+
+function rowsOf(calls: readonly Call[]) {
+  return sql`unnest(${calls.map(({ payee }) => payee)}::integer[],
+                    ${calls.map(({ n }) => n)}::integer[],
+                    ${calls.map(({ call }) => call)}::integer[]) as asked (payee, n, call)`
 }
 
 /** Since when lnd has not found it, or that it has found it. */

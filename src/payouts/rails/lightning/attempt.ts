@@ -14,7 +14,7 @@ export type Attempt = {
   readonly nodeKey: string
   readonly expiresAt: UnixMs
   readonly state: AttemptState
-  /** How often lnd was to be called for it, written before each call. */
+  /** How many calls of lnd the signer has confirmed; that one may be made is written before it. */
   readonly calls: number
   /** Since when every look-up has said "not found"; null where the last one did not. */
   readonly notFoundSince: UnixMs | null
@@ -28,15 +28,15 @@ export const CALLS_MAX = 3
 export const TRIES_MAX = 3
 /** An invoice with less time than this is not called any more: it would end on the way. */
 const FRESH_MS_MIN = 60_000
-/** lnd knows of a payment within moments of the call; so much later it was never called. */
-const REPEAT_MS_MAX = 60_000
+/** lnd knows of a payment within moments of the call; so much later it never will. */
+const UNKNOWN_MS_MAX = 60_000
 
 const NO_INVOICE = 'its time was up before the payee gave an invoice'
 
 /** What is to be done next for a line that has not ended. */
 export type LineStep =
   | { readonly kind: 'ask for an invoice'; readonly n: number }
-  /** The same call again is harmless: whoever pays does each of them once. */
+  /** The same call again is harmless: whoever pays makes each of them once. */
   | { readonly kind: 'call'; readonly call: number }
   /** Whoever pays is to say that no call of it can come any more. */
   | { readonly kind: 'end' }
@@ -54,7 +54,8 @@ export type LineStep =
  * prepared                                    call 1                     end
  * called                failed, nothing on    next call, while there     end
  *                       its way               are calls left
- * called                not found, shortly    the same call              end
+ * called, unconfirmed   not found             call 1                     end
+ * called                not found, shortly    wait                       wait
  * called                not found, longer     end                        end
  * called                anything else         wait                       wait
  * dead, n tries                               ask for an invoice n + 1, or give up
@@ -100,8 +101,10 @@ function afterCall(
       return isFresh && calls < CALLS_MAX ? { kind: 'call', call: calls + 1 } : { kind: 'end' }
     }
     case 'not found': {
-      const isShort = notFoundSince === null || now - notFoundSince < REPEAT_MS_MAX
-      return isFresh && isShort ? { kind: 'call', call: calls } : { kind: 'end' }
+      // The signer had no room for it, or its word was lost.
+      if (calls === 0) return isFresh ? { kind: 'call', call: 1 } : { kind: 'end' }
+      const isShort = notFoundSince === null || now - notFoundSince < UNKNOWN_MS_MAX
+      return isShort ? { kind: 'wait', reason: 'lnd knows nothing of it yet' } : { kind: 'end' }
     }
     case 'known already':
     case 'no answer':

@@ -1,11 +1,11 @@
 import type { Digest, PaymentHash } from '../../../lib/ids.ts'
 import { parseBolt11 } from '../../../lib/lightning/bolt11.ts'
-import { invoiceComplaint } from '../../../lib/lightning/invoice.ts'
+import { HELD_BLOCKS_MAX, invoiceComplaint } from '../../../lib/lightning/invoice.ts'
 import { msatsFromSats } from '../../../lib/money.ts'
 import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 import {
+  CALLS_OPEN_MAX,
   encodeManifest,
-  LINES_MAX,
   type LineManifest,
   manifestHash,
   type SignedAct,
@@ -16,7 +16,8 @@ import {
   type EndingAttempt,
   endAttempts,
   type NewAttempt,
-  noteCalls,
+  noteCalled,
+  noteCalling,
   noteNotFound,
 } from './attempt-store.ts'
 import type { LightningParts } from './lightning-parts.ts'
@@ -24,8 +25,8 @@ import { type OpenLine, openLines } from './line-source.ts'
 import { newsOf, verdictOn } from './look-rail.ts'
 import type { NodeStanding } from './node-client.ts'
 
-/** The payee may hold the money for so many blocks. Source: docs/lightning.md. */
-export const CLTV_BLOCKS_MAX = 144
+/** No new invoices are asked for then: a request takes up to a minute, and a lease lasts for two. */
+const RUN_MS_MAX = 30_000
 
 /** What a run over a batch works with. */
 export type Run = {
@@ -34,7 +35,7 @@ export type Run = {
   readonly node: NodeStanding
 }
 
-/** What the lines wait for, the first reason of each kind; empty where all is on its way. */
+/** What the lines wait for; empty where all is on its way. */
 export type Troubles = ReadonlySet<string>
 
 type Work = { readonly parts: LightningParts; readonly run: Run; readonly troubles: Set<string> }
@@ -44,27 +45,36 @@ type Stepped<Kind extends LineStep['kind']> = OpenLine & {
 }
 
 /**
- * Takes every line of a batch as far as it goes now: ends what failed, asks for invoices, writes
- * them down, and has them paid. Each phase reads again what the one before has written.
+ * Takes the lines of a batch as far as they go now: ends what failed, then asks for some invoices,
+ * writes them down and has them paid, and so on, as long as the signer takes calls: an invoice that
+ * waits to be called grows old. Each part reads again what the one before has written.
  */
 export async function workOn(parts: LightningParts, run: Run): Promise<Troubles> {
+  const { clock } = parts
   const work: Work = { parts, run, troubles: new Set() }
+  const until = clock.now() + RUN_MS_MAX
   const news = await newsOf(parts, await openLines(parts.db, run.manifest))
   await noteAbsences(work, news)
-  for (const lines of await chunksOf(work, news, 'end')) await end(work, news, lines)
-  for (const lines of await chunksOf(work, news, 'ask for an invoice')) await ask(work, lines)
-  for (const lines of await chunksOf(work, news, 'call')) await call(work, lines)
+  for (const lines of piecesOf(await linesFor(work, news, 'end'))) await end(work, news, lines)
+  let hasRoom = await callAll(work, news)
+  for (const lines of piecesOf(
+    fromAnother(await linesFor(work, news, 'ask for an invoice'), until),
+  )) {
+    if (!hasRoom || clock.now() >= until) break
+    await ask(work, lines)
+    hasRoom = await callAll(work, news)
+  }
   return work.troubles
 }
 
-/** The lines whose next step is of that kind, in pieces that one request takes. */
-async function chunksOf<Kind extends LineStep['kind']>(
+/** The lines whose next step is of that kind. */
+async function linesFor<Kind extends LineStep['kind']>(
   { parts: { db, clock }, run: { manifest } }: Work,
   news: News,
   kind: Kind,
-): Promise<readonly (readonly Stepped<Kind>[])[]> {
+): Promise<readonly Stepped<Kind>[]> {
   const now = clock.now()
-  const lines = (await openLines(db, manifest)).flatMap(open => {
+  return (await openLines(db, manifest)).flatMap(open => {
     const { newest } = open
     const said = newest && (news.get(newest.paymentHash) ?? null)
     // What was called in this very run was not looked up yet.
@@ -72,8 +82,27 @@ async function chunksOf<Kind extends LineStep['kind']>(
     const step = nextStep(newest, said, now, now < manifest.expiresAt)
     return isOfKind(step, kind) ? [{ ...open, step }] : []
   })
-  const count = Math.ceil(lines.length / LINES_MAX)
-  return Array.from({ length: count }, (_, at) => lines.slice(at * LINES_MAX, (at + 1) * LINES_MAX))
+}
+
+/** As many as the signer calls at once. */
+function piecesOf<T>(lines: readonly T[]): readonly (readonly T[])[] {
+  const count = Math.ceil(lines.length / CALLS_OPEN_MAX)
+  return Array.from({ length: count }, (_, at) =>
+    lines.slice(at * CALLS_OPEN_MAX, (at + 1) * CALLS_OPEN_MAX),
+  )
+}
+
+/** Each run begins with another line, so that slow servers keep nobody behind them waiting. */
+function fromAnother<T>(lines: readonly T[], at: number): readonly T[] {
+  const first = lines.length === 0 ? 0 : Math.floor(at / 1000) % lines.length
+  return [...lines.slice(first), ...lines.slice(0, first)]
+}
+
+/** @returns whether the signer took all calls */
+async function callAll(work: Work, news: News): Promise<boolean> {
+  for (const lines of piecesOf(await linesFor(work, news, 'call')))
+    if (!(await call(work, lines))) return false
+  return true
 }
 
 function isOfKind<Kind extends LineStep['kind']>(
@@ -138,7 +167,7 @@ async function ask(
     const amount = msatsFromSats(line.amount)
     const read = parseBolt11(answer.invoice)
     const { network } = parts.options
-    const asked = { network, amount, cltvBlocksMax: CLTV_BLOCKS_MAX }
+    const asked = { network, amount, cltvBlocksMax: HELD_BLOCKS_MAX }
     const wrong = read.kind === 'refused' ? read.reason : invoiceComplaint(read.invoice, asked, now)
     if (wrong !== null || read.kind === 'refused') {
       troubles.add(`of an invoice that the signer gave: ${wrong}`)
@@ -152,9 +181,10 @@ async function ask(
 }
 
 async function call(
-  { parts, run, troubles }: Work,
+  { parts: { db, signer }, run, troubles }: Work,
   lines: readonly Stepped<'call'>[],
-): Promise<void> {
+): Promise<boolean> {
+  const { batch } = run.manifest
   const calls = lines.flatMap(({ payee, line, newest, step }) => {
     if (!newest) return []
     const { n, paymentHash } = newest
@@ -162,12 +192,18 @@ async function call(
       { payee, n, paymentHash, call: step.call, feeMaxMsat: feeLimit(line.feeMax, step.call) },
     ]
   })
-  const noted = await noteCalls(parts.db, run.manifest.batch, calls)
-  if (noted.length === 0) return
-  const given = await parts.signer.pay({ manifestHash: hashOf(run), lines: noted })
-  if (given.kind === 'waits') return void troubles.add(given.reason)
+  const noted = await noteCalling(db, batch, calls)
+  if (noted.length === 0) return true
+  const given = await signer.pay({ manifestHash: hashOf(run), lines: noted })
+  if (given.kind === 'waits') {
+    troubles.add(given.reason)
+    return false
+  }
+  const called = noted.filter(({ payee }) => given.lines.get(payee)?.kind === 'called')
+  await noteCalled(db, batch, called)
   for (const answer of given.lines.values())
     if (answer.kind === 'refused') troubles.add(answer.reason)
+  return called.length === noted.length
 }
 
 function hashOf({ manifest }: Run): Digest {
