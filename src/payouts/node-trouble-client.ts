@@ -22,3 +22,19 @@ export async function orReason<T>(
     throw error
   }
 }
+
+/** The same for a step that then waits. */
+export function orWaits<T>(work: () => Promise<T>) {
+  return orReason<T | { readonly kind: 'waits'; readonly reason: string }>(
+    reason => ({ kind: 'waits', reason }),
+    work,
+  )
+}
+
+/** The same for a question that then has no answer. */
+export function orUnknown<T>(work: () => Promise<T>) {
+  return orReason<T | { readonly kind: 'unknown'; readonly reason: string }>(
+    reason => ({ kind: 'unknown', reason }),
+    work,
+  )
+}

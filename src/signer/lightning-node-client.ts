@@ -1,11 +1,8 @@
 import type { Network } from '../lib/bitcoin/network.ts'
 import type { Bolt11 } from '../lib/lightning/bolt11.ts'
-import type { LndClient } from '../lib/nodes/lnd-client.ts'
+import { type LndClient, lndMisfit } from '../lib/nodes/lnd-client.ts'
 import { LndError } from '../lib/nodes/lnd-grpc-client.ts'
 import { NodeUnreachable } from '../lib/nodes/post-client.ts'
-
-/** What an interrupted payment comes to was looked at with this lnd, and with no other. */
-const VERSION = /^0\.20\.1-beta( |$)/
 
 /** How an lnd stands, or why nothing is done with it. */
 export type NodeLook =
@@ -34,10 +31,9 @@ export function payingNode(lnd: LndClient, network: Network): PayingNode {
     look: async () => {
       try {
         const [info, newestIndex] = await Promise.all([lnd.info(), lnd.newestPaymentIndex()])
-        const { publicKey, isSynced, version } = info
-        const unfit = (reason: string) => ({ kind: 'unfit', reason }) as const
-        if (info.network !== network) return unfit(`lnd is on ${info.network}, not on ${network}`)
-        if (!VERSION.test(version)) return unfit('lnd is not v0.20.1-beta')
+        const { publicKey, isSynced } = info
+        const misfit = lndMisfit(info, network)
+        if (misfit !== null) return { kind: 'unfit', reason: misfit }
         return { kind: 'node', publicKey, isSynced, newestIndex }
       } catch (error) {
         return { kind: 'away', reason: `lnd cannot be asked: ${reasonOf(error)}` }

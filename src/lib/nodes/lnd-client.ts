@@ -60,6 +60,15 @@ export type LndClient = {
   readonly pay: (order: PaymentOrder) => Promise<PaymentNews>
 }
 
+/** What an interrupted payment comes to was looked at with this lnd, and with no other. */
+const VERSION = /^0\.20\.1-beta( |$)/
+
+/** Why nothing is paid by such an lnd, or null. */
+export function lndMisfit(info: LndInfo, network: string): string | null {
+  if (info.network !== network) return `lnd is on ${info.network}, not on ${network}`
+  return VERSION.test(info.version) ? null : 'lnd is not v0.20.1-beta'
+}
+
 const CALL_MS_MAX = 15_000
 /** After the last way was tried, a part may still be on its way: it is asked for later then. */
 const END_MS_MAX = 5000

@@ -3,7 +3,7 @@ import { DUST_RELAY_SAT_PER_KVB } from '../../../lib/bitcoin/address.ts'
 import { NETWORK_FACTS } from '../../../lib/bitcoin/network.ts'
 import type { BatchId } from '../../../lib/ids.ts'
 import type { CoinManifest } from '../../../treasury/index.ts'
-import { orReason } from '../../node-trouble-client.ts'
+import { orUnknown, orWaits } from '../../node-trouble-client.ts'
 import { spendsAll } from '../../outpoint.ts'
 import { coinManifestOf } from '../../payout-store.ts'
 import type { CheckOutcome, Funds, Rail, SendOutcome } from '../../rail.ts'
@@ -57,38 +57,15 @@ export function l1Rail(given: L1Parts): Rail {
       whole: feeFor(WEIGHT_MAX, options.feeRateMax),
     },
     funds: () =>
-      orReason(
-        reason => ({ kind: 'waits', reason }),
-        async () => {
-          dustRate = await opened.client.dustRelayRate()
-          return funds(parts)
-        },
-      ),
-    prepare: lease =>
-      orReason(
-        reason => ({ kind: 'waits', reason }),
-        () => prepare(parts, asks, lease),
-      ),
-    send: batch =>
-      orReason(
-        reason => ({ kind: 'unknown', reason }),
-        () => send(parts, batch),
-      ),
-    check: batch =>
-      orReason(
-        reason => ({ kind: 'unknown', reason }),
-        () => check(parts, batch),
-      ),
-    adopt: lease =>
-      orReason(
-        reason => ({ kind: 'waits', reason }),
-        () => adopt(parts, lease),
-      ),
-    bump: lease =>
-      orReason(
-        reason => ({ kind: 'waits', reason }),
-        () => bump(parts, asks, lease),
-      ),
+      orWaits(async () => {
+        dustRate = await opened.client.dustRelayRate()
+        return funds(parts)
+      }),
+    prepare: lease => orWaits(() => prepare(parts, asks, lease)),
+    send: batch => orUnknown(() => send(parts, batch)),
+    check: batch => orUnknown(() => check(parts, batch)),
+    adopt: lease => orWaits(() => adopt(parts, lease)),
+    bump: lease => orWaits(() => bump(parts, asks, lease)),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { BatchId } from '../../../lib/ids.ts'
-import { orReason } from '../../node-trouble-client.ts'
+import { orUnknown, orWaits } from '../../node-trouble-client.ts'
 import { moveBatch } from '../../payout-store.ts'
 import type { CheckOutcome, Lease, PrepareOutcome, Rail, SendOutcome } from '../../rail.ts'
 import { adopt } from './adopt-rail.ts'
@@ -22,27 +22,11 @@ export function lightningRail(parts: LightningParts): Rail {
     books: LIGHTNING_BOOKS,
     parseDestination: text => parseLightningDestination(text, parts.options.network),
     fees: lineFees(parts.options),
-    funds: () =>
-      orReason(
-        reason => ({ kind: 'waits', reason }),
-        () => fundsOf(parts),
-      ),
-    prepare: lease =>
-      orReason(
-        reason => ({ kind: 'waits', reason }),
-        () => prepare(parts, lease),
-      ),
-    send: batch =>
-      orReason(
-        reason => ({ kind: 'unknown', reason }),
-        () => send(parts, batch),
-      ),
+    funds: () => orWaits(() => fundsOf(parts)),
+    prepare: lease => orWaits(() => prepare(parts, lease)),
+    send: batch => orUnknown(() => send(parts, batch)),
     check: batch => check(parts, batch),
-    adopt: lease =>
-      orReason(
-        reason => ({ kind: 'waits', reason }),
-        () => adopt(parts, lease),
-      ),
+    adopt: lease => orWaits(() => adopt(parts, lease)),
     // What is too slow comes back by itself, and is then tried with a higher limit.
     bump: async () => ({ kind: 'stays' }),
   }

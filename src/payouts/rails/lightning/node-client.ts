@@ -3,18 +3,13 @@ import { sql } from 'kysely'
 import type { Network } from '../../../lib/bitcoin/network.ts'
 import type { Database } from '../../../lib/db/schema.ts'
 import type { UnixMs } from '../../../lib/ids.ts'
-import type { LndClient } from '../../../lib/nodes/lnd-client.ts'
-
-/** What other versions do with a payment that was interrupted was not looked at. */
-const VERSION = '0.20.1-beta'
+import { type LndClient, lndMisfit } from '../../../lib/nodes/lnd-client.ts'
 
 /** Why nothing is paid by this lnd now, or null. */
 export async function nodeComplaint(client: LndClient, network: Network): Promise<string | null> {
   const info = await client.info()
-  if (info.network !== network) return `lnd is on ${info.network}, and this pool is on ${network}`
-  if (!info.version.startsWith(VERSION)) return `lnd is ${info.version}, and not ${VERSION}`
   if (!info.isSynced) return 'lnd has not caught up with the chain and the graph'
-  return null
+  return lndMisfit(info, network)
 }
 
 /** The lnd that is asked, as far as what it says of the past can be trusted. */

@@ -5,7 +5,7 @@ import type { Log } from '../../../lib/log.ts'
 import type { LndClient } from '../../../lib/nodes/lnd-client.ts'
 import type { Clock } from '../../../lib/time.ts'
 import { freezeByPool } from '../../../treasury/index.ts'
-import { orReason } from '../../node-trouble-client.ts'
+import { orWaits } from '../../node-trouble-client.ts'
 import { type Reconciled, type Reconciler, reconcilerOf } from '../../reconciler.ts'
 import { LIGHTNING_BOOKS } from './lightning-books.ts'
 import { nodeStanding } from './node-client.ts'
@@ -30,12 +30,7 @@ type Parts = {
  */
 export function lightningReconciler(parts: Parts): Reconciler {
   const known = new Set<string>()
-  return reconcilerOf('reconcile-lightning', parts.log, () =>
-    orReason<Reconciled>(
-      reason => ({ kind: 'waits', reason }),
-      () => compare(parts, known),
-    ),
-  )
+  return reconcilerOf('reconcile-lightning', parts.log, () => orWaits(() => compare(parts, known)))
 }
 
 async function compare(parts: Parts, known: Set<string>): Promise<Reconciled> {

@@ -1,6 +1,6 @@
 import { type Sats, sats } from '../../../lib/money.ts'
 import { addressPayload } from '../../../lib/thunder/address.ts'
-import { orReason } from '../../node-trouble-client.ts'
+import { orWaits } from '../../node-trouble-client.ts'
 import { outpointText } from '../../outpoint.ts'
 import type { Coin, Fees, Funds } from '../../rail.ts'
 import { chainsOf } from './chains-client.ts'
@@ -26,11 +26,7 @@ export function thunderFunds({
 }: Omit<FundsParts, 'chains'> & Pick<ThunderParts, 'node' | 'complaint'>): () => Promise<Funds> {
   const { client } = parts
   const chains = chainsOf({ client, node, complaint })
-  return () =>
-    orReason<Funds>(
-      reason => ({ kind: 'waits', reason }),
-      () => fundsOf({ ...parts, chains }),
-    )
+  return () => orWaits(() => fundsOf({ ...parts, chains }))
 }
 
 /** One sum for a transaction, however large. */

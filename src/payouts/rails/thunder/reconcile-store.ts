@@ -11,7 +11,7 @@ import type { Coin as ThunderUtxo } from '../../../lib/thunder/json.ts'
 import { outputTotal } from '../../../lib/thunder/transaction.ts'
 import type { Clock } from '../../../lib/time.ts'
 import { lastCheck, writeCheck } from '../../float-check-store.ts'
-import { orReason } from '../../node-trouble-client.ts'
+import { orWaits } from '../../node-trouble-client.ts'
 import { outpointText } from '../../outpoint.ts'
 import type { Coin } from '../../rail.ts'
 import { type Reconciled, type Reconciler, reconcilerOf } from '../../reconciler.ts'
@@ -47,12 +47,7 @@ export type ThunderReconcileParts = {
  * somebody sent us, and freezes the rail where coins went elsewhere or the sums differ.
  */
 export function thunderReconciler(parts: ThunderReconcileParts): Reconciler {
-  return reconcilerOf('reconcile-thunder', parts.log, () =>
-    orReason<Reconciled>(
-      reason => ({ kind: 'waits', reason }),
-      () => reconcile(parts),
-    ),
-  )
+  return reconcilerOf('reconcile-thunder', parts.log, () => orWaits(() => reconcile(parts)))
 }
 
 async function reconcile(parts: ThunderReconcileParts): Promise<Reconciled> {

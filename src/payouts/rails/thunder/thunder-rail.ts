@@ -4,7 +4,7 @@ import { NodeUnreachable } from '../../../lib/nodes/post-client.ts'
 import { type ThunderClient, ThunderError } from '../../../lib/nodes/thunder-client.ts'
 import { NO_PROOF } from '../../../lib/thunder/block.ts'
 import { thunderTxid, transactionBytes } from '../../../lib/thunder/transaction.ts'
-import { orReason } from '../../node-trouble-client.ts'
+import { orUnknown, orWaits } from '../../node-trouble-client.ts'
 import { coinManifestOf, mainFeeOfBatch } from '../../payout-store.ts'
 import type { CheckOutcome, Rail, SendOutcome } from '../../rail.ts'
 import { type Version, versionsOf } from '../../version-store.ts'
@@ -34,31 +34,11 @@ export function thunderRail({ node, complaint, ...given }: ThunderParts): Rail {
     books: THUNDER_BOOKS,
     parseDestination: parseThunderDestination,
     fees: { ...fees, whole: options.fee },
-    funds: () =>
-      orReason(
-        reason => ({ kind: 'waits', reason }),
-        () => fundsOf(parts),
-      ),
-    prepare: lease =>
-      orReason(
-        reason => ({ kind: 'waits', reason }),
-        () => prepare(parts, asks, lease),
-      ),
-    send: batch =>
-      orReason(
-        reason => ({ kind: 'unknown', reason }),
-        () => send(parts, batch),
-      ),
-    check: batch =>
-      orReason(
-        reason => ({ kind: 'unknown', reason }),
-        () => check(parts, batch),
-      ),
-    adopt: lease =>
-      orReason(
-        reason => ({ kind: 'waits', reason }),
-        () => adopt(parts, lease),
-      ),
+    funds: () => orWaits(() => fundsOf(parts)),
+    prepare: lease => orWaits(() => prepare(parts, asks, lease)),
+    send: batch => orUnknown(() => send(parts, batch)),
+    check: batch => orUnknown(() => check(parts, batch)),
+    adopt: lease => orWaits(() => adopt(parts, lease)),
     // A mempool of Thunder replaces nothing, and takes each transaction in its turn.
     bump: async () => ({ kind: 'stays' }),
   }
