@@ -9,14 +9,8 @@ import {
   spendAsRecipient,
   versionsIn,
 } from '../payouts/l1-chain.ts'
-import {
-  addressOf,
-  createWorld,
-  fundWallet,
-  OWED,
-  WALLET,
-  type World,
-} from '../payouts/l1-world.ts'
+import { addressOf, createWorld, fundWallet, WALLET, type World } from '../payouts/l1-world.ts'
+import { OWED } from '../payouts/seed.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { L1_CASES } from './l1-cases.ts'
 import { L1_NODE_CASES } from './l1-node-cases.ts'

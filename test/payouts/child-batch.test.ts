@@ -5,7 +5,8 @@ import { ownBatchJob } from '../../src/payouts/own-batch-store.ts'
 import { openCoins } from '../../src/payouts/rails/l1/coin-store.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { lastBatch, mempool, mineOnly, outputsTo, versionsIn } from './l1-chain.ts'
-import { addressOf, createWorld, FINALITY, fundWallet, OWED, type World } from './l1-world.ts'
+import { addressOf, createWorld, FINALITY, fundWallet, type World } from './l1-world.ts'
+import { OWED } from './seed.ts'
 import { balanceBooks, booked, type TwoWallets, twoWallets } from './two-wallets.ts'
 
 const PAID = (OWED[0] ?? 0n) / 1000n

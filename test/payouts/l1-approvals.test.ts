@@ -10,11 +10,11 @@ import {
   createWorld,
   FINALITY,
   fundWallet,
-  OWED,
   POLICY,
   railOn,
   type World,
 } from './l1-world.ts'
+import { OWED } from './seed.ts'
 
 let node: TestNode
 let world: World

@@ -4,7 +4,8 @@ import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-clie
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { crashAt } from './crash.ts'
 import { endLeases, mempool, outputsTo, settle, versionsIn } from './l1-chain.ts'
-import { addressOf, createWorld, fundWallet, OPTIONS, OWED, railOn } from './l1-world.ts'
+import { addressOf, createWorld, fundWallet, OPTIONS, railOn } from './l1-world.ts'
+import { OWED } from './seed.ts'
 
 /** More boundaries than any run of the job has; beyond, the test would never end. */
 const BOUNDARIES_MAX = 400

@@ -29,12 +29,12 @@ import {
   fundWallet,
   HOUR_MS,
   OPTIONS,
-  OWED,
   POLICY,
   railOn,
   WALLET,
   type World,
 } from './l1-world.ts'
+import { OWED } from './seed.ts'
 
 const PAID = (OWED[0] ?? 0n) / 1000n
 

@@ -13,7 +13,7 @@ import {
 import { multisigInputWeight, parseMultisig } from '../../src/payouts/rails/l1/multisig.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { expectSettledBy, lastBatch, mempool, outputsTo, versionsIn } from './l1-chain.ts'
-import { addressOf, createWorld, FINALITY, OPTIONS, OWED, railOn, type World } from './l1-world.ts'
+import { addressOf, createWorld, FINALITY, OPTIONS, railOn, type World } from './l1-world.ts'
 import {
   createMultisig,
   type MultisigKind,
@@ -23,6 +23,7 @@ import {
   signAtNode,
   signWithSeed,
 } from './multisig-wallet.ts'
+import { OWED } from './seed.ts'
 
 const PAID = (OWED[0] ?? 0n) / 1000n
 /** A signature may be some bytes shorter than the largest, and a count of inputs too. */

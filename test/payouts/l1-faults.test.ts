@@ -19,11 +19,11 @@ import {
   FINALITY,
   fundWallet,
   HOUR_MS,
-  OWED,
   POLICY,
   railOn,
   type World,
 } from './l1-world.ts'
+import { OWED } from './seed.ts'
 
 /** More boundaries than any run of the job has; beyond, the test would never end. */
 const BOUNDARIES_MAX = 300

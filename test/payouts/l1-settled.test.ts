@@ -16,15 +16,8 @@ import {
   settle,
   versionsIn,
 } from './l1-chain.ts'
-import {
-  addressOf,
-  createWorld,
-  FINALITY,
-  fundWallet,
-  OWED,
-  railOn,
-  type World,
-} from './l1-world.ts'
+import { addressOf, createWorld, FINALITY, fundWallet, railOn, type World } from './l1-world.ts'
+import { OWED } from './seed.ts'
 
 const PAID = (OWED[0] ?? 0n) / 1000n
 /** More than one page of them. */

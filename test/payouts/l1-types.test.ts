@@ -6,7 +6,8 @@ import { addressScript, parseDestination } from '../../src/payouts/rails/l1/dest
 import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { lastBatch, outputsTo, settle, versionsIn } from './l1-chain.ts'
-import { createWorld, fundWallet, OWED, WALLET } from './l1-world.ts'
+import { createWorld, fundWallet, WALLET } from './l1-world.ts'
+import { OWED } from './seed.ts'
 
 let node: TestNode
 let payees: string[]

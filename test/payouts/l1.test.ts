@@ -15,11 +15,11 @@ import {
   HOUR_MS,
   OPERATORS,
   OPTIONS,
-  OWED,
   POLICY,
   railOn,
   type World,
 } from './l1-world.ts'
+import { OWED } from './seed.ts'
 
 let node: TestNode
 let world: World

@@ -33,7 +33,8 @@ import { freezeByPool, frozen, signAct } from '../../src/treasury/index.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { mineDeposit } from '../support/deposit.ts'
 import { TEST_MNEMONIC, type TestSidechain } from '../support/sidechain.ts'
-import { credit, HOUR_MS, OPERATORS, POLICY, SCHEME, seed, WALLET } from './l1-world.ts'
+import { HOUR_MS, OPERATORS, POLICY, WALLET } from './l1-world.ts'
+import { credit, SCHEME, seed } from './seed.ts'
 import { thunderAddressOf } from './thunder-order.ts'
 
 export const FINALITY = 3

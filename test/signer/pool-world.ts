@@ -19,10 +19,10 @@ import {
   FINALITY,
   HOUR_MS,
   OPTIONS,
-  OWED,
   POLICY,
   type World,
 } from '../payouts/l1-world.ts'
+import { OWED } from '../payouts/seed.ts'
 import type { TestNode } from '../support/bitcoind.ts'
 import { startTapProxy } from '../support/tap-proxy.ts'
 import { addPerson, secretOf } from '../treasury/people.ts'
