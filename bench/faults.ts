@@ -109,8 +109,7 @@ await measure(async ({ keep }) => {
   const deposits = drawnFrom(DEPOSIT_BOUNDARIES)
   const from = performance.now()
   await Promise.all(Array.from({ length: STAGES }, () => playOn(kills, keep)))
-  await playThunder(payments, keep)
-  await playDeposits(deposits, keep)
+  await Promise.all([playThunder(payments, keep), playDeposits(deposits, keep)])
   const seconds = (performance.now() - from) / 1000
   printTable('Kills of a process', [
     ['boundary', 'kills', 'with a complaint'],

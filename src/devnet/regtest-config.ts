@@ -8,6 +8,8 @@ export const NODE_PASSWORD_VARIABLE = 'SIDEPOOL_NODE_PASSWORD'
 
 /** One share in 2^16 hashes: several a second from one core, so that there is much to count. */
 const DIFFICULTY = { start: 2 ** -16, minimum: 2 ** -24, maximum: 1, secondsPerShare: 0.5 }
+/** Wide enough that nobody's work leaves the window before a block, but by the rarest of bad luck. */
+const PPLNS_BLOCKS = 8
 /** Long enough for a batch to be approved in the demo's own time. */
 const APPROVAL_HOURS = 1
 
@@ -70,7 +72,7 @@ export function regtestConfig(choices: RegtestChoices) {
     },
     database,
     rewardPools: {
-      pplns: { method: 'pplns', window: 2 },
+      pplns: { method: 'pplns', window: PPLNS_BLOCKS },
       pps: { method: 'pps' },
       solo: { method: 'solo', coinbase: choices.soloCoinbase ?? 'pool' },
     },
