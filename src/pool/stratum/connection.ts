@@ -67,15 +67,19 @@ export type Connection = {
   isGone: boolean
 }
 
+/** Whether its last shares were accepted. */
+export function minesWell({ session }: Connection): boolean {
+  return session.isProven && session.ladder === GROUND && session.phase.kind === 'open'
+}
+
 /**
  * Whether another connection of the same host mines well: a farm behind one address is not banned
  * for one broken rig of it. Nobody hides behind an idle connection, since it takes accepted shares.
  */
 export function hasGoodNeighbour(connection: Connection, all: Iterable<Connection>): boolean {
   for (const other of all) {
-    const { session, wire } = other
-    const isGood = session.isProven && session.ladder === GROUND && session.phase.kind === 'open'
-    if (isGood && other !== connection && wire.host === connection.wire.host) return true
+    const isNeighbour = other !== connection && other.wire.host === connection.wire.host
+    if (isNeighbour && minesWell(other)) return true
   }
   return false
 }

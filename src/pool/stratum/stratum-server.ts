@@ -5,7 +5,7 @@ import type { Log } from '../../lib/log.ts'
 import type { Clock } from '../../lib/time.ts'
 import type { CoinbasePays } from '../finder-coinbase.ts'
 import type { VardiffRule } from '../vardiff.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, minesWell } from './connection.ts'
 import { createDoor } from './door-server.ts'
 import type { Guard } from './guard.ts'
 import { LINE_BYTES_MAX } from './messages.ts'
@@ -16,6 +16,10 @@ import type { SessionServer } from './session-server.ts'
 const WRITE_BYTES_MAX = 262_144
 /** A connection that we end is cut after so long, whether the other side reads or not. */
 const END_WITHIN_MS = 2000
+/** Lines of one connection until it is the others' turn. */
+const LINES_AT_ONCE = 64
+/** Until whoever has no share accepted is heard again after so many lines: floods come slowly. */
+const UNHEARD_MS = 250
 const TICK_MS = 5000
 /** Connections that were refused are counted, and told in the log this often. */
 const TELL_REFUSED_EVERY_MS = 60_000
@@ -63,8 +67,10 @@ export type StratumListener = {
 type Line = {
   readonly socket: Socket
   readonly connection: Connection
-  /** Bytes since the last newline. */
+  /** Bytes since the last newline, or since the last line that was heard. */
   rest: Buffer
+  /** Lines since the others had their turn. */
+  heard: number
   out: string
   isEnding: boolean
 }
@@ -82,12 +88,13 @@ export async function listenForMiners(
   const lines = new Set<Line>()
   let toFlush = new Set<Line>()
   let emptied = Promise.withResolvers<void>()
+  let isListening = true
 
   function accept(socket: Socket, source: ProxySource, promise: StratumPort): void {
     const { host, port } = source
     const wire = { host, port, send: (text: string) => write(line, text), end: () => end(line) }
     const connection = sessions.connect(wire, promise)
-    const line: Line = { socket, connection, rest: NOTHING, out: '', isEnding: false }
+    const line: Line = { socket, connection, rest: NOTHING, heard: 0, out: '', isEnding: false }
     lines.add(line)
     socket.on('data', chunk => hear(line, chunk))
     socket.on('close', () => {
@@ -105,11 +112,29 @@ export async function listenForMiners(
       const at = bytes.indexOf(NEWLINE)
       if ((at === -1 ? bytes.length : at) > LINE_BYTES_MAX) sessions.hearOverlong(line.connection)
       if (at === -1 || line.isEnding) break
+      if (line.heard === LINES_AT_ONCE) {
+        hearLater(line)
+        break
+      }
+      line.heard += 1
       sessions.hear(line.connection, bytes.subarray(0, at))
       bytes = bytes.subarray(at + 1)
     }
     // A copy, since what is left of a chunk would keep all of it.
     line.rest = line.isEnding || bytes.length === 0 ? NOTHING : Buffer.from(bytes)
+  }
+
+  /** Reads no more of it until then, so that what it sends waits with the sender. */
+  function hearLater(line: Line): void {
+    line.socket.pause()
+    const hearOn = () => {
+      line.heard = 0
+      if (!isListening || line.socket.destroyed) return
+      line.socket.resume()
+      hear(line, NOTHING)
+    }
+    if (minesWell(line.connection)) setImmediate(hearOn)
+    else setTimeout(hearOn, UNHEARD_MS).unref()
   }
 
   function write(line: Line, text: string): void {
@@ -181,6 +206,7 @@ export async function listenForMiners(
       clearTimeout(late)
     },
     stopListening: () => {
+      isListening = false
       clearInterval(timer)
       clearInterval(teller)
       stopAccepting()

@@ -123,6 +123,26 @@ describe('a miner', () => {
     for (const byte of '{"id":1,"method":"mining.ping"}\r\n\n') it.socket.write(byte)
     expect(await it.reply(1)).toMatchObject({ result: 'pong' })
   })
+  test('that mines well is answered however much it asks at once', async () => {
+    const it = await working()
+    it.send(submitOf(jobOf(await it.notified()), '00000007'))
+    await it.reply('00000007')
+    const before = it.messages.length
+    for (let id = 0; id < 1000; id++) it.send({ id, method: 'mining.ping' })
+    await it.reply(999)
+    const ids = it.messages.slice(before).map(each => each['id'])
+    expect(ids).toEqual(Array.from({ length: 1000 }, (_, id) => id))
+  })
+  test('that asks much and has no share accepted is answered bit by bit, after others', async () => {
+    const [it, other] = [await working(), await working()]
+    for (let id = 0; id < 500; id++) it.send({ id, method: 'mining.ping' })
+    // What it sent has been read when its first question is answered.
+    await it.reply(0)
+    other.send({ id: 'other', method: 'mining.ping' })
+    await other.reply('other')
+    expect(it.messages.some(each => each['id'] === 499)).toBe(false)
+    await it.reply(499)
+  })
   test('gets each new job', async () => {
     const it = await working()
     mining.work(templateOf({ previousBlock: blockHash('cd'.repeat(32)), height: 101 }))
@@ -239,6 +259,9 @@ test('a block goes to every node, and is booked with what each said', async () =
 
 test('a reader that never reads is dropped, and nobody waits for it', async () => {
   const [slow, other] = [await working(), await working()]
+  // Who has no share accepted would not be heard fast enough to be owed so much.
+  slow.send(submitOf(jobOf(await slow.notified()), '00000008'))
+  await slow.reply('00000008')
   slow.socket.pause()
   const flood = `${JSON.stringify({ id: 'x'.repeat(60), method: 'mining.ping' })}\n`.repeat(2000)
   const closed = new Promise(resolve => slow.socket.on('close', resolve))
