@@ -1,9 +1,7 @@
 import { DRIVECHAIN_OPCODES } from '../bmm/index.ts'
-import { bridgeJobs, type FloatNeed, thunderBridge, thunderView } from '../bridges/index.ts'
+import { bridgeJobs, thunderBridge, thunderView } from '../bridges/index.ts'
 import type { Config } from '../config.ts'
-import { balancesOf, chartAccount } from '../ledger/index.ts'
 import type { Job } from '../lib/job-runner.ts'
-import { sats } from '../lib/money.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { enforcerClient } from '../lib/nodes/enforcer-client.ts'
 import { thunderClient } from '../lib/nodes/thunder-client.ts'
@@ -14,12 +12,10 @@ import {
   type OwnBatchParts,
   type OwnTransaction,
   ownTransactions,
-  payableOn,
   planOwnBatch,
   type Sidechain,
   settledDeposits,
-  totalUnderWay,
-  totalWithdrawing,
+  thunderNeed,
   treasuryWatch,
   walletClient,
 } from '../payouts/index.ts'
@@ -73,7 +69,7 @@ export function thunderBridgeJobs(
       thunderClient({ ...thunder, network }),
       walletClient(connectNode(node), rails.l1.hot.wallet),
     ),
-    need: () => floatNeed(db),
+    need: () => thunderNeed(db),
     fill: amount =>
       planOwnBatch(
         parts,
@@ -90,17 +86,4 @@ export function thunderBridgeJobs(
   }
   const stopped = async () => (await parts.frozen('l1')) ?? (await parts.frozen('thunder'))
   return bridgeJobs({ bridge, rule, stopped, log })
-}
-
-/** By the ledger and the batches that are on their way, whatever nodes say at present. */
-async function floatNeed(db: Setting['db']): Promise<FloatNeed> {
-  const [float, transit] = [chartAccount('thunderFloat'), chartAccount('thunderTransit')]
-  const balances = await balancesOf(db, [float, transit])
-  const held = (account: typeof float) => (balances.get(account) ?? 0n) / 1000n
-  return {
-    float: sats(held(float)),
-    coming: sats(held(transit) + (await totalUnderWay(db, 'deposit'))),
-    leaving: await totalWithdrawing(db),
-    due: await payableOn(db, { rail: 'thunder', kind: 'thunder' }),
-  }
 }

@@ -17,7 +17,7 @@ export {
 } from './credit.ts'
 export { type CreditParts, creditJobs, type EarningSource } from './credit-store.ts'
 export { autoApprove, type DecideParts, decideBatch, judgeBatch } from './decide-store.ts'
-export { payableOn } from './demand-store.ts'
+export { thunderNeed } from './float-need-store.ts'
 export { type FloatReport, listFloats } from './float-report-store.ts'
 export { type PayoutJobsParts, payoutJobs } from './jobs.ts'
 export { nextPaymentsOf } from './next-payment-store.ts'
@@ -31,7 +31,6 @@ export {
   ownBatchJob,
   planOwnBatch,
 } from './own-batch-store.ts'
-export { totalUnderWay } from './own-manifest-store.ts'
 export { PAST_BATCHES_MAX, pastBatches } from './past-batch-store.ts'
 export {
   canonicalPayee,
@@ -157,4 +156,4 @@ export {
 export type { RailRules, Waiting } from './waiting.ts'
 export { type WaitingParts, whyWaiting } from './why-waiting-store.ts'
 export type { WithdrawalSource } from './withdrawal-plan-store.ts'
-export { settledWithdrawals, totalWithdrawing } from './withdrawal-store.ts'
+export { settledWithdrawals } from './withdrawal-store.ts'
