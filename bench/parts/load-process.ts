@@ -23,6 +23,7 @@ let accepted = 0
 let refused = 0
 let latencies: number[] = []
 let notifiedAt: number[] = []
+let fullAt: number[] = []
 let allNotified = Promise.withResolvers<void>()
 let pace: NodeJS.Timeout | undefined
 
@@ -34,9 +35,11 @@ const watch: Watch = {
     if (isEager) rig.submit()
     else idle.push(rig)
   },
-  notified(atMs) {
-    notifiedAt.push(atMs)
-    if (notifiedAt.length === rigs.length) allNotified.resolve()
+  notified(atMs, isFull) {
+    // The first of each are what is waited for, since no rig has its second before all have one.
+    if (notifiedAt.length < rigs.length) notifiedAt.push(atMs)
+    if (isFull && fullAt.length < rigs.length) fullAt.push(atMs)
+    if (fullAt.length === rigs.length) allNotified.resolve()
   },
 }
 
@@ -121,11 +124,12 @@ answerParent(question, async asked => {
       return look()
     case 'expect notifies':
       notifiedAt = []
+      fullAt = []
       allNotified = Promise.withResolvers()
       return {}
     case 'notifies':
       await allNotified.promise
-      return { at: notifiedAt }
+      return { at: notifiedAt, fullAt }
     case 'flood':
       flood(asked.port, asked.linesPerSecond)
       return {}

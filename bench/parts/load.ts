@@ -25,7 +25,9 @@ const lookAnswer = z.object({
 export type Look = z.infer<typeof lookAnswer>
 
 const done = z.object({})
-const notifies = z.object({ at: z.array(z.number()) })
+const notifies = z.object({ at: z.array(z.number()), fullAt: z.array(z.number()) })
+/** Times of the shared clock, in order, at which connections heard of a new block. */
+export type Notifies = z.infer<typeof notifies>
 
 /** Many miners in a process of their own, none of which hashes. */
 export type Load = {
@@ -44,8 +46,8 @@ export type Load = {
   readonly quiet: () => Promise<unknown>
   readonly look: () => Promise<Look>
   readonly expectNotifies: () => Promise<unknown>
-  /** Times of the shared clock, in order, when every connection has heard of one more job. */
-  readonly notifies: () => Promise<readonly number[]>
+  /** Resolves when every connection has a job with transactions; the first job may have none. */
+  readonly notifies: () => Promise<Notifies>
   readonly stop: () => Promise<void>
 }
 
@@ -60,7 +62,7 @@ export async function startLoad(scene: Scene): Promise<Load> {
     quiet: () => ask({ kind: 'quiet' }, done),
     look: () => ask({ kind: 'look' }, lookAnswer),
     expectNotifies: () => ask({ kind: 'expect notifies' }, done),
-    notifies: async () => (await ask({ kind: 'notifies' }, notifies)).at,
+    notifies: () => ask({ kind: 'notifies' }, notifies),
     stop: child.stop,
   }
 }

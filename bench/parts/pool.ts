@@ -11,34 +11,52 @@ import type { Scene } from './scene.ts'
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const READY = 'miners may connect'
 
+export type StratumRole = {
+  readonly database: BenchDatabase
+  readonly devnet: Devnet
+  readonly processes: number
+}
+
 /**
  * The stratum role as `./sidepool start` runs it, on a real node and without the devnet's proxy.
  *
+ * @param processes that share the port
  * @returns the port for miners
  */
-export async function startStratumProcess(
+export async function startStratumRole(
   { dir, keep }: Scene,
-  database: BenchDatabase,
-  devnet: Devnet,
+  { database, devnet, processes }: StratumRole,
 ): Promise<number> {
   const ports = { pplns: await freePort(), pps: await freePort(), solo: await freePort() }
   const config = join(dir, 'config.json')
   const choices = regtestConfig({
     devnet: { ...devnet, poolNodeUrl: devnet.node.rpc.url },
     approvals: 1,
+    stratumProcesses: processes,
     ports,
     apiPort: await freePort(),
     database: { url: { env: 'BENCH_DATABASE_URL' }, ownerUrl: { env: 'BENCH_DATABASE_URL' } },
   })
   await writeFile(config, JSON.stringify(choices))
+  const environment = {
+    ...process.env,
+    SIDEPOOL_DATABASE_URL: database.appUrl,
+    BENCH_DATABASE_URL: database.appUrl,
+    [NODE_PASSWORD_VARIABLE]: devnet.node.rpc.password,
+  }
+  const start = () => startOne(keep, config, environment)
+  await Promise.all(Array.from({ length: processes }, start))
+  return ports.pplns
+}
+
+async function startOne(
+  keep: Scene['keep'],
+  config: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<void> {
   const child = spawn(process.execPath, [MAIN, 'start', '--roles', 'stratum', '--config', config], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: {
-      ...process.env,
-      SIDEPOOL_DATABASE_URL: database.appUrl,
-      BENCH_DATABASE_URL: database.appUrl,
-      [NODE_PASSWORD_VARIABLE]: devnet.node.rpc.password,
-    },
+    env: environment,
   })
   const exited = once(child, 'exit')
   keep(async () => {
@@ -51,5 +69,4 @@ export async function startStratumProcess(
   if (child.stderr)
     createInterface(child.stderr).on('line', line => line.includes(READY) && resolve())
   await ready
-  return ports.pplns
 }

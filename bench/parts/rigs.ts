@@ -5,7 +5,8 @@ import { sharedNowMs } from './child.ts'
 /** What a rig reports; times in milliseconds. */
 export type Watch = {
   readonly answered: (rig: Rig, isAccepted: boolean, tookMs: number) => void
-  readonly notified: (atMs: number) => void
+  /** @param isFull where the job has transactions */
+  readonly notified: (atMs: number, isFull: boolean) => void
 }
 
 /** A miner that does not hash: whatever it submits meets the difficulty. */
@@ -47,7 +48,7 @@ export async function startRig(port: number, username: string, watch: Watch): Pr
     if (line.startsWith(BAD_REPLY)) return
     const { id, method, result, params } = JSON.parse(line)
     if (method === 'mining.notify') {
-      if (job !== null) watch.notified(sharedNowMs())
+      if (job !== null) watch.notified(sharedNowMs(), params[4].length > 0)
       job = String(params[0])
       submitStart = `{"id":3,"method":"mining.submit","params":["${username}","${job}","`
       submitEnd = `","${params[7]}","00000000"]}\n`
