@@ -12,6 +12,8 @@ beforeAll(async () => {
 afterAll(() => scene.remove())
 
 const USER = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig'
+/** Some wishes come with the next job, which is up to half a minute away. */
+const WISHES_MS = 120_000
 /** These want a difficulty at which no test finds a share. */
 const RENTED = ['NiceHash']
 
@@ -22,13 +24,38 @@ const target = (name: string) => ({
 
 describe('against the stratum role', () => {
   for (const firmware of FIRMWARES)
-    test(`${firmware.name} mines, emulated`, async () => {
-      const { steps } = await playFirmware(firmware, target(firmware.name))
-      const wrong = steps.filter(({ outcome }) => outcome.kind === 'failed')
-      expect(wrong).toEqual([])
-      const skipped = steps.filter(({ outcome }) => outcome.kind === 'skipped')
-      expect(skipped.length).toBe(RENTED.includes(firmware.name) ? 1 : 0)
-    })
+    test(
+      `${firmware.name} mines, emulated`,
+      async () => {
+        const { steps } = await playFirmware(firmware, target(firmware.name))
+        const wrong = steps.filter(({ outcome }) => outcome.kind === 'failed')
+        expect(wrong).toEqual([])
+        const skipped = steps.filter(({ outcome }) => outcome.kind === 'skipped')
+        expect(skipped.length).toBe(RENTED.includes(firmware.name) ? 1 : 0)
+      },
+      WISHES_MS,
+    )
+})
+
+/** It wants work before anybody is named, which a coinbase of the finder's cannot have. */
+const NAMELESS = 'Braiins market prober'
+
+describe('where coinbases pay their finder', () => {
+  for (const firmware of FIRMWARES.filter(({ name }) => !RENTED.includes(name)))
+    test(
+      `${firmware.name} ${firmware.name === NAMELESS ? 'buys nothing' : 'mines'}, emulated`,
+      async () => {
+        const patienceMs = firmware.name === NAMELESS ? 1000 : 60_000
+        const at = { ...target(firmware.name), port: scene.finderPort, patienceMs }
+        const { steps } = await playFirmware(firmware, at)
+        const failed = steps.flatMap(({ title, outcome }) =>
+          outcome.kind === 'failed' ? title : [],
+        )
+        const nameless = 'wants difficulty and job directly, before it authorizes anybody'
+        expect(failed).toEqual(firmware.name === NAMELESS ? [nameless] : [])
+      },
+      WISHES_MS,
+    )
 })
 
 describe('the doctor', () => {

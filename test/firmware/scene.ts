@@ -32,6 +32,7 @@ export async function firmwareScene() {
   const rentedPort = await freePort()
   const written = regtestConfig({
     ...{ devnet, approvals: 1, ports, apiPort: await freePort(), difficulty: EASY },
+    soloCoinbase: 'finder',
     database: { embedded: join(dir, 'never-started') },
   })
   const text = JSON.stringify(written, (key, value) =>
@@ -53,6 +54,8 @@ export async function firmwareScene() {
     devnet,
     database,
     easyPort: ports.pplns,
+    /** Its coinbases pay whoever mines on it. */
+    finderPort: ports.solo,
     rentedPort,
     remove: async () => {
       await role.stop()

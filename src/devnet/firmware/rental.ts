@@ -1,6 +1,6 @@
 import { takeMask } from './cgminer.ts'
 import type { Firmware } from './firmware.ts'
-import { FirmwareFailure, type Message } from './rig.ts'
+import { FirmwareFailure, type Message, type Rig } from './rig.ts'
 import {
   coinbaseBytes,
   demand,
@@ -97,13 +97,11 @@ export const MINING_RIG_RENTALS: Firmware = {
       title: 'asks for a difficulty by `d=` in the password',
       source: 'OCEAN-xyz/datum_gateway PR #234',
       act: async rig => {
-        await rig.connect()
-        rig.send(1, 'mining.subscribe', ['cgminer/4.12.0'])
-        readSubscription(rig, await rig.answerTo(1))
+        // What the port begins with is seen first, since some have no work before a worker.
+        await rentAs(rig, rig.target.password)
         await demandJob(rig)
         const wish = wishOf(rig.state.job?.difficulty ?? 1)
-        rig.send(2, 'mining.authorize', [rig.target.user, `d=${decimalText(wish)}`])
-        demandTrue(await rig.answerTo(2), 'the worker')
+        await rentAs(rig, `d=${decimalText(wish)}`)
         const isMet = () => {
           const difficulty = rig.state.job?.difficulty ?? 0
           return Math.abs(difficulty - wish) <= wish * RENTAL_TOLERANCE
@@ -117,6 +115,14 @@ export const MINING_RIG_RENTALS: Firmware = {
       act: rig => submitShare(rig, { id: 3 }),
     },
   ],
+}
+
+async function rentAs(rig: Rig, password: string): Promise<void> {
+  await rig.connect()
+  rig.send(1, 'mining.subscribe', ['cgminer/4.12.0'])
+  readSubscription(rig, await rig.answerTo(1))
+  rig.send(2, 'mining.authorize', [rig.target.user, password])
+  demandTrue(await rig.answerTo(2), 'the worker')
 }
 
 /** A number that is no power of two: a pool that rounds must round well. */
