@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
 import { accountId, type BatchId } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
-import type { Manifest, Purpose } from '../treasury/index.ts'
+import type { Manifest } from '../treasury/index.ts'
 import type { BatchFacts } from './payout.ts'
 import type { RailBooks } from './rail.ts'
 
@@ -33,6 +33,7 @@ export async function factsOf(
     .where('raw', 'is not', null)
     .executeTakeFirst()
   const fee: bigint | null = booked?.fee ?? null
+  const transit = books.transit[row.purpose] ?? null
   return {
     ...{ batch, books, wallet: row.wallet },
     payouts: payouts.map(payout => ({
@@ -41,13 +42,10 @@ export async function factsOf(
       charge: sats(payout.fee_sats),
     })),
     transferred: sats(row.purpose === 'transfer' ? row.total_sats : 0n),
-    bridged: sats(isBridged(row.purpose) ? row.total_sats + row.main_fee_sats : 0n),
+    bridged: sats(transit === null ? 0n : row.total_sats + row.main_fee_sats),
+    transit,
     feeBooked: fee === null ? null : sats(fee),
   }
-}
-
-function isBridged(purpose: Purpose): boolean {
-  return purpose === 'deposit' || purpose === 'withdrawal'
 }
 
 /**

@@ -56,6 +56,8 @@ export type BatchFacts = {
    * what the main chain's miners get of it then.
    */
   readonly bridged: Sats
+  /** Where that is meanwhile; null where nothing goes to another rail. */
+  readonly transit: LedgerAccount | null
   /** The fee booked when the newest signed bytes were stored; null before. */
   readonly feeBooked: Sats | null
 }
@@ -124,7 +126,7 @@ export function next(state: BatchState, event: BatchEvent, facts: BatchFacts, at
  * The entries of a batch, with what a payout takes from a miner as `gross` = `amount` + `charge`:
  *
  * ```
- *           payout                                transfer, deposit       consolidation, cpfp
+ *           payout                                transfer, bridged       consolidation, cpfp
  * planned   payable gross → inflight gross
  * sent      float → out: amounts + fee            float → out: sum + fee  float → out: fee
  * bumped    float → out: the fee's rise           likewise                likewise
@@ -133,8 +135,8 @@ export function next(state: BatchState, event: BatchEvent, facts: BatchFacts, at
  * ```
  *
  * The other side of a transfer is the other wallet's float; of a deposit or a withdrawal what is in
- * transit between rails. At settlement the fee of the version that paid is booked, whichever it is: where another one was
- * booked as sent, the float makes up the difference.
+ * transit between rails. At settlement the fee of the version that paid is booked,
+ * whichever it is: where another one was booked as sent, the float makes up the difference.
  */
 export function plannedEntry(facts: BatchFacts, at: UnixMs): Entry | null {
   return entry(facts, 'planned', payeesLegs(facts, 'payable', 'inflight'), at)
@@ -216,9 +218,9 @@ function otherFloatOf(facts: BatchFacts): LedgerAccount {
   return floatOf({ ...facts, wallet: facts.wallet === 'hot' ? 'cold' : 'hot' })
 }
 
-function transitOf({ books }: BatchFacts): LedgerAccount {
-  assert(books.transit !== null, 'a rail that a bridge starts from books what is in transit')
-  return books.transit
+function transitOf({ transit }: BatchFacts): LedgerAccount {
+  assert(transit !== null, 'a rail that a bridge starts from books what is in transit')
+  return transit
 }
 
 /** Debits one side of each miner and credits the other: what we owe only changes its name. */

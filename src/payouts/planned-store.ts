@@ -64,7 +64,7 @@ export async function storePlan(tx: Transaction<Database>, made: Made): Promise<
   const planned = plannedEntry(
     {
       ...{ batch, books: made.rail.books, wallet: 'hot', payouts },
-      ...{ transferred: sats(0n), bridged: sats(0n), feeBooked: null },
+      ...{ transferred: sats(0n), bridged: sats(0n), transit: null, feeBooked: null },
     },
     made.now.at,
   )

@@ -1,6 +1,7 @@
 import type { LedgerAccount } from '../ledger/index.ts'
 import type { BatchId, Txid } from '../lib/ids.ts'
 import type { Sats } from '../lib/money.ts'
+import type { Purpose } from '../treasury/index.ts'
 
 /** Sending money has three outcomes; `unknown` keeps it reserved until positive evidence. */
 export type SendOutcome =
@@ -77,8 +78,8 @@ export type RailBooks = {
   readonly cold: LedgerAccount | null
   /** What has left and is not settled. */
   readonly out: LedgerAccount
-  /** What has settled and is on its way to another rail; null where no bridge starts. */
-  readonly transit: LedgerAccount | null
+  /** What has settled and is on its way to another rail, by the purpose of such batches. */
+  readonly transit: Readonly<Partial<Record<Purpose, LedgerAccount>>>
   readonly fee: LedgerAccount
 }
 

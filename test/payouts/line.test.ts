@@ -82,7 +82,7 @@ test('whatever ends how, a batch of lines leaves nothing in flight and nothing o
       const feeMax = lines.reduce((sum, each) => sum + each.feeMax, 0n)
       const facts: BatchFacts = {
         ...{ batch: BATCH, books: LIGHTNING_BOOKS, wallet: 'hot', payouts: all, feeBooked: null },
-        ...{ transferred: sats(0n), bridged: sats(0n) },
+        ...{ transferred: sats(0n), bridged: sats(0n), transit: null },
       }
       const capital = sats(all.reduce((sum, { amount }) => sum + amount, 0n) + feeMax)
       const owed = all.map(each => ({

@@ -25,7 +25,7 @@ const PLANNED: BatchFacts = {
     float: chartAccount('l1Float'),
     cold: chartAccount('l1Cold'),
     out: chartAccount('l1Unconfirmed'),
-    transit: chartAccount('thunderTransit'),
+    transit: { deposit: chartAccount('thunderTransit') },
     fee: chartAccount('feeL1'),
   },
   payouts: [
@@ -35,6 +35,7 @@ const PLANNED: BatchFacts = {
   wallet: 'hot',
   transferred: sats(0n),
   bridged: sats(0n),
+  transit: null,
   feeBooked: null,
 }
 const SENT: BatchFacts = { ...PLANNED, feeBooked: sats(200n) }
@@ -231,7 +232,12 @@ test('a transfer moves from one wallet to the other, and costs its fee', () => {
 })
 
 test('what a bridge takes is in transit once it is final, and made anew at the same fee costs nothing', () => {
-  const facts: BatchFacts = { ...PLANNED, payouts: [], bridged: sats(3000n) }
+  const facts: BatchFacts = {
+    ...PLANNED,
+    payouts: [],
+    bridged: sats(3000n),
+    transit: chartAccount('thunderTransit'),
+  }
   expect(plannedEntry(facts, AT)).toBeNull()
   const out = entryOf('approved', { kind: 'prepared', fee: sats(100n) }, facts)
   const sentFacts = { ...facts, feeBooked: sats(100n) }

@@ -69,7 +69,7 @@ export const L1_BOOKS: RailBooks = {
   float: chartAccount('l1Float'),
   cold: chartAccount('l1Cold'),
   out: chartAccount('l1Unconfirmed'),
-  transit: chartAccount('thunderTransit'),
+  transit: { deposit: chartAccount('thunderTransit') },
   fee: chartAccount('feeL1'),
 }
 

@@ -6,6 +6,6 @@ export const LIGHTNING_BOOKS: RailBooks = {
   float: chartAccount('lightningFloat'),
   cold: null,
   out: chartAccount('lightningOut'),
-  transit: null,
+  transit: {},
   fee: chartAccount('feeLightning'),
 }

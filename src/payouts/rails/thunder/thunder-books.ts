@@ -6,6 +6,6 @@ export const THUNDER_BOOKS: RailBooks = {
   float: chartAccount('thunderFloat'),
   cold: null,
   out: chartAccount('thunderOut'),
-  transit: chartAccount('thunderWithdrawal'),
+  transit: { withdrawal: chartAccount('thunderWithdrawal') },
   fee: chartAccount('feeThunder'),
 }
