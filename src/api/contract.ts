@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { MAX_MONEY_SATS } from '../lib/money.ts'
-import { isPlainReason } from '../treasury/index.ts'
+import { isPlainReason, PURPOSES } from '../treasury/index.ts'
 
 /**
  * Every request and reply of the HTTP interface. Amounts and work are decimal strings with their
@@ -157,7 +157,7 @@ export const state = z.enum([
 const batchShape = {
   batch: whole,
   rail: z.string(),
-  purpose: z.enum(['payout', 'transfer', 'consolidation', 'cpfp', 'deposit', 'withdrawal']),
+  purpose: z.enum(PURPOSES),
   state,
   manifestHash: hash,
   totalSats: whole,

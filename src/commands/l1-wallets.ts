@@ -68,6 +68,7 @@ export function ownBatchPartsOf(
   return {
     ...{ db, clock, log, rail: 'l1', frozen, thunder, ...l1OptionsOf(config) },
     depositAddress: config.bridges ? (config.rails.thunder?.addresses[0] ?? null) : null,
+    channelAddress: null,
     wallets: l1Wallets(config),
     expiresAfterMs: config.treasury.approvalExpiryHours * MS_PER_HOUR,
     rules: () => rules,

@@ -48,6 +48,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     ...{ db, node, clock, options, policy },
     ...l1Signers(setting, signer),
     sidechain: sidechainOf(config),
+    channelAddress: null,
   })
   const floats = reconciler({
     ...{ db, clock, log, network: config.network, rail: rail.name },

@@ -14,7 +14,8 @@ export type LedgerAccount = string & { readonly [ledgerName]: true }
  * Assets are where money is, `reward_unallocated` what a block brought before it is divided.
  * On Thunder `out` has left and is not settled, `transit` is a deposit that the main chain has and
  * Thunder has not credited, and `withdrawal` what waits for its bundle on the way back.
- * On Lightning `out` is what live batches may still pay, with their largest fees.
+ * On Lightning `out` is what live batches may still pay, with their largest fees; `transit` is in
+ * lnd's own wallet for a channel that is not open yet, and `wallet` what an opening left there.
  */
 export const CHART = {
   coinbaseImmature: 'asset:coinbase_immature',
@@ -27,6 +28,8 @@ export const CHART = {
   thunderWithdrawal: 'asset:thunder_withdrawal',
   lightningFloat: 'asset:lightning',
   lightningOut: 'asset:lightning_out',
+  lightningTransit: 'asset:lightning_transit',
+  lightningWallet: 'asset:lightning_wallet',
   rewardUnallocated: 'liability:reward_unallocated',
   poolFeePending: 'liability:pool_fee_pending',
   poolFee: 'income:pool_fee',

@@ -47,6 +47,7 @@ export { railDestinations } from './rails/destinations.ts'
 export { RAIL_NAMES } from './rails/index.ts'
 export { type BundlePayout, bundlePayouts } from './rails/l1/bundle-payout-client.ts'
 export { bookCapital } from './rails/l1/capital-store.ts'
+export { type ChannelFunds, channelFunds } from './rails/l1/channel-store.ts'
 export { floatAccount, noteCoins } from './rails/l1/coin-store.ts'
 export { l1RailSchema } from './rails/l1/config.ts'
 export {

@@ -18,6 +18,7 @@ import {
   type OwnPlan,
   type OwnPlanOutcome,
   type Purse,
+  planChannel,
   planConsolidation,
   planDeposit,
   planTransfer,
@@ -39,6 +40,8 @@ export type OwnBatchParts = {
   readonly wallets: readonly FloatWallet[]
   /** Where deposits are credited on Thunder, an address of ours; null where none are made. */
   readonly depositAddress: ThunderAddress | null
+  /** Of our lnd's own wallet; null where no channels are filled from here. */
+  readonly channelAddress: string | null
   /** What withdrawals from Thunder are planned with; null where none are. */
   readonly thunder: WithdrawalSource | null
   /** Confirmations that a coin must have. */
@@ -67,6 +70,8 @@ export type OwnWish =
   | { readonly kind: 'transfer'; readonly from: Wallet; readonly amount: Sats }
   /** Brings an amount to Thunder. */
   | { readonly kind: 'deposit'; readonly from: Wallet; readonly amount: Sats }
+  /** Brings an amount to the wallet of our lnd, for a channel. */
+  | { readonly kind: 'channel'; readonly from: Wallet; readonly amount: Sats }
   /** Brings an amount back from Thunder, months later. */
   | { readonly kind: 'withdrawal'; readonly amount: Sats }
   /** Pays for a batch that is on its way and too slow. */
@@ -159,7 +164,7 @@ export async function planOwnBatch(
 
 /** @returns null where it goes nowhere, undefined where there is no such place */
 async function destinationOf(
-  { wallets, depositAddress }: OwnBatchParts,
+  { wallets, depositAddress, channelAddress }: OwnBatchParts,
   plan: OwnPlan,
 ): Promise<string | null | undefined> {
   switch (plan.purpose) {
@@ -167,6 +172,8 @@ async function destinationOf(
       return wallets.find(({ wallet }) => wallet === otherWallet(plan.wallet))?.client.newAddress()
     case 'deposit':
       return depositAddress ?? undefined
+    case 'channel':
+      return channelAddress ?? undefined
     case 'consolidation':
     case 'cpfp':
       return null
@@ -192,6 +199,8 @@ async function planOf(
       return planTransfer(purse, wish.amount, feeRateMax)
     case 'deposit':
       return planDeposit(purse, wish.amount, feeRateMax)
+    case 'channel':
+      return planChannel(purse, wish.amount, feeRateMax)
     default:
       return unreachable(wish)
   }

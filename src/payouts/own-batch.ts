@@ -18,7 +18,7 @@ export type OwnPlan = {
   readonly purpose: Exclude<Purpose, 'payout' | 'withdrawal'>
   readonly wallet: Wallet
   readonly coins: readonly Coin[]
-  /** What a transfer brings to the other wallet, or a deposit to Thunder; null for any other. */
+  /** What a transfer, a deposit or a channel brings there; null for any other. */
   readonly amount: Sats | null
   /** The batch that a child pays for; null for any other. */
   readonly parent: BatchId | null
@@ -50,6 +50,7 @@ const DEPOSIT_SCRIPTS_BYTES = [4, 30] as const
 /** What each adds to coins and change. */
 const WEIGHT_OF = {
   transfer: outputWeight(OWN_SCRIPT_BYTES_MAX),
+  channel: outputWeight(OWN_SCRIPT_BYTES_MAX),
   deposit:
     treasuryWeight() + DEPOSIT_SCRIPTS_BYTES.reduce((sum, bytes) => sum + outputWeight(bytes), 0),
 } as const
@@ -93,9 +94,18 @@ export function planDeposit(purse: Purse, amount: Sats, feeRateMax: Sats): OwnPl
   return planAmount(purse, { purpose: 'deposit', amount }, feeRateMax)
 }
 
+/**
+ * Brings an amount to the wallet of our lnd.
+ *
+ * @param amount what arrives there; the channel is smaller by the fee of its own transaction
+ */
+export function planChannel(purse: Purse, amount: Sats, feeRateMax: Sats): OwnPlanOutcome {
+  return planAmount(purse, { purpose: 'channel', amount }, feeRateMax)
+}
+
 function planAmount(
   purse: Purse,
-  { purpose, amount }: { readonly purpose: 'transfer' | 'deposit'; readonly amount: Sats },
+  { purpose, amount }: { readonly purpose: keyof typeof WEIGHT_OF; readonly amount: Sats },
   feeRateMax: Sats,
 ): OwnPlanOutcome {
   assert(amount > 0n, 'what is moved is something')

@@ -134,8 +134,8 @@ export function next(state: BatchState, event: BatchEvent, facts: BatchFacts, at
  * released  both back                             back                    back
  * ```
  *
- * The other side of a transfer is the other wallet's float; of a deposit or a withdrawal what is in
- * transit between rails. At settlement the fee of the version that paid is booked,
+ * The other side of a transfer is the other wallet's float; of a deposit, a withdrawal or a channel
+ * what is in transit between rails. At settlement the fee of the version that paid is booked,
  * whichever it is: where another one was booked as sent, the float makes up the difference.
  */
 export function plannedEntry(facts: BatchFacts, at: UnixMs): Entry | null {

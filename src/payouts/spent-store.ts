@@ -70,7 +70,7 @@ async function dayByDestination(
             select payee ->> 'destination', (payee ->> 'amountSats')::bigint
               from counted,
                    jsonb_array_elements(convert_from(manifest, 'UTF8')::jsonb -> 'payees') as payee
-             where purpose in ('transfer', 'deposit', 'withdrawal')) as parts
+             where purpose in ('transfer', 'deposit', 'withdrawal', 'channel')) as parts
      group by destination`.execute(db)
   return new Map(rows.map(({ destination, amount }) => [destination, sats(amount)]))
 }

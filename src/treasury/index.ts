@@ -93,13 +93,14 @@ export {
   manifestHash,
   manifestTotal,
 } from './manifest.ts'
-export type {
-  CoinManifest,
-  LineManifest,
-  Manifest,
-  ManifestLine,
-  ManifestPayee,
-  Purpose,
+export {
+  type CoinManifest,
+  type LineManifest,
+  type Manifest,
+  type ManifestLine,
+  type ManifestPayee,
+  PURPOSES,
+  type Purpose,
 } from './manifest-shape.ts'
 export {
   decodeOperatorAct,

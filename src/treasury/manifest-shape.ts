@@ -35,7 +35,8 @@ export type ManifestLine = ManifestPayee & {
  * What a batch is for. A `payout` pays miners; a `transfer` fills one of our own wallets from
  * another; a `consolidation` makes one coin of many; a `cpfp` spends the change of a stuck batch so
  * that it pays for its parent (child pays for parent). The last two pay nobody but ourselves. A
- * `deposit` brings our own money to Thunder, and a `withdrawal` from there back to a wallet of ours.
+ * `deposit` brings our own money to Thunder, and a `withdrawal` from there back to a wallet of ours;
+ * a `channel` brings it to the wallet of our lnd, where it becomes a channel on Lightning.
  */
 export type Purpose = z.infer<typeof purpose>
 
@@ -100,7 +101,17 @@ const word = z.string().min(1).max(320)
 const time = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).transform(unixMs)
 const id = decimal.refine(n => n > 0n)
 
-const purpose = z.enum(['payout', 'transfer', 'consolidation', 'cpfp', 'deposit', 'withdrawal'])
+/** Every purpose that there is. */
+export const PURPOSES = [
+  'payout',
+  'transfer',
+  'consolidation',
+  'cpfp',
+  'deposit',
+  'withdrawal',
+  'channel',
+] as const
+const purpose = z.enum(PURPOSES)
 
 const payee = {
   amountSats: money.refine(amount => amount > 0n),

@@ -102,6 +102,8 @@ function fitsCoins({ purpose, rail, payees }: CoinManifest): boolean {
     case 'deposit':
       // In any form but the bare one, what is deposited is lost.
       return rail === 'l1' && isOfOneWithoutPayouts && isBareAddress(payees[0]?.destination ?? '')
+    case 'channel':
+      return rail === 'l1' && isOfOneWithoutPayouts
     case 'withdrawal':
       return rail === 'thunder' && isOfOneWithoutPayouts
     case 'consolidation':

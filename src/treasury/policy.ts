@@ -79,7 +79,7 @@ export type SpendVerdict =
   | { readonly kind: 'refused'; readonly why: LimitRefusal }
 
 /** Those whose destination is our own. */
-const OWN_PURPOSES: ReadonlySet<Purpose> = new Set(['transfer', 'deposit', 'withdrawal'])
+const OWN_PURPOSES: ReadonlySet<Purpose> = new Set(['transfer', 'deposit', 'withdrawal', 'channel'])
 
 /** A verdict in words: what a waiting batch says of itself. Empty where nothing holds it back. */
 export function verdictText(verdict: SpendVerdict): string {

@@ -64,6 +64,7 @@ export async function withdrawing(
   const parts: OwnBatchParts = {
     ...{ db, clock, log, wallets, rail: 'l1', expiresAfterMs: HOUR_MS, ...OPTIONS },
     depositAddress: null,
+    channelAddress: null,
     thunder: { funds, fee: FEE },
     rules: () => ({ version: POLICY.version, limits: NO_LIMITS, allowList: null }),
     frozen: async () => null,

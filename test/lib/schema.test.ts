@@ -16,7 +16,7 @@ const TYPESCRIPT: Readonly<Record<string, RegExp>> = {
   int4: /^(number|Generated<number>)$/,
   int2: /^number$/,
   numeric: /^bigint$/,
-  text: /^(string|Generated<(string|Wallet|'.*)>|BatchState|AttemptState|Wallet|'.*)$/,
+  text: /^(string|Generated<(string|Wallet|BatchPurpose|'.*)>|BatchState|AttemptState|Wallet|'.*)$/,
   bool: /^(boolean|Generated<boolean>)$/,
   _text: /^(OperatorRole|TokenScope)\[\]$/,
   bytea: /^Bytes$/,

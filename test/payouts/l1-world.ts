@@ -153,7 +153,17 @@ export function railOn(
   const { clock, options = OPTIONS, policy = async () => POLICY } = world
   const own = { name: WALLET, signer: nodeSigner(node, WALLET, options), multisig: null }
   const hot = world.hot ?? own
-  return l1Rail({ db, node, clock, policy, options, hot, cold: null, sidechain: null })
+  return l1Rail({
+    db,
+    node,
+    clock,
+    policy,
+    options,
+    hot,
+    cold: null,
+    sidechain: null,
+    channelAddress: null,
+  })
 }
 
 /** @param start in milliseconds; its payees' interval has passed an hour later */

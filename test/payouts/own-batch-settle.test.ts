@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { sats } from '../../src/lib/money.ts'
 import { ownBatchJob, planOwnBatch } from '../../src/payouts/own-batch-store.ts'
+import { channelFunds } from '../../src/payouts/rails/l1/channel-store.ts'
 import { openCoins } from '../../src/payouts/rails/l1/coin-store.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { lastBatch, mineOnly, versionsIn } from './l1-chain.ts'
@@ -84,6 +85,34 @@ test('what a transfer brings is noted in the other wallet, and is spent from the
   expect(await booked(world)).toEqual({
     ...{ hot: hot + back, cold: AMOUNT - back - (fees - fee), out: 0n, fee: fees },
   })
+})
+
+test('what fills a channel is in transit as one coin of our lnd, and goes nowhere else', async () => {
+  const before = await booked(world)
+  const filling = twoWallets(world, node, { channelAddress: addressOf(77) })
+  const wish = { kind: 'channel', from: 'hot', amount: AMOUNT } as const
+  const batch = await filling.planned(wish)
+  await world.approve(batch)
+  // Whoever can write into the pool's database says that lnd's wallet is elsewhere.
+  await twoWallets(world, node, { channelAddress: addressOf(78) }).advance()
+  expect(await lastBatch(world)).toMatchObject({
+    state: 'approved',
+    note: 'it does not go to the wallet of our lnd',
+  })
+  await filling.advance()
+  await own.agree()
+  expect(await channelFunds(world.db)).toEqual([])
+  await node.mine(FINALITY)
+  await filling.advance()
+  await own.agree()
+  const [version] = await versionsIn(world)
+  const coin = { txid: version?.txid, vout: 0 }
+  expect(await channelFunds(world.db)).toMatchObject([{ batch, coin, amount: AMOUNT }])
+  const out = await node.cli('gettxout', coin.txid ?? '', 0)
+  expect(out).toMatchObject({ value: 0.3, scriptPubKey: { address: addressOf(77) } })
+  const fee = version?.fee ?? 0n
+  expect(await booked(world)).toEqual({ ...before, hot: before.hot - AMOUNT - fee, fee })
+  expect((await world.balances())['asset:lightning_transit']).toBe(1000n * AMOUNT)
 })
 
 test('a job brings home what the float should hold, and it settles', async () => {

@@ -56,6 +56,7 @@ beforeEach(async () => {
     ],
     ...{ feeRateMin: sats(1000n), feeRateMax: sats(5000n), expiresAfterMs: HOUR_MS },
     depositAddress: null,
+    channelAddress: null,
     thunder: null,
     rules: () => ({ version: 1, limits: NO_LIMITS, allowList: null }),
     frozen: async () => null,

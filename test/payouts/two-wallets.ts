@@ -51,6 +51,8 @@ export function twoWallets(
     readonly options?: Partial<L1Options>
     readonly allowList?: ReadonlySet<string>
     readonly sidechain?: Sidechain
+    /** Of our lnd's wallet. */
+    readonly channelAddress?: string
   } = {},
 ): TwoWallets {
   const { db, clock } = world
@@ -63,9 +65,19 @@ export function twoWallets(
   })
   const hot = ofNode(WALLET)
   const cold = given.cold ?? ofNode('cold')
-  const { allowList = null, sidechain = null } = given
+  const { allowList = null, sidechain = null, channelAddress = null } = given
   const policy = async () => ({ ...POLICY, allowList })
-  const rail = l1Rail({ db, node: rpc, clock, policy, options, hot, cold, sidechain })
+  const rail = l1Rail({
+    db,
+    node: rpc,
+    clock,
+    policy,
+    options,
+    hot,
+    cold,
+    sidechain,
+    channelAddress,
+  })
   const clientOf = ({ name, multisig }: Pick<WalletChoice, 'name' | 'multisig'>) =>
     walletClient(rpc, name, multisig && multisigInputWeight(multisig))
   const wallets = [
@@ -76,6 +88,7 @@ export function twoWallets(
   const complaint = chainWatch({ db, clock }, walletClient(rpc, WALLET), 'regtest')
   const parts: OwnBatchParts = {
     ...{ db, clock, log, wallets, rail: 'l1', expiresAfterMs: HOUR_MS },
+    channelAddress,
     depositAddress: [...(sidechain?.addresses ?? [])][0] ?? null,
     thunder: null,
     ...options,

@@ -61,6 +61,8 @@ export type HostedChoices = HostChoices & {
   readonly bend?: PoolBend
   /** Where the wallet needs several keys. */
   readonly multisig?: Multisig | null
+  /** Of our lnd's wallet, where channels are filled. */
+  readonly channelAddress?: string
   /** How far the pool's clock is behind the host's. */
   readonly behindMs?: number
 }
@@ -70,7 +72,13 @@ let worlds = 0
 /** A pool with a ledger and two miners that are owed, whose wallet the node only watches. */
 export async function hostedWorld(
   node: TestNode,
-  { bend: always = {}, multisig = null, behindMs = 0, ...choices }: HostedChoices = {},
+  {
+    bend: always = {},
+    multisig = null,
+    behindMs = 0,
+    channelAddress,
+    ...choices
+  }: HostedChoices = {},
 ) {
   const host = await signerHost('wpkh', { policy: signerPolicy(), ...choices })
   await host.start()
@@ -118,6 +126,7 @@ export async function hostedWorld(
         hot,
         cold: null,
         sidechain: null,
+        channelAddress: channelAddress ?? null,
       })
     const rail = railWith({})
     const approvePlanned = async () =>

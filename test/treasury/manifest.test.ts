@@ -57,16 +57,21 @@ const WITHDRAWAL: CoinManifest = {
   payees: [{ destination: 'bcrt1qa', amount: sats(1000n), payouts: [] }],
 }
 
-test.each([DEPOSIT, WITHDRAWAL])('a $purpose moves to one place of ours and pays no miner', own => {
-  expect(decodeManifest(encodeManifest(own))).toEqual(own)
-  const [payee] = own.payees
-  if (!payee) throw new Error('it has a payee')
-  const other = { ...payee, destination: `1${payee.destination.slice(1)}` }
-  for (const payees of [[], [other, payee], [{ ...payee, payouts: [payoutId(1n)] }]])
-    expect(() => encodeManifest({ ...own, payees })).toThrow('purpose')
-  const rail = own.rail === 'l1' ? 'thunder' : 'l1'
-  expect(() => encodeManifest({ ...own, rail })).toThrow('purpose')
-})
+const CHANNEL: CoinManifest = { ...WITHDRAWAL, purpose: 'channel', rail: 'l1' }
+
+test.each([DEPOSIT, WITHDRAWAL, CHANNEL])(
+  'a $purpose moves to one place of ours and pays no miner',
+  own => {
+    expect(decodeManifest(encodeManifest(own))).toEqual(own)
+    const [payee] = own.payees
+    if (!payee) throw new Error('it has a payee')
+    const other = { ...payee, destination: `1${payee.destination.slice(1)}` }
+    for (const payees of [[], [other, payee], [{ ...payee, payouts: [payoutId(1n)] }]])
+      expect(() => encodeManifest({ ...own, payees })).toThrow('purpose')
+    const rail = own.rail === 'l1' ? 'thunder' : 'l1'
+    expect(() => encodeManifest({ ...own, rail })).toThrow('purpose')
+  },
+)
 
 // All but the bare form are credited to an address that nobody has the key of.
 test.each([

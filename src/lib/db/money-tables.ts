@@ -47,7 +47,7 @@ export type MoneyTables = {
     created_ms: bigint
     expires_ms: bigint
     ended_ms: bigint | null
-    purpose: Generated<'payout' | 'transfer' | 'consolidation' | 'cpfp' | 'deposit' | 'withdrawal'>
+    purpose: Generated<BatchPurpose>
     wallet: Generated<Wallet>
     parent_id: bigint | null
     paid_version: number | null
@@ -157,6 +157,17 @@ export type MoneyTables = {
     turn: number
     changed_ms: bigint
   }
+  channel_openings: {
+    batch_id: bigint
+    amount_sats: bigint
+    txid: string
+    vout: number
+    peer: string
+    capacity_sats: bigint
+    left_sats: bigint
+    fee_sats: bigint
+    opened_ms: bigint
+  }
   bridge_withdrawals: {
     batch_id: bigint
     amount_sats: bigint
@@ -201,6 +212,16 @@ export type MoneyTables = {
 
 /** Which of the pool's own wallets: the float that pays, or the store that fills it up. */
 export type Wallet = 'hot' | 'cold'
+
+/** What a batch is for; `treasury` says it in words. */
+export type BatchPurpose =
+  | 'payout'
+  | 'transfer'
+  | 'consolidation'
+  | 'cpfp'
+  | 'deposit'
+  | 'withdrawal'
+  | 'channel'
 /** A batch and its payouts go through the same states; payouts/payout.ts says which may follow. */
 export type BatchState =
   | 'planned'

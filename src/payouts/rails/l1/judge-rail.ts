@@ -10,7 +10,8 @@ export function judge(parts: Parts, manifest: CoinManifest): Promise<Judgement<C
     if (!(await client.isOurs(manifest.change))) return 'its change is not an address of the wallet'
     if (!(await transfersToUs(parts, manifest)))
       return 'it does not go to an address of our other wallet'
-    return depositsToUs(parts, manifest) ? null : 'it does not go to a Thunder address of ours'
+    if (!depositsToUs(parts, manifest)) return 'it does not go to a Thunder address of ours'
+    return fillsOurChannels(parts, manifest) ? null : 'it does not go to the wallet of our lnd'
   })
 }
 
@@ -18,6 +19,11 @@ export function judge(parts: Parts, manifest: CoinManifest): Promise<Judgement<C
 function depositsToUs({ sidechain }: Parts, manifest: CoinManifest): boolean {
   if (manifest.purpose !== 'deposit') return true
   return sidechain?.addresses.has(depositOf(manifest).address) === true
+}
+
+/** Only the address that stands in the configuration is of our lnd. */
+function fillsOurChannels({ channelAddress }: Parts, { purpose, payees }: CoinManifest): boolean {
+  return purpose !== 'channel' || payees[0]?.destination === channelAddress
 }
 
 /** The rules let a transfer pay any address, so that this has the last word. */

@@ -62,6 +62,8 @@ export type L1Parts = {
   readonly cold: WalletChoice | null
   /** Null where nothing is deposited. */
   readonly sidechain: Sidechain | null
+  /** Of our lnd's own wallet, where channels are filled from; null where none are. */
+  readonly channelAddress: string | null
 }
 
 /** Where the money on the main chain stands in the ledger. */
@@ -69,7 +71,7 @@ export const L1_BOOKS: RailBooks = {
   float: chartAccount('l1Float'),
   cold: chartAccount('l1Cold'),
   out: chartAccount('l1Unconfirmed'),
-  transit: { deposit: chartAccount('thunderTransit') },
+  transit: { deposit: chartAccount('thunderTransit'), channel: chartAccount('lightningTransit') },
   fee: chartAccount('feeL1'),
 }
 
@@ -82,7 +84,10 @@ export type OpenWallet = {
 }
 
 /** What every part of the rail works with. */
-export type Parts = Pick<L1Parts, 'db' | 'clock' | 'policy' | 'options' | 'sidechain'> & {
+export type Parts = Pick<
+  L1Parts,
+  'db' | 'clock' | 'policy' | 'options' | 'sidechain' | 'channelAddress'
+> & {
   readonly hot: OpenWallet
   readonly cold: OpenWallet | null
   /** Why the node's chain decides nothing now, or null. */

@@ -32,7 +32,7 @@ import { walletClient } from './wallet-client.ts'
 
 /** Pays in batches on the main chain, each version of one spending its anchor. */
 export function l1Rail(given: L1Parts): Rail {
-  const { options, db, clock, policy, node, hot, cold, sidechain } = given
+  const { options, db, clock, policy, node, hot, cold, sidechain, channelAddress } = given
   assert(options.feeRateMin <= options.feeRateMax, 'the fee rates are a range')
   const open = ({ name, signer, multisig }: WalletChoice): OpenWallet => {
     const multisigWeight = multisig && multisigInputWeight(multisig)
@@ -40,7 +40,7 @@ export function l1Rail(given: L1Parts): Rail {
   }
   const opened = open(hot)
   const parts: Parts = {
-    ...{ db, clock, policy, options, sidechain },
+    ...{ db, clock, policy, options, sidechain, channelAddress },
     hot: opened,
     cold: cold && open(cold),
     complaint: chainWatch({ db, clock }, opened.client, NETWORK_FACTS[options.network].chain),
