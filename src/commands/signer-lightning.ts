@@ -3,10 +3,11 @@ import { equalBytes } from '../lib/bytes.ts'
 import { type Egress, PUBLIC_INTERNET } from '../lib/lightning/guarded-get-client.ts'
 import { askForInvoice } from '../lib/lightning/lnurl-client.ts'
 import type { Log } from '../lib/log.ts'
+import { lndChannelsClient } from '../lib/nodes/lnd-channels-client.ts'
 import { lndClient } from '../lib/nodes/lnd-client.ts'
 import { connectLnd } from '../lib/nodes/lnd-grpc-client.ts'
 import { systemClock } from '../lib/time.ts'
-import { type LightningParts, payingNode, type SignerConfig } from '../signer/index.ts'
+import { type LightningParts, openingNode, payingNode, type SignerConfig } from '../signer/index.ts'
 import { CommandError } from './command.ts'
 import { readSecretBytes } from './secret-file.ts'
 
@@ -33,7 +34,7 @@ export async function lightningOf(
   if (look.kind === 'away') log.warn({ reason: look.reason }, 'lnd is not there yet')
   else log.info({ node: look.publicKey }, 'pays over Lightning')
   const parts: LightningParts = {
-    node,
+    node: { ...node, ...openingNode(lndChannelsClient(connection)) },
     askForInvoice: (address, asked, comment) =>
       askForInvoice(address, asked, { comment, egress, clock: systemClock }),
   }

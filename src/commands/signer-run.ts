@@ -33,10 +33,10 @@ export async function runSigner(args: readonly string[]): Promise<number> {
   let lightning: Awaited<ReturnType<typeof lightningOf>> = null
   try {
     lightning = await lightningOf(config, log)
-    const { network, policy, deposits } = config
+    const { network, policy, deposits, channels } = config
     const clocks = { clock, wall: systemClock }
     const signer = createSigner({
-      ...{ network, policy, wallets, thunder, store, ...clocks, log },
+      ...{ network, policy, wallets, thunder, channels, store, ...clocks, log },
       deposits: deposits && allowingOwn(deposits, thunder),
       lightning: lightning?.parts ?? null,
     })

@@ -5,6 +5,7 @@ import { type IpAddress, parseIp } from '../lib/ip-address.ts'
 import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
 import { parseThunderAddress, THUNDER_SLOT, type ThunderAddress } from '../lib/thunder/address.ts'
 import { type OperatorKey, parseOperatorKey, type SpendPolicy } from '../treasury/index.ts'
+import { type ChannelRules, channelsSchema, readChannels } from './channel-rules.ts'
 import { type Descriptor, readDescriptor } from './descriptor.ts'
 import type { DepositRules } from './outputs.ts'
 
@@ -57,6 +58,8 @@ const lightning = z.strictObject({
     certFile: path,
     macaroonFile: path,
   }),
+  /** Where channels are opened to; without it, none are. */
+  channels: channelsSchema.optional(),
   /** In place of the Internet: one server that stands for every payee's. On regtest alone. */
   resolver: z
     .strictObject({
@@ -123,6 +126,8 @@ export type SignerConfig = Omit<z.infer<typeof configSchema>, 'policy' | 'wallet
   readonly wallets: Readonly<Partial<Record<'hot' | 'cold', WalletConfig>>>
   /** Null where this host signs no deposits. */
   readonly deposits: DepositRules | null
+  /** Null where this host opens no channels. */
+  readonly channels: ChannelRules | null
 }
 
 export type SignerConfigOutcome =
@@ -149,6 +154,8 @@ export function parseSignerConfig(text: string): SignerConfigOutcome {
   // Else whoever edits a file could have a payee's server be any machine beside this host.
   if (rest.lightning?.resolver !== undefined && rest.network !== 'regtest')
     errors.push('lightning.resolver: payees are on the Internet, but for regtest')
+  const channels = rest.lightning?.channels && readChannels(rest.lightning.channels, rest.network)
+  if (channels?.kind === 'errors') errors.push(...channels.errors)
   const read: Partial<Record<'hot' | 'cold', WalletConfig>> = {}
   for (const name of ['hot', 'cold'] as const) {
     const found = wallets[name]
@@ -160,7 +167,11 @@ export function parseSignerConfig(text: string): SignerConfigOutcome {
   if (errors.length > 0) return { kind: 'errors', errors }
   return {
     kind: 'config',
-    config: { ...rest, policy, wallets: read, deposits: told ? depositRules(told) : null },
+    config: {
+      ...{ ...rest, policy, wallets: read },
+      deposits: told ? depositRules(told) : null,
+      channels: channels?.kind === 'channels' ? channels.channels : null,
+    },
   }
 }
 

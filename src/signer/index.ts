@@ -7,7 +7,12 @@ export {
   walletKey,
 } from './descriptor.ts'
 export type { LightningParts } from './lightning.ts'
-export { type PayingNode, payingNode } from './lightning-node-client.ts'
+export {
+  type OpeningNode,
+  openingNode,
+  type PayingNode,
+  payingNode,
+} from './lightning-node-client.ts'
 export { MemoryTrouble } from './memory.ts'
 export { createMemory, type MemoryStore, openMemory } from './memory-store.ts'
 export type { DepositRules } from './outputs.ts'

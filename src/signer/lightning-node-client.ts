@@ -1,5 +1,6 @@
 import type { Network } from '../lib/bitcoin/network.ts'
 import type { Bolt11 } from '../lib/lightning/bolt11.ts'
+import type { ChannelOrder, LndChannelsClient } from '../lib/nodes/lnd-channels-client.ts'
 import { type LndClient, lndMisfit } from '../lib/nodes/lnd-client.ts'
 import { LndError } from '../lib/nodes/lnd-grpc-client.ts'
 import { NodeUnreachable } from '../lib/nodes/post-client.ts'
@@ -22,6 +23,26 @@ export type PayingNode = Pick<LndClient, 'track' | 'pay'> & {
   readonly look: () => Promise<NodeLook>
   /** Why lnd would not pay what we read in an invoice, or null. */
   readonly decodeComplaint: (invoice: Bolt11) => Promise<string | null>
+}
+
+/** The same lnd where channels are opened. Nothing of it throws either. */
+export type OpeningNode = {
+  /** Why no channel is being opened, or null where one is. */
+  readonly open: (order: ChannelOrder) => Promise<string | null>
+}
+
+export function openingNode({ connect, open }: LndChannelsClient): OpeningNode {
+  return {
+    open: async order => {
+      try {
+        await connect(order.peer)
+        await open(order)
+        return null
+      } catch (error) {
+        return `lnd opened no channel: ${reasonOf(error)}`
+      }
+    },
+  }
 }
 
 export function payingNode(lnd: LndClient, network: Network): PayingNode {

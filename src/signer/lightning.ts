@@ -11,12 +11,14 @@ import type {
   InvoicesRequest,
   LightningReply,
   LightningRequest,
+  OpenRequest,
   PayRequest,
   SignerHead,
 } from '../treasury/index.ts'
+import { judgeOpen } from './channel-rules.ts'
 import { judgeEnd, judgePay, type Look, type NodeStand } from './lightning-call-rules.ts'
 import type { LiveAttempt } from './lightning-memory.ts'
-import type { PayingNode } from './lightning-node-client.ts'
+import type { OpeningNode, PayingNode } from './lightning-node-client.ts'
 import { type InvoiceLine, judgeInvoices, type Offer, takeOffers } from './lightning-rules.ts'
 import type { Memory } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
@@ -33,7 +35,7 @@ const ASK_MS_MAX = 15_000
 
 /** What a host needs that pays over Lightning. */
 export type LightningParts = {
-  readonly node: PayingNode
+  readonly node: PayingNode & OpeningNode
   readonly askForInvoice: (
     address: LightningAddress,
     asked: Asked,
@@ -117,6 +119,20 @@ export function lightningPayer(
       for (const order of judged.orders) call(order, stand.node.publicKey)
       return { kind: 'called', lines: [...judged.lines], head: head() }
     })
+  }
+
+  /** Judged anew behind the look, since a freeze may have come meanwhile; lnd is waited for out of turn. */
+  async function openChannel(request: OpenRequest): Promise<LightningReply> {
+    const first = judgeOpen(standing(), request)
+    if (first.kind === 'refused') return refusal(first.reason)
+    const stand = await nodeStand()
+    if (stand.kind === 'refused') return refusal(stand.reason)
+    const judged = judgeOpen(standing(), request)
+    if (judged.kind === 'refused') return refusal(judged.reason)
+    const { peer, coin } = judged.order
+    const complaint = await node.open(judged.order)
+    log.info({ peer: peer.publicKey, coin: `${coin.txid}:${coin.vout}`, complaint }, 'a channel')
+    return complaint === null ? { kind: 'opening', head: head() } : refusal(complaint)
   }
 
   /** Nobody waits for it: what comes of it is for `track`. */
@@ -216,6 +232,8 @@ export function lightningPayer(
         return pay(request)
       case 'end':
         return end(request)
+      case 'open':
+        return openChannel(request)
       default:
         return unreachable(request)
     }

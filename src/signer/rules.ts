@@ -26,7 +26,7 @@ import { type CheckedTransaction, checkTransaction } from './transaction.ts'
 const BUMP_GRACE_MS = 14 * 86_400_000
 /** More versions of a batch are refused; a pool that pays makes a few. */
 const VERSIONS_MAX = 50
-const BRIDGED: ReadonlySet<Purpose> = new Set(['deposit', 'withdrawal'])
+const BRIDGED: ReadonlySet<Purpose> = new Set(['deposit', 'withdrawal', 'channel'])
 
 /** What is to be signed, found good by the rules of its rail. */
 export type Checked =
@@ -54,7 +54,7 @@ export function judgeRequest(standing: Standing, request: SignRequest): Judgemen
   const { manifest, hash } = read
   if (manifest.version !== 2) return refused('the manifest is of no transaction')
   if (manifest.rail !== request.rail) return refused(`the manifest is of rail ${manifest.rail}`)
-  const missing = keyComplaint(standing, manifest)
+  const missing = keyComplaint(standing, manifest) ?? channelComplaint(standing, manifest)
   if (missing !== null) return refused(missing)
 
   const { memory } = standing
@@ -85,6 +85,17 @@ function keyComplaint(
 ): string | null {
   if (rail === 'thunder') return thunder ? null : 'this host has no keys on Thunder'
   return wallets[wallet] ? null : `this host has no key of the ${wallet} wallet`
+}
+
+/** What fills a channel goes to lnd's own wallet, at an address that is pinned here. */
+function channelComplaint(
+  { channels }: Standing,
+  { purpose, payees }: CoinManifest,
+): string | null {
+  if (purpose !== 'channel') return null
+  if (channels === null) return 'this host opens no channels'
+  const destination = payees[0]?.destination ?? ''
+  return channels.addresses.has(destination) ? null : `${destination} is no address of our lnd`
 }
 
 type CheckOutcome = (Checked & { readonly kind: 'good' }) | ReturnType<typeof refused>

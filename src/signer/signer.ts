@@ -15,6 +15,7 @@ import type {
   StatusRequest,
 } from '../treasury/index.ts'
 import { judgeConfirmation, judgeFreezeAct } from './acts.ts'
+import type { ChannelRules } from './channel-rules.ts'
 import type { Descriptor, WalletKey } from './descriptor.ts'
 import { type LightningParts, lightningPayer } from './lightning.ts'
 import { type Memory, MemoryTrouble } from './memory.ts'
@@ -35,6 +36,8 @@ export type SignerParts = {
   readonly thunder: ThunderWallet | null
   /** Where deposits may go; null where this host signs none. */
   readonly deposits: DepositRules | null
+  /** Where channels may be opened; null where this host opens none. */
+  readonly channels: ChannelRules | null
   /** Null where this host pays nothing over Lightning. */
   readonly lightning: LightningParts | null
   /** Adding throws where the disk does not have the event for sure. */

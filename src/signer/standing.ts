@@ -7,6 +7,7 @@ import {
   type SpendPolicy,
   stops,
 } from '../treasury/index.ts'
+import type { ChannelRules } from './channel-rules.ts'
 import type { Descriptor } from './descriptor.ts'
 import { knowsHead, type Memory } from './memory.ts'
 import type { DepositRules } from './outputs.ts'
@@ -26,6 +27,8 @@ export type Standing = {
   readonly thunder: ThunderWallet | null
   /** Where deposits may go; null where this host signs none. */
   readonly deposits: DepositRules | null
+  /** Where channels may be opened; null where this host opens none. */
+  readonly channels: ChannelRules | null
   readonly memory: Memory
   /** By the steady clock. */
   readonly now: UnixMs

@@ -83,6 +83,7 @@ export {
   lightningReplySchema,
   lightningRequestJson,
   lightningRequestSchema,
+  type OpenRequest,
   type PayRequest,
 } from './lightning-messages.ts'
 export {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { unreachable } from '../lib/assert.ts'
-import { digest, paymentHash } from '../lib/ids.ts'
+import { digest, paymentHash, txid } from '../lib/ids.ts'
 import { MAX_MONEY_SATS, millisats } from '../lib/money.ts'
 import { actSchema, actsJson, base64, headSchema, toBase64 } from './signer-messages.ts'
 
@@ -84,16 +84,36 @@ const endSchema = z.strictObject({
   head: headSchema.nullable(),
 })
 
+/** Satoshis a virtual byte beyond which no transaction of ours goes. */
+const FEE_RATE_MAX = 10_000
+const openSchema = z.strictObject({
+  ask: z.literal('open'),
+  /** The canonical bytes of a batch that this host has signed. */
+  manifest: base64,
+  /** The version of it that paid; its first output is the coin that becomes a channel. */
+  txid: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .transform(txid),
+  /** A public key; where that peer is, the signer knows itself. */
+  peer: z.string().regex(/^0[23][0-9a-f]{64}$/),
+  feeRateSatPerVb: z.int().min(1).max(FEE_RATE_MAX),
+  head: headSchema.nullable(),
+})
+
 /** What the pool asks of a signer that pays over Lightning. */
 export const lightningRequestSchema = z.discriminatedUnion('ask', [
   invoicesSchema,
   paySchema,
   endSchema,
+  openSchema,
 ])
 export type LightningRequest = z.infer<typeof lightningRequestSchema>
 export type InvoicesRequest = Extract<LightningRequest, { ask: 'invoices' }>
 export type PayRequest = Extract<LightningRequest, { ask: 'pay' }>
 export type EndRequest = Extract<LightningRequest, { ask: 'end' }>
+
+export type OpenRequest = Extract<LightningRequest, { ask: 'open' }>
 
 /** The JSON of a request, as its schema reads it. */
 export function lightningRequestJson(request: LightningRequest): string {
@@ -108,6 +128,8 @@ export function lightningRequestJson(request: LightningRequest): string {
     }
     case 'end':
       return JSON.stringify(request)
+    case 'open':
+      return JSON.stringify({ ...request, manifest: toBase64(request.manifest) })
     default:
       return unreachable(request)
   }
@@ -153,6 +175,8 @@ export const lightningReplySchema = z.discriminatedUnion('kind', [
     ),
     head: headSchema,
   }),
+  /** lnd is opening the channel, or has said why not; only the chain tells whether it is. */
+  z.strictObject({ kind: z.literal('opening'), head: headSchema }),
   /** It expired before any invoice of it was given, and from that head on none ever will be. */
   z.strictObject({ kind: z.literal('closed'), head: headSchema }),
   z.strictObject({ kind: z.literal('refused'), reason, head: headSchema }),

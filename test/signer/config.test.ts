@@ -106,6 +106,22 @@ describe('payments over Lightning', () => {
     expect(errorsOf(regtest)).not.toContain('lightning')
   })
 
+  test('open channels to peers that are pinned, from addresses of the network', () => {
+    const addresses = ['bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4']
+    const peers = [{ publicKey: `02${'aa'.repeat(32)}`, socket: 'peer.example:9735' }]
+    const channels = { addresses, peers, feeRateMaxSatPerVb: 50 }
+    const told = (over: object) =>
+      changed(c => Object.assign(c, { lightning: { lnd, channels: { ...channels, ...over } } }))
+    expect(parseSignerConfig(told({}))).toMatchObject({
+      config: { channels: { addresses: new Set(addresses), feeRateMax: 50 } },
+    })
+    const foreign = told({ addresses: ['bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'] })
+    expect(errorsOf(foreign)).toContain('lightning.channels.addresses.0: no address of mainnet')
+    expect(errorsOf(told({ peers: [] }))).toContain('lightning.channels.peers')
+    const without = changed(c => Object.assign(c, { lightning: { lnd } }))
+    expect(parseSignerConfig(without)).toMatchObject({ config: { channels: null } })
+  })
+
   test.each<[string, object, string]>([
     ['no macaroon', { lnd: { ...lnd, macaroonFile: undefined } }, 'lightning.lnd.macaroonFile'],
     ['a URL', { lnd: { ...lnd, socket: 'https://lnd:10009' } }, 'lightning.lnd.socket'],

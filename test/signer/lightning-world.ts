@@ -103,6 +103,7 @@ export function standingOf(memory: Memory, over: Partial<Standing> = {}): Standi
   const now = unixMs(START)
   return {
     ...{ network: 'regtest', policy: POLICY, wallets: {}, thunder: null, deposits: null },
+    channels: null,
     ...{ memory, now, wallNow: over.now ?? now },
     ...over,
   }

@@ -233,7 +233,7 @@ const PAY_REQUEST = {
 /** What a reply says of its one line, or of the whole. */
 function said(reply: LightningReply): string {
   if (reply.kind === 'refused') return reply.reason
-  if (reply.kind === 'closed') return 'closed'
+  if (reply.kind === 'closed' || reply.kind === 'opening') return reply.kind
   const [line] = reply.lines
   if (line === undefined) return 'nothing'
   return 'reason' in line ? line.reason : line.kind

@@ -4,7 +4,7 @@ import { payoutId, unixMs } from '../../src/lib/ids.ts'
 import { askForInvoice } from '../../src/lib/lightning/lnurl-client.ts'
 import { sats } from '../../src/lib/money.ts'
 import type { PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
-import type { NodeLook, PayingNode } from '../../src/signer/lightning-node-client.ts'
+import type { NodeLook, OpeningNode, PayingNode } from '../../src/signer/lightning-node-client.ts'
 import type { LightningReply } from '../../src/treasury/index.ts'
 import { signFreezeAct } from '../../src/treasury/index.ts'
 import { writeInvoice } from '../support/invoice.ts'
@@ -56,7 +56,8 @@ beforeEach(async () => {
     const isFirst = url?.startsWith('/.well-known/')
     response.end(JSON.stringify(isFirst ? PAY_REQUEST : { pr: nextInvoice() }))
   })
-  const node: PayingNode = {
+  const node: PayingNode & OpeningNode = {
+    open: async () => 'no channels here',
     look: async () => look,
     decodeComplaint: async () => null,
     track: async () => news,
@@ -94,7 +95,7 @@ const end = () => world.signer.lightning(endRequest(MANIFEST, [{ payee: 0, n: 1,
 
 function said(reply: LightningReply): string {
   if (reply.kind === 'refused') return reply.reason
-  if (reply.kind === 'closed') return 'closed'
+  if (reply.kind === 'closed' || reply.kind === 'opening') return reply.kind
   return reply.lines.map(line => ('reason' in line ? line.reason : line.kind)).join()
 }
 

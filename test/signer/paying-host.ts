@@ -10,7 +10,10 @@ const PAGE = new URL('../../docs/lightning.md', import.meta.url)
 const made = z.object({ macaroon: z.string() })
 
 /** The macaroon that the page tells an operator to make, by the name that it has there. */
-export async function macaroonOfPage(node: TestLnd, name: 'pay' | 'read'): Promise<Uint8Array> {
+export async function macaroonOfPage(
+  node: TestLnd,
+  name: 'pay' | 'read' | 'pay-and-open',
+): Promise<Uint8Array> {
   const page = readFileSync(PAGE, 'utf8')
   const lines = new RegExp(`sidepool-${name}\\.macaroon((?: \\\\\\n +uri:\\S+)+)`)
   const [, uris = ''] = lines.exec(page) ?? []

@@ -196,7 +196,7 @@ describe('one manifest a batch, one payment a batch', () => {
     const numbers = Array.from({ length: 1000 }, (_, index) => index.toString(16))
     const closed = new Map(numbers.map(number => [digest(number.padStart(64, '0')), now]))
     const memory = { ...EMPTY_MEMORY, network: 'regtest', closed }
-    const keys = { wallets: { hot: walletOf() }, thunder: null, deposits: null }
+    const keys = { wallets: { hot: walletOf() }, thunder: null, deposits: null, channels: null }
     const standing = { network: 'regtest' as const, policy: POLICY, memory, ...keys }
     const request = requestOf(manifest, psbtOf(manifest, [COIN], FEE))
     const judged = (at: number) =>

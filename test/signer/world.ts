@@ -9,6 +9,7 @@ import { batchId, payoutId, type Txid, txid, unixMs } from '../../src/lib/ids.ts
 import { createLog } from '../../src/lib/log.ts'
 import { sats } from '../../src/lib/money.ts'
 import { bareAddress, THUNDER_SLOT } from '../../src/lib/thunder/address.ts'
+import type { ChannelRules } from '../../src/signer/channel-rules.ts'
 import { accountDescriptors, readDescriptor, walletKey } from '../../src/signer/descriptor.ts'
 import type { LightningParts } from '../../src/signer/lightning.ts'
 import { createMemory, type MemoryStore, openMemory } from '../../src/signer/memory-store.ts'
@@ -260,6 +261,7 @@ export async function signerWorld(
     readonly kind?: Kind
     readonly thunder?: ThunderWallet
     readonly lightning?: LightningParts
+    readonly channels?: ChannelRules
   } = {},
 ): Promise<SignerWorld> {
   const dir = mkdtempSync(join(tmpdir(), 'sidepool-test-signer-'))
@@ -289,6 +291,7 @@ export async function signerWorld(
         thunder: start.thunder ?? null,
         lightning: start.lightning ?? null,
         deposits: DEPOSITS,
+        channels: start.channels ?? null,
       }),
     }
   }

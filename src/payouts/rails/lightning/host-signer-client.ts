@@ -10,7 +10,8 @@ import type { SignerClient } from '../../signer-client.ts'
 import { newestHead, storeHead } from '../../signer-head-store.ts'
 import type { Asked, LightningSigner } from './signer.ts'
 
-type Parts = {
+/** What asking the signer host takes. */
+export type SignerParts = {
   readonly db: Kysely<Database>
   readonly client: SignerClient
   readonly clock: Clock
@@ -18,20 +19,20 @@ type Parts = {
 type Without<T, Key extends string> = T extends unknown ? Omit<T, Key> : never
 
 /** Has the signer host pay. Where its memory ended is on record here before its answer is used. */
-export function lightningHostSigner(parts: Parts): LightningSigner {
+export function lightningHostSigner(parts: SignerParts): LightningSigner {
   return {
     invoices: async ({ manifest, acts, lines }) => {
       const bytes = encodeManifest(manifest)
       const request = { manifest: bytes, acts: [...acts], lines: [...lines] }
-      const reply = await ask(parts, { ask: 'invoices', ...request })
+      const reply = await askLightning(parts, { ask: 'invoices', ...request })
       return reply.kind === 'invoices' ? answers(reply.lines) : noAnswer(reply)
     },
     pay: async ({ lines, manifestHash }) => {
-      const reply = await ask(parts, { ask: 'pay', manifestHash, lines: [...lines] })
+      const reply = await askLightning(parts, { ask: 'pay', manifestHash, lines: [...lines] })
       return reply.kind === 'called' ? answers(reply.lines) : noAnswer(reply)
     },
     end: async ({ lines, manifestHash }) => {
-      const reply = await ask(parts, { ask: 'end', manifestHash, lines: [...lines] })
+      const reply = await askLightning(parts, { ask: 'end', manifestHash, lines: [...lines] })
       return reply.kind === 'ended' ? answers(reply.lines) : noAnswer(reply)
     },
   }
@@ -39,8 +40,9 @@ export function lightningHostSigner(parts: Parts): LightningSigner {
 
 type Waits = { readonly kind: 'waits'; readonly reason: string }
 
-async function ask(
-  { db, client, clock }: Parts,
+/** Asks the signer host, and puts where its memory ended on record before the answer is used. */
+export async function askLightning(
+  { db, client, clock }: SignerParts,
   request: Without<LightningRequest, 'head'>,
 ): Promise<LightningReply | Waits> {
   const answer = await client.lightning({ ...request, head: await newestHead(db) })
