@@ -265,13 +265,15 @@ function contradictions(config: Config): ConfigError[] {
   for (const { path, message } of railContradictions(config)) complain(path, message)
   const { bridges, bmm, rails } = config
   const has = {
-    rail: rails.thunder !== undefined,
+    network: config.network,
+    thunder: rails.thunder !== undefined,
+    lightning: rails.lightning !== undefined,
     bmm: bmm !== undefined,
     cold: rails.l1.cold !== null,
   }
   return [
     ...errors,
-    ...(bmm ? bmmComplaints(bmm, has.rail) : []),
+    ...(bmm ? bmmComplaints(bmm, has.thunder) : []),
     ...(bridges ? bridgesComplaints(bridges, has) : []),
   ]
 }

@@ -57,6 +57,13 @@ describe('the shipped configurations', () => {
   })
 })
 
+const MARKS = { lowSats: '100000', targetSats: '200000', capSats: '300000' }
+/** What fills channels, as far as it makes sense without a rail. */
+const channels = (over: object) => ({
+  ...{ address: 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', peers: [`03${'bb'.repeat(32)}`] },
+  ...{ channel: { atLeastSats: '50000', atMostSats: '100000' }, refill: null, ...over },
+})
+
 describe('what is wrong is named by its path', () => {
   const cases: [string, (config: unknown) => void, readonly string[]][] = [
     [
@@ -114,6 +121,36 @@ describe('what is wrong is named by its path', () => {
       'a scheme that pays over Lightning, and no such rail',
       c => set(c, 'schemes.0.rails', ['l1', 'lightning']),
       ['schemes[0].rails[1]'],
+    ],
+    [
+      'channels without a rail over Lightning, and a refill that no wallet pays',
+      c => set(c, 'bridges', { lightning: channels({ refill: { ...MARKS, from: 'cold' } }) }),
+      ['bridges.lightning', 'bridges.lightning.refill.from'],
+    ],
+    [
+      'channels at an address of another network, with one peer twice',
+      c => {
+        const peers = [`02${'aa'.repeat(32)}`, `02${'aa'.repeat(32)}`]
+        const address = 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4'
+        set(c, 'bridges', { lightning: channels({ address, peers }) })
+      },
+      ['bridges.lightning', 'bridges.lightning.address', 'bridges.lightning.peers'],
+    ],
+    [
+      'channels that are larger than what is ever missing',
+      c => {
+        const channel = { atLeastSats: '100001', atMostSats: '200000' }
+        set(c, 'bridges', { lightning: channels({ channel, refill: { ...MARKS, from: 'hot' } }) })
+      },
+      ['bridges.lightning', 'bridges.lightning.channel.atLeastSats'],
+    ],
+    [
+      'channels that no lnd opens, or of no size at all',
+      c => {
+        const channel = { atLeastSats: '19999', atMostSats: '19998' }
+        set(c, 'bridges', { lightning: channels({ channel }) })
+      },
+      ['bridges.lightning.channel', 'bridges.lightning.channel'],
     ],
     [
       'a password in the URL of a node, which is logged with every block',

@@ -280,6 +280,9 @@ export const transferBody = z.strictObject({
     .describe('what arrives in the other wallet; the fee comes on top'),
 })
 export const depositBody = transferBody.describe('amountSats is what is credited on Thunder')
+export const channelBody = transferBody.describe(
+  'amountSats is what arrives in the wallet of our lnd; the channel is smaller by its own fee',
+)
 export const withdrawBody = transferBody
   .pick({ amountSats: true })
   .describe('amountSats is what arrives on the main chain, 3 to 6 months later by its rules')

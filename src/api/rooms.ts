@@ -79,6 +79,8 @@ export type OwnWish =
   | { readonly kind: 'transfer'; readonly from: 'hot' | 'cold'; readonly amount: Sats }
   /** Brings an amount to Thunder. */
   | { readonly kind: 'deposit'; readonly from: 'hot' | 'cold'; readonly amount: Sats }
+  /** Brings an amount to the wallet of our lnd, for a channel. */
+  | { readonly kind: 'channel'; readonly from: 'hot' | 'cold'; readonly amount: Sats }
   /** Brings an amount back from Thunder, months later. */
   | { readonly kind: 'withdrawal'; readonly amount: Sats }
   /** Pays for a batch that is stuck and cannot be replaced. */

@@ -3,6 +3,7 @@ import type { Job } from '../lib/job-runner.ts'
 import type { Log } from '../lib/log.ts'
 import { newsOnly } from '../lib/news.ts'
 import { RpcError } from '../lib/nodes/bitcoin-core-client.ts'
+import { LndError } from '../lib/nodes/lnd-grpc-client.ts'
 import { NodeUnreachable } from '../lib/nodes/post-client.ts'
 import { ThunderError } from '../lib/nodes/thunder-client.ts'
 import type { Bridge } from './bridge.ts'
@@ -66,7 +67,7 @@ async function orLogged(
 }
 
 function isTrouble(error: unknown): error is Error {
-  return [NodeUnreachable, RpcError, ThunderError].some(kind => error instanceof kind)
+  return [NodeUnreachable, RpcError, ThunderError, LndError].some(kind => error instanceof kind)
 }
 
 /** @param log told of the same thing once */

@@ -67,8 +67,8 @@ export function ownBatchPartsOf(
 ): OwnBatchParts {
   return {
     ...{ db, clock, log, rail: 'l1', frozen, thunder, ...l1OptionsOf(config) },
-    depositAddress: config.bridges ? (config.rails.thunder?.addresses[0] ?? null) : null,
-    channelAddress: null,
+    depositAddress: config.bridges?.thunder ? (config.rails.thunder?.addresses[0] ?? null) : null,
+    channelAddress: config.bridges?.lightning?.address ?? null,
     wallets: l1Wallets(config),
     expiresAfterMs: config.treasury.approvalExpiryHours * MS_PER_HOUR,
     rules: () => rules,

@@ -19,6 +19,7 @@ import {
 } from '../payouts/index.ts'
 import { fatesAfter, lastTip, workBack } from '../pool/index.ts'
 import { freezeByPool, frozen, policyNow } from '../treasury/index.ts'
+import { channelBridgeJobs } from './channel-wiring.ts'
 import {
   l1Complaint,
   l1OptionsOf,
@@ -48,7 +49,7 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     ...{ db, node, clock, options, policy },
     ...l1Signers(setting, signer),
     sidechain: sidechainOf(config),
-    channelAddress: null,
+    channelAddress: config.bridges?.lightning?.address ?? null,
   })
   const floats = reconciler({
     ...{ db, clock, log, network: config.network, rail: rail.name },
@@ -71,6 +72,9 @@ export async function startPayoutsRole(setting: Setting): Promise<Role> {
     ownBatchJob(ownParts, ownBatchRulesOf(config)),
     ...thunderBridgeJobs(setting, ownParts),
     ...withdrawalJobs(setting),
+    ...(lightning && signer
+      ? channelBridgeJobs(setting, ownParts, { signer, connection: lightning.connection })
+      : []),
     ...creditJobs({
       ...{ db, clock, log, network: config.network },
       source: {

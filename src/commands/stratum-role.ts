@@ -62,7 +62,9 @@ export async function startStratumRole(setting: Setting): Promise<Role> {
   const watchLength = lengthAlarm(limits.alarmBytes, log)
   const templates = startTemplates(setting, {
     ...{ nodes, enforcer },
-    bundleEnforcer: bridges ? enforcerClient({ grpcUrl: bridges.thunder.enforcerUrl }) : null,
+    bundleEnforcer: bridges?.thunder
+      ? enforcerClient({ grpcUrl: bridges.thunder.enforcerUrl })
+      : null,
     parts: { ...coinbase, finderBytes, bytesMax: limits.maximumBytes },
     deposits: depositOffers(setting),
     onEvent: event => {

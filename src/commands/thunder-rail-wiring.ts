@@ -84,7 +84,7 @@ export function thunderCapital(
 export function withdrawalSource(setting: Setting): WithdrawalSource | null {
   const { config, db, clock } = setting
   const { thunder } = config.rails
-  if (!thunder || !config.bridges) return null
+  if (!thunder || !config.bridges?.thunder) return null
   const options = thunderOptions(config, thunder)
   const funds = thunderFunds({
     ...{ db, clock, options, client: thunderNode(config, thunder) },

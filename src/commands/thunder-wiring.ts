@@ -24,7 +24,7 @@ import type { Setting } from './role.ts'
 /** The sidechain that deposits go to; null where none are made. */
 export function sidechainOf({ bridges, bmm, node, rails }: Config): Sidechain | null {
   const { thunder } = rails
-  if (!bridges || !bmm || !thunder) return null
+  if (!bridges?.thunder || !bmm || !thunder) return null
   const script = { slot: THUNDER_SLOT, opcode: DRIVECHAIN_OPCODES[bmm.drivechainOpcode] }
   const enforcer = enforcerClient({ grpcUrl: bridges.thunder.enforcerUrl })
   const view = enforcerViewOf(enforcer, THUNDER_SLOT)
@@ -61,7 +61,7 @@ export function thunderBridgeJobs(
 ): readonly Job[] {
   const { bridges, network, node, rails } = config
   const { thunder } = rails
-  if (!bridges || !thunder) return []
+  if (!bridges?.thunder || !thunder) return []
   const { refill } = bridges.thunder
   const bridge = thunderBridge({
     ...{ db, clock, log },

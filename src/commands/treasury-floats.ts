@@ -17,6 +17,7 @@ treasury consolidate --wallet hot|cold --api URL --token-file FILE
 treasury transfer --from hot|cold --sats N --api URL --token-file FILE
 treasury child BATCH --api URL --token-file FILE
 treasury deposit SATS [--from hot|cold] --api URL --token-file FILE
+treasury channel SATS [--from hot|cold] --api URL --token-file FILE
 treasury withdraw SATS --api URL --token-file FILE [--yes]`
 
 /** What each wallet holds, and batches that pay nobody but ourselves. */
@@ -25,7 +26,8 @@ export const FLOAT_VERBS: Readonly<Record<string, Verb>> = {
   consolidate: runConsolidate,
   transfer: runTransfer,
   child: runChild,
-  deposit: runDeposit,
+  deposit: args => runMove(args, 'deposit'),
+  channel: args => runMove(args, 'channel'),
   withdraw: runWithdraw,
 }
 
@@ -123,12 +125,13 @@ async function runChild(args: readonly string[]): Promise<number> {
   return plan(options, `batches/${parseDigits(words[0], 'a batch')}/child`, {})
 }
 
-async function runDeposit(args: readonly string[]): Promise<number> {
+/** To another rail. */
+async function runMove(args: readonly string[], path: 'deposit' | 'channel'): Promise<number> {
   const { options, words } = parseOptions(args, ['from', ...API])
   expectWords(words, 1)
   const from = parseWallet(options.from ?? 'hot', '--from')
   const amountSats = parseDigits(words[0], 'an amount in satoshis')
-  return plan(options, 'deposit', { from, amountSats })
+  return plan(options, path, { from, amountSats })
 }
 
 async function runWithdraw(args: readonly string[]): Promise<number> {

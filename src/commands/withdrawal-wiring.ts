@@ -22,7 +22,7 @@ import { sidechainOf } from './thunder-wiring.ts'
 export function withdrawalJobs({ config, db, clock, log }: Setting): readonly Job[] {
   const { bridges, network, node, rails } = config
   const sidechain = sidechainOf(config)
-  if (!bridges || !rails.thunder || sidechain === null) return []
+  if (!bridges?.thunder || !rails.thunder || sidechain === null) return []
   const { slot, opcode } = sidechain
   const wallet = walletClient(connectNode(node), rails.l1.hot.wallet)
   const thunder = thunderNode(config, rails.thunder)

@@ -6,18 +6,41 @@ import { payableOn } from './demand-store.ts'
 import { totalUnderWay } from './own-manifest-store.ts'
 import { totalWithdrawing } from './withdrawal-store.ts'
 
-/**
- * What Thunder's float has and should have, by the ledger and the batches that are on their way,
- * whatever nodes say at present. All of one moment: a deposit that settles between two looks would
- * stand in neither, and be made again.
- */
-export async function thunderNeed(db: Kysely<Database>): Promise<{
+type Need = {
   readonly float: Sats
   readonly coming: Sats
   readonly leaving: Sats
   readonly due: Sats
-}> {
-  const [float, transit] = [chartAccount('thunderFloat'), chartAccount('thunderTransit')]
+}
+
+/** What Thunder's float has and should have. */
+export function thunderNeed(db: Kysely<Database>): Promise<Need> {
+  const assets = { float: 'thunderFloat', transit: 'thunderTransit' } as const
+  return needOf(db, { rail: 'thunder', purpose: 'deposit', ...assets, leaving: totalWithdrawing })
+}
+
+/** What our side of the channels has and should have; no bridge leads back from there. */
+export function lightningNeed(db: Kysely<Database>): Promise<Need> {
+  const assets = { float: 'lightningFloat', transit: 'lightningTransit' } as const
+  const leaving = async () => sats(0n)
+  return needOf(db, { rail: 'lightning', purpose: 'channel', ...assets, leaving })
+}
+
+/**
+ * By the ledger and the batches that are on their way, whatever nodes say at present. All of one
+ * moment: a move that settles between two looks would stand in neither, and be made again.
+ */
+async function needOf(
+  db: Kysely<Database>,
+  of: {
+    readonly rail: 'thunder' | 'lightning'
+    readonly float: Parameters<typeof chartAccount>[0]
+    readonly transit: Parameters<typeof chartAccount>[0]
+    readonly purpose: 'deposit' | 'channel'
+    readonly leaving: (db: Kysely<Database>) => Promise<Sats>
+  },
+): Promise<Need> {
+  const [float, transit] = [chartAccount(of.float), chartAccount(of.transit)]
   return db
     .transaction()
     .setIsolationLevel('repeatable read')
@@ -27,9 +50,9 @@ export async function thunderNeed(db: Kysely<Database>): Promise<{
       const held = (account: typeof float) => (balances.get(account) ?? 0n) / 1000n
       return {
         float: sats(held(float)),
-        coming: sats(held(transit) + (await totalUnderWay(tx, 'deposit'))),
-        leaving: await totalWithdrawing(tx),
-        due: await payableOn(tx, { rail: 'thunder', kind: 'thunder' }),
+        coming: sats(held(transit) + (await totalUnderWay(tx, of.purpose))),
+        leaving: await of.leaving(tx),
+        due: await payableOn(tx, { rail: of.rail, kind: of.rail }),
       }
     })
 }

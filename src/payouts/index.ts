@@ -7,6 +7,7 @@ export {
   listBatches,
 } from './batch-report-store.ts'
 export type { CapitalOutcome } from './capital-store.ts'
+export { currentRate } from './child-batch-store.ts'
 export {
   blockEntries,
   type Earning,
@@ -17,7 +18,7 @@ export {
 } from './credit.ts'
 export { type CreditParts, creditJobs, type EarningSource } from './credit-store.ts'
 export { autoApprove, type DecideParts, decideBatch, judgeBatch } from './decide-store.ts'
-export { thunderNeed } from './float-need-store.ts'
+export { lightningNeed, thunderNeed } from './float-need-store.ts'
 export { type FloatReport, listFloats } from './float-report-store.ts'
 export { type PayoutJobsParts, payoutJobs } from './jobs.ts'
 export { nextPaymentsOf } from './next-payment-store.ts'

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { sats } from '../../src/lib/money.ts'
+import { chartAccount } from '../../src/ledger/index.ts'
+import { millisats, sats } from '../../src/lib/money.ts'
 import { systemClock } from '../../src/lib/time.ts'
 import { bookLightningCapital } from '../../src/payouts/rails/lightning/capital-store.ts'
 import { testDatabase } from '../support/database.ts'
 import { CAPITAL, type LightningWorld, lightningWorld } from './lightning-world.ts'
+import { postLegs } from './plan-world.ts'
 
 let world: LightningWorld
 beforeAll(async () => {
@@ -41,4 +43,15 @@ test('no more is booked than the channels hold beside the float, and each name o
     .where('name', '=', 'asset:lightning')
     .executeTakeFirstOrThrow()
   expect(row.amount_msat).toBe((CAPITAL + SPARE) * 1000n)
+})
+
+test('a channel that the pool is opening itself is not booked as capital too', async () => {
+  const amount = millisats(250_000n)
+  await postLegs(world.db, 'in-transit', [
+    { account: chartAccount('lightningTransit'), amount },
+    { account: chartAccount('treasuryCapital'), amount: millisats(-amount) },
+  ])
+  expect(await book('third', 1n)).toEqual({
+    ...{ kind: 'refused', reason: 'the channels hold -250 sat that are not booked' },
+  })
 })

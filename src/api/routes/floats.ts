@@ -57,6 +57,7 @@ export function addFloatRoutes(api: Api, parts: ApiParts): void {
     },
   )
   addDepositRoute(api, parts)
+  addChannelRoute(api, parts)
   addWithdrawRoute(api, parts)
   addChildRoute(api, parts)
 }
@@ -77,6 +78,27 @@ function addDepositRoute(api: Api, parts: ApiParts): void {
     async request => {
       const { from, amountSats } = request.body
       const wish = { kind: 'deposit', from, amount: sats(BigInt(amountSats)) } as const
+      return plannedJson(await parts.planOwn(wish, bearerIn(request).alias))
+    },
+  )
+}
+
+function addChannelRoute(api: Api, parts: ApiParts): void {
+  api.post(
+    '/treasury/channel',
+    {
+      preValidation: requireScope(parts, 'create'),
+      schema: {
+        tags: ['treasury'],
+        security: [{ bearer: [] }],
+        summary: 'Plan a channel on Lightning of our own money',
+        body: contract.channelBody,
+        response: { 200: contract.ownPlannedReply, default: contract.problem },
+      },
+    },
+    async request => {
+      const { from, amountSats } = request.body
+      const wish = { kind: 'channel', from, amount: sats(BigInt(amountSats)) } as const
       return plannedJson(await parts.planOwn(wish, bearerIn(request).alias))
     },
   )
@@ -130,9 +152,9 @@ function plannedJson(outcome: OwnPlanned) {
     : { batch: null, reason: outcome.reason }
 }
 
-function moveJson({ batch, amount, state, coin, changedAt }: BridgeReport) {
+function moveJson({ bridge, batch, amount, state, coin, changedAt }: BridgeReport) {
   return {
-    bridge: 'thunder',
+    bridge,
     batch: batch.toString(),
     amountSats: amount.toString(),
     state,

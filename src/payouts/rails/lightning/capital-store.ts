@@ -14,7 +14,8 @@ const PLACE = 'in the channels'
 
 /**
  * Books what the owner put into channels of ours: an amount, since a channel is no coin. It moves
- * nothing. No more is booked than the channels hold beside the float; node trouble is thrown.
+ * nothing. No more is booked than the channels hold beside the float, and beside what the pool is
+ * making a channel of, which may be open already; node trouble is thrown.
  *
  * @param id the name of this capital, on whatever rail, so that a repeat books once
  */
@@ -42,8 +43,8 @@ export async function bookLightningCapital(
       .select('id')
       .where('key', '=', key)
       .executeTakeFirst()
-    const books = await balancesOf(tx, [float, out])
-    const booked = (books.get(float) ?? 0n) + (books.get(out) ?? 0n)
+    const books = await balancesOf(tx, [float, out, chartAccount('lightningTransit')])
+    const booked = [...books.values()].reduce((sum, amount) => sum + amount, 0n)
     const spare = (outbound + leaving - booked) / 1000n
     if (!known && amount > spare)
       return { kind: 'refused', reason: `the channels hold ${spare} sat that are not booked` }

@@ -15,6 +15,8 @@ import { nodeStanding } from './node-client.ts'
  * no loss; below so much in all nothing is said of a difference.
  */
 const DRIFT_MSAT_MAX = 50_000_000n
+/** And so much more for each channel that a bridge opened, which is booked with all that it holds. */
+const COMMITMENT_MSAT_MAX = 5_000_000n
 
 type Parts = {
   readonly db: Kysely<Database>
@@ -50,9 +52,18 @@ async function findingsOf({ db, clock, client }: Parts): Promise<readonly string
   // What live batches may still pay is not in the float any more, and in the channels until it is.
   const booked = (await balancesOf(db, [float])).get(float) ?? 0n
   const { outbound, leaving, opening } = await client.liquidity()
-  const isShort = booked - (outbound + leaving + opening) > DRIFT_MSAT_MAX
+  const drift = DRIFT_MSAT_MAX + COMMITMENT_MSAT_MAX * (await channelsOpened(db))
+  const isShort = booked - (outbound + leaving + opening) > drift
   return [
     ...(hasForgotten ? ['lnd has lost payments that it had: it was restored from a backup'] : []),
     ...(isShort ? ['the channels hold less than the ledger'] : []),
   ]
+}
+
+async function channelsOpened(db: Kysely<Database>): Promise<bigint> {
+  const { count } = await db
+    .selectFrom('channel_openings')
+    .select(eb => eb.fn.countAll<bigint>().as('count'))
+    .executeTakeFirstOrThrow()
+  return BigInt(count)
 }
