@@ -20,6 +20,17 @@ export type Refill =
   | { readonly kind: 'waits'; readonly reason: string }
 
 /**
+ * Why a float may run dry before it is filled again, for people; null where it will not.
+ *
+ * @param rule null where it is never filled by itself
+ */
+export function shortage({ float, coming, due }: FloatNeed, rule: FloatRule | null): string | null {
+  if (float < due) return `it holds ${float} sat, and ${due} are owed there`
+  if (rule === null || float + coming >= rule.low) return null
+  return `it holds ${float} sat, with ${coming} coming, and should hold ${rule.low}`
+}
+
+/**
  * How much to bring. What is owed counts as well as the rule: a float that cannot pay its miners is
  * filled until it can, and keeps its low mark on top, so that the next ones are paid without waiting
  * for blocks again. With `held` for what is there and on its way there, and `low`, `target` and

@@ -3,7 +3,7 @@ export { type BridgeReport, listMoves } from './bridge-report-store.ts'
 export type { ArrivedFunds, SeenChannel, SeenSpend } from './channel.ts'
 export { type ChannelBridgeParts, type ChannelView, channelBridge } from './channel-bridge.ts'
 export { type BridgesConfig, bridgesComplaints, bridgesSchema } from './config.ts'
-export { type FloatRule, type Refill, refill } from './float.ts'
+export { type FloatRule, type Refill, refill, shortage } from './float.ts'
 export { type BridgeJobsParts, bridgeJobs, withdrawalJob } from './jobs.ts'
 export type { Arrival } from './move.ts'
 export {

@@ -13,6 +13,7 @@ import {
 import { lastTemplateAt, newestCoinbaseBytes, strictest } from '../pool/index.ts'
 import { frozen, parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
 import { moneyAudit } from './audit-checks.ts'
+import { channelHealth } from './channel-wiring.ts'
 import { ownBatchPartsOf } from './l1-wallets.ts'
 import {
   destinationsOf,
@@ -139,6 +140,7 @@ function healthParts(
 ): Record<string, () => Promise<HealthPart>> {
   const node = bitcoindClient(connectNode(config.node))
   return {
+    ...channelHealth({ config, db }),
     database: async () => {
       await sql`select 1`.execute(db)
       return { ok: true, detail: 'answers' }

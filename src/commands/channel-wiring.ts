@@ -1,4 +1,11 @@
-import { bridgeJobs, type ChannelView, channelBridge, type FloatRule } from '../bridges/index.ts'
+import type { HealthPart } from '../api/index.ts'
+import {
+  bridgeJobs,
+  type ChannelView,
+  channelBridge,
+  type FloatRule,
+  shortage,
+} from '../bridges/index.ts'
 import type { Config } from '../config.ts'
 import type { Job } from '../lib/job-runner.ts'
 import { ceilDiv } from '../lib/money.ts'
@@ -66,9 +73,27 @@ export function channelBridgeJobs(
 }
 
 /** What the channels should hold; null where they are not filled by themselves. */
-function channelRule({ bridges }: Pick<Config, 'bridges'>): FloatRule | null {
+export function channelRule({ bridges }: Pick<Config, 'bridges'>): FloatRule | null {
   const refill = bridges?.lightning?.refill
   return refill ? { low: refill.lowSats, target: refill.targetSats, cap: refill.capSats } : null
+}
+
+/** Whether the channels can pay what is owed over Lightning; nothing where no bridge fills them. */
+export function channelHealth({
+  config,
+  db,
+}: {
+  readonly config: Pick<Config, 'bridges'>
+  readonly db: Setting['db']
+}): Record<string, () => Promise<HealthPart>> {
+  if (!config.bridges?.lightning) return {}
+  return {
+    channels: async () => {
+      const need = await lightningNeed(db)
+      const short = shortage(need, channelRule(config))
+      return { ok: short === null, detail: short ?? `the float holds ${need.float} sat` }
+    },
+  }
 }
 
 /** A coin that lnd has not seen yet is nothing that it says of a coin. */

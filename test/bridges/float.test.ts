@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { refill } from '../../src/bridges/float.ts'
+import { refill, shortage } from '../../src/bridges/float.ts'
 import { sats } from '../../src/lib/money.ts'
 
 const RULE = { low: sats(100n), target: sats(300n), cap: sats(1000n) }
@@ -72,4 +72,17 @@ test('nothing goes there by itself while something comes back', () => {
 test('marks out of order are a bug', () => {
   expect(() => refill(need(0n, 0n, 0n), { ...RULE, low: RULE.target })).toThrow('in order')
   expect(() => refill(need(0n, 0n, 0n), { ...RULE, cap: RULE.low })).toThrow('in order')
+})
+
+test.each<[string, ReturnType<typeof need>, typeof RULE | null, string | null]>([
+  ['holds its low mark', need(100n, 0n, 0n), RULE, null],
+  ['is below it', need(99n, 0n, 0n), RULE, 'should hold 100'],
+  ['is below it while more comes', need(50n, 50n, 0n), RULE, null],
+  ['is low, and filled by people', need(1n, 0n, 0n), null, null],
+  ['holds less than is owed', need(499n, 0n, 500n), null, '500 are owed'],
+  ['holds less than is owed while more comes', need(499n, 900n, 500n), RULE, '500 are owed'],
+])('a float that %s', (_name, what, rule, reason) => {
+  const found = shortage(what, rule)
+  if (reason === null) expect(found).toBeNull()
+  else expect(found).toContain(reason)
 })
