@@ -1,10 +1,13 @@
+import { assert } from '../lib/assert.ts'
 import type { PaymentHash } from '../lib/ids.ts'
 import { parseBolt11 } from '../lib/lightning/bolt11.ts'
 import { judgeAttempt } from '../lib/lightning/evidence.ts'
+import { exposureOf } from '../lib/lightning/exposure.ts'
 import { heldBlocks } from '../lib/lightning/invoice.ts'
 import { millisats } from '../lib/money.ts'
 import type { PaymentNews, PaymentOrder } from '../lib/nodes/lnd-client.ts'
 import { CALLS_OPEN_MAX, type EndRequest, type PayRequest } from '../treasury/index.ts'
+import { type Leaving, leavingOf, type Resting } from './lightning-exposure.ts'
 import { type LightningBatch, type LiveAttempt, nextAttempt } from './lightning-memory.ts'
 import { type Place, repeatComplaint } from './lightning-rules.ts'
 import type { MemoryEvent } from './memory-entry.ts'
@@ -42,10 +45,17 @@ export type PayJudgement =
       readonly event: MemoryEvent | null
       readonly orders: readonly PaymentOrder[]
       readonly lines: readonly CallLine[]
+      /** What takes the room of a line that was refused; lnd may know that it has ended. */
+      readonly rivals: readonly Leaving[]
     }
   | Refused
 export type CallLine = Place &
-  ({ readonly kind: 'called' } | { readonly kind: 'refused'; readonly reason: string })
+  (
+    | { readonly kind: 'called' }
+    | { readonly kind: 'refused'; readonly reason: string }
+    /** Whatever line it were. */
+    | { readonly kind: 'no room'; readonly reason: string }
+  )
 
 /**
  * Judges a request to pay. The approval was judged when the invoice was given, and holds until the
@@ -54,7 +64,11 @@ export type CallLine = Place &
 export function judgePay(
   standing: Standing,
   request: PayRequest,
-  { node, open }: { readonly node: NodeStand; readonly open: OpenCalls },
+  {
+    node,
+    open,
+    resting,
+  }: { readonly node: NodeStand; readonly open: OpenCalls; readonly resting: Resting },
 ): PayJudgement {
   const complaint =
     standingComplaint(standing, request.head) ??
@@ -66,20 +80,33 @@ export function judgePay(
   if (batch === undefined) return refused('this host knows no such manifest')
   const calls: Extract<MemoryEvent, { kind: 'ln calls' }>['lines'] = []
   const orders: PaymentOrder[] = []
+  const leaving = [...leavingOf(standing.memory.lightning, resting, open)]
+  const rivals = new Set<Leaving>()
   const lines = request.lines.map((line): CallLine => {
     const { payee, n, call, feeMaxMsat } = line
-    const judged = judgeCall(standing, { batch, line, node, open, begun: orders.length })
-    if (judged.kind === 'refused') return { kind: 'refused', payee, n, reason: judged.reason }
+    const judged = judgeCall(standing, { batch, line, node, open, leaving, begun: orders.length })
+    if (judged.kind === 'no room') return { kind: 'no room', payee, n, reason: judged.reason }
+    if (judged.kind === 'refused') {
+      for (const rival of judged.rivals ?? []) rivals.add(rival)
+      return { kind: 'refused', payee, n, reason: judged.reason }
+    }
     if (judged.kind === 'call') {
       calls.push({ payee, n, call, feeMaxMsat })
       orders.push(judged.order)
+      leaving.push(judged.leaves)
     }
     return { kind: 'called', payee, n }
   })
   const { publicKey, newestIndex } = node
   const about = { manifest: request.manifestHash, node: publicKey, newestIndex }
   const event = { kind: 'ln calls', ...about, lines: calls } as const
-  return { kind: 'called', event: calls.length > 0 ? event : null, orders, lines }
+  return {
+    kind: 'called',
+    event: calls.length > 0 ? event : null,
+    orders,
+    lines,
+    rivals: [...rivals],
+  }
 }
 
 function nodeComplaint({ isSynced, hasForgotten }: NodeStand): string | null {
@@ -94,11 +121,16 @@ function judgeCall(
     readonly line: PayRequest['lines'][number]
     readonly node: NodeStand
     readonly open: OpenCalls
+    readonly leaving: readonly Leaving[]
     /** Calls that begin by the same request. */
     readonly begun: number
   },
-): { readonly kind: 'call'; readonly order: PaymentOrder } | { readonly kind: 'known' } | Refused {
-  const { batch, line, node, open, begun } = asked
+):
+  | { readonly kind: 'call'; readonly order: PaymentOrder; readonly leaves: Leaving }
+  | { readonly kind: 'known' }
+  | { readonly kind: 'no room'; readonly reason: string }
+  | (Refused & { readonly rivals?: readonly Leaving[] }) {
+  const { batch, line, node, open, leaving, begun } = asked
   const state = batch.lines.get(line.payee)
   if (state === undefined || state.n !== line.n)
     return refused(`attempt ${line.n} is not the newest of its line`)
@@ -116,8 +148,16 @@ function judgeCall(
   const order = orderOf(state, line.feeMaxMsat)
   if (order === null || order.invoice.expiresAt - now < TIME_LEFT_MS_MIN)
     return refused('its invoice expires')
-  if (open.size + begun >= CALLS_OPEN_MAX) return refused('too many calls are open')
-  return { kind: 'call', order }
+  if (open.size + begun >= CALLS_OPEN_MAX)
+    return { kind: 'no room', reason: 'too many calls are open' }
+  const destination = batch.destinations[line.payee]
+  assert(destination !== undefined, 'destinations are kept until their manifest expires')
+  const { paymentHash, amount } = state
+  const leaves = { paymentHash, destination, amount, payeeKey: order.invoice.payee, calls: 0 }
+  const others = leaving.filter(each => each.paymentHash !== paymentHash)
+  const exposure = exposureOf(leaves, others)
+  if (exposure.kind === 'too much') return { ...refused(exposure.reason), rivals: exposure.rivals }
+  return { kind: 'call', order, leaves }
 }
 
 function orderOf({ invoice: text }: LiveAttempt, feeMaxMsat: bigint): PaymentOrder | null {

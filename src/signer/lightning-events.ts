@@ -20,7 +20,8 @@ const place = { payee: z.int().min(0), n: z.int().min(1) }
 /**
  * What happened on Lightning. `ln batch` is the first word of a batch, which counts for the limits;
  * `ln invoices` are attempts, whose hashes are used up from then on; `ln calls` is written before
- * lnd is called; after `ln ended` an attempt is never called, and the next n may be given.
+ * lnd is called; `ln paid` is what lnd said of some, so that they count no more as on their way;
+ * after `ln ended` an attempt is never called, and the next n may be given.
  */
 export const lightningEvents = [
   z.strictObject({
@@ -56,6 +57,11 @@ export const lightningEvents = [
     /** Of the payment that this node had begun last: it never has fewer, unless it has forgotten. */
     newestIndex: decimal,
     lines: z.array(z.strictObject({ ...place, call: z.int().min(1), feeMaxMsat: amountMsat })),
+  }),
+  z.strictObject({
+    kind: z.literal('ln paid'),
+    manifest,
+    lines: z.array(z.strictObject(place)),
   }),
   z.strictObject({
     kind: z.literal('ln ended'),

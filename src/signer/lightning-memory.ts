@@ -26,8 +26,21 @@ export type LightningBatch = {
   readonly batch: string
   /** From this instant on nothing is given or called. */
   readonly expiresAt: UnixMs
+  /** In the order of the manifest; empty once it has expired, as they are of no use then. */
+  readonly destinations: readonly string[]
   /** By the payee's place in the manifest; those without an attempt are not there. */
   readonly lines: ReadonlyMap<number, LineState>
+}
+
+/** An attempt that was called, and is not known to have come to its end. */
+export type OpenPayment = {
+  readonly manifest: Digest
+  readonly payee: number
+  readonly n: number
+  readonly calls: number
+  readonly destination: string
+  readonly invoice: string
+  readonly amount: Sats
 }
 
 /** All that must not be forgotten of Lightning. */
@@ -38,6 +51,8 @@ export type LightningMemory = {
   readonly numbers: ReadonlyMap<string, Digest>
   /** All that were ever given, by how they begin: so that adding some copies a few of them. */
   readonly hashes: ReadonlyMap<string, ReadonlySet<PaymentHash>>
+  /** What may be on its way: some hundreds at most, since what is on its way is bounded. */
+  readonly open: ReadonlyMap<PaymentHash, OpenPayment>
   /** The highest index of a payment, by the node's public key. */
   readonly newestIndex: ReadonlyMap<string, bigint>
 }
@@ -46,6 +61,7 @@ export const NO_LIGHTNING: LightningMemory = {
   batches: new Map(),
   numbers: new Map(),
   hashes: new Map(),
+  open: new Map(),
   newestIndex: new Map(),
 }
 
@@ -77,6 +93,7 @@ export function draftOf(memory: LightningMemory): LightningDraft {
   const numbers = new Map(memory.numbers)
   const newestIndex = new Map(memory.newestIndex)
   const hashes = new Map(memory.hashes)
+  const open = new Map(memory.open)
   /** Copies that nobody else has: parts of the hashes, and lines of batches. */
   const ownParts = new Map<string, Set<PaymentHash>>()
   const ownLines = new Map<Digest, Map<number, LineState>>()
@@ -100,23 +117,36 @@ export function draftOf(memory: LightningMemory): LightningDraft {
     return true
   }
 
-  /** What nobody will be given any more is most of what a line takes. */
+  /** What nobody will be given any more is most of what a batch takes. */
   function forgetInvoices(now: UnixMs): void {
-    for (const [manifest, { expiresAt, lines }] of batches) {
-      const isOld = (state: LineState) => state.kind === 'live' && state.invoice !== null
-      if (expiresAt > now || ![...lines.values()].some(isOld)) continue
+    for (const [manifest, { expiresAt, destinations }] of batches) {
+      if (expiresAt > now || destinations.length === 0) continue
       const own = linesOf(manifest)
-      for (const [payee, state] of lines)
+      for (const [payee, state] of own ?? [])
         if (state.kind === 'live') own?.set(payee, { ...state, invoice: null })
+      const batch = batches.get(manifest)
+      if (batch) batches.set(manifest, { ...batch, destinations: [] })
     }
+  }
+
+  /** From its first call on an attempt may be on its way. */
+  function noteCall(
+    manifest: Digest,
+    { payee, n, call }: { readonly payee: number; readonly n: number; readonly call: number },
+    { paymentHash, invoice, amount }: LiveAttempt,
+  ): void {
+    const destination = batches.get(manifest)?.destinations[payee]
+    if (destination === undefined || invoice === null) return
+    open.set(paymentHash, { manifest, payee, n, calls: call, destination, invoice, amount })
   }
 
   function add(event: LightningEvent, at: UnixMs): boolean {
     if (event.kind === 'ln batch') {
-      const { batch, manifest, expiresAt } = event
+      const { batch, manifest, expiresAt, payees } = event
       if (numbers.has(batch) || batches.has(manifest)) return false
       numbers.set(batch, manifest)
-      batches.set(manifest, { batch, expiresAt, lines: new Map() })
+      const destinations = payees.map(({ destination }) => destination)
+      batches.set(manifest, { batch, expiresAt, destinations, lines: new Map() })
       forgetInvoices(at)
       return true
     }
@@ -137,14 +167,21 @@ export function draftOf(memory: LightningMemory): LightningDraft {
           const state = lines.get(payee)
           if (state?.kind !== 'live' || state.n !== n || state.calls + 1 !== call) return false
           lines.set(payee, { ...state, calls: call })
+          noteCall(event.manifest, { payee, n, call }, state)
           return true
         })
       }
+      case 'ln paid':
+        return event.lines.every(({ payee, n }) => {
+          const state = lines.get(payee)
+          return state?.kind === 'live' && state.n === n && open.delete(state.paymentHash)
+        })
       case 'ln ended':
         return event.lines.every(({ payee, n, isLast }) => {
           const state = lines.get(payee)
           const isNewest = state?.n === n && (state.kind === 'live' || (isLast && !state.isLast))
           if (!isNewest && nextAttempt(state) !== n) return false
+          if (state?.kind === 'live') open.delete(state.paymentHash)
           lines.set(payee, { kind: 'ended', n, isLast })
           return true
         })
@@ -155,6 +192,6 @@ export function draftOf(memory: LightningMemory): LightningDraft {
   return {
     add,
     hasNumber: batch => numbers.has(batch),
-    done: () => ({ batches, numbers, hashes, newestIndex }),
+    done: () => ({ batches, numbers, hashes, open, newestIndex }),
   }
 }

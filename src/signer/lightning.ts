@@ -3,6 +3,7 @@ import type { PaymentHash, UnixMs } from '../lib/ids.ts'
 import type { LightningAddress } from '../lib/lightning/destination.ts'
 import type { Asked } from '../lib/lightning/invoice.ts'
 import type { InvoiceOffer } from '../lib/lightning/lnurl-client.ts'
+import { parsePreimage } from '../lib/lightning/preimage.ts'
 import type { Log } from '../lib/log.ts'
 import type { PaymentNews, PaymentOrder } from '../lib/nodes/lnd-client.ts'
 import type { Clock } from '../lib/time.ts'
@@ -17,6 +18,7 @@ import type {
 } from '../treasury/index.ts'
 import { judgeOpen } from './channel-rules.ts'
 import { judgeEnd, judgePay, type Look, type NodeStand } from './lightning-call-rules.ts'
+import type { Leaving, Resting } from './lightning-exposure.ts'
 import type { LiveAttempt } from './lightning-memory.ts'
 import type { OpeningNode, PayingNode } from './lightning-node-client.ts'
 import { type InvoiceLine, judgeInvoices, type Offer, takeOffers } from './lightning-rules.ts'
@@ -61,13 +63,16 @@ export type Desk = {
  * server or lnd, waits out of turn, and what was found is judged anew in it.
  *
  * What this process alone knows are its open calls, and since when lnd knows nothing of a payment:
- * with it both begin anew, and a call ends where its process does.
+ * with it both begin anew, and a call ends where its process does. Which payments were made it may
+ * forget, too: lnd is asked again when they take the room of others.
  */
 export function lightningPayer(
   { node, askForInvoice }: LightningParts,
   { inTurn, standing, memory, add, clock, log }: Desk,
 ) {
   const open = new Set<PaymentHash>()
+  /** Not on the disk yet. */
+  const paid = new Set<PaymentHash>()
   const notFoundSince = new Map<PaymentHash, UnixMs>()
   let seen: ReadonlyMap<string, bigint> = new Map()
   const slot = slots(ASKED_AT_ONCE)
@@ -112,13 +117,50 @@ export function lightningPayer(
   async function pay(request: PayRequest): Promise<LightningReply> {
     const stand = await nodeStand()
     if (stand.kind === 'refused') return refusal(stand.reason)
-    return inTurn(async () => {
-      const judged = judgePay(standing(), request, { node: stand.node, open })
-      if (judged.kind === 'refused') return refusal(judged.reason)
-      if (judged.event !== null) await add(judged.event)
-      for (const order of judged.orders) call(order, stand.node.publicKey)
-      return { kind: 'called', lines: [...judged.lines], head: head() }
+    const judged = (resting: Resting) =>
+      judgePay(standing(), request, { node: stand.node, open, resting })
+    const rivals = await inTurn(async () => {
+      await notePaid()
+      const first = judged(new Map())
+      return first.kind === 'called' ? first.rivals : []
     })
+    if ('kind' in rivals) return rivals
+    const resting = await restOf(rivals)
+    return inTurn(async () => {
+      await notePaid()
+      const last = judged(resting)
+      if (last.kind === 'refused') return refusal(last.reason)
+      if (last.event !== null) await add(last.event)
+      for (const order of last.orders) call(order, stand.node.publicKey)
+      return { kind: 'called', lines: [...last.lines], head: head() }
+    })
+  }
+
+  /** Which payments that take another's room have failed; those that were made are noted. */
+  async function restOf(rivals: readonly Leaving[]): Promise<Resting> {
+    const resting = new Map<PaymentHash, number>()
+    await eachInTime(
+      rivals.filter(({ paymentHash, calls }) => calls > 0 && !open.has(paymentHash)),
+      async ({ paymentHash, calls }) => {
+        const news = await node.track(paymentHash)
+        if (isPaid(news, paymentHash)) paid.add(paymentHash)
+        if (news.kind !== 'payment') return
+        const { status, unresolvedHtlcs } = news.payment
+        if (status === 'failed' && unresolvedHtlcs === 0) resting.set(paymentHash, calls)
+      },
+    )
+    return resting
+  }
+
+  /** In one word for each batch, so that a payment takes no line of its own. */
+  async function notePaid(): Promise<void> {
+    const heard = [...paid]
+    const payments = heard.flatMap(hash => memory().lightning.open.get(hash) ?? [])
+    for (const [manifest, some] of Map.groupBy(payments, each => each.manifest)) {
+      const lines = some.map(({ payee, n }) => ({ payee, n }))
+      await add({ kind: 'ln paid', manifest, lines })
+    }
+    for (const hash of heard) paid.delete(hash)
   }
 
   /** Judged anew behind the look, since a freeze may have come meanwhile; lnd is waited for out of turn. */
@@ -145,6 +187,7 @@ export function lightningPayer(
       .then(
         news => {
           if (news.kind === 'payment') noteIndex(publicKey, news.payment.index)
+          if (isPaid(news, paymentHash)) paid.add(paymentHash)
           log.info({ paymentHash, news: wordsOf(news) }, 'a call of lnd is over')
         },
         error => log.error({ err: error, paymentHash }, 'a call of lnd failed'),
@@ -238,6 +281,11 @@ export function lightningPayer(
         return unreachable(request)
     }
   }
+}
+
+function isPaid(news: PaymentNews, hash: PaymentHash): boolean {
+  if (news.kind !== 'payment' || news.payment.status !== 'succeeded') return false
+  return parsePreimage(news.payment.preimage, hash) !== null
 }
 
 /** Without the preimage, which is a receipt. */

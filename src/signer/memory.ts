@@ -135,6 +135,7 @@ export function remember(memory: Memory, entries: readonly ChainedEntry[]): Reme
       }
       case 'ln invoices':
       case 'ln calls':
+      case 'ln paid':
       case 'ln ended':
         if (!lightning.add(event, at)) return { kind: 'broken', position }
         break

@@ -156,6 +156,8 @@ export const lightningReplySchema = z.discriminatedUnion('kind', [
         /** It is written down, and lnd is being asked or was. What comes of it is for `track`. */
         z.strictObject({ ...place, kind: z.literal('called') }),
         z.strictObject({ ...place, kind: z.literal('refused'), reason }),
+        /** So many calls are open that no line has room now: ask for nothing more until later. */
+        z.strictObject({ ...place, kind: z.literal('no room'), reason }),
       ]),
     ),
     head: headSchema,

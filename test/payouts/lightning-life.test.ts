@@ -105,6 +105,21 @@ test('a call that the signer had no room for is made with the same limit later',
   expect(world.lightning.calls).not.toContain('end')
 })
 
+test('who has too much on its way waits, and keeps nobody else waiting', async () => {
+  // More than the signer calls at once, so that some have no invoice while the first are called.
+  const names = Array.from({ length: 52 }, (_, index) => `p${index}@wallet.example`)
+  for (const name of [ANNA, ...names]) await world.owe(name, 2000n)
+  world.lightning.behave(ANNA, 'has too much')
+  await planned()
+  await runs(4)
+  for (const name of names) expect(world.lightning.received(name)).toHaveLength(1)
+  expect(world.lightning.received(ANNA)).toHaveLength(0)
+  expect((await world.batches())[0]?.note).toBe('too much is on its way')
+  world.lightning.behave(ANNA, 'pays')
+  await runs(3)
+  expect(await states()).toEqual(['settled'])
+})
+
 test('a dear way is taken once its limit allows it', async () => {
   await world.owe(ANNA, 20_000n)
   world.lightning.behave(ANNA, 'dear')

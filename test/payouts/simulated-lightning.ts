@@ -14,7 +14,7 @@ const NODE_KEY = `02${'ab'.repeat(32)}`
 const LATEST = { publicKey: NODE_KEY, version: '0.20.1-beta', network: 'regtest' }
 
 /** What a payee's server and its node do with what comes. */
-export type Behaviour = 'pays' | 'no invoice' | 'no way' | 'holds' | 'dear'
+export type Behaviour = 'pays' | 'no invoice' | 'no way' | 'holds' | 'dear' | 'has too much'
 
 /** A payment in the model, with whether what pays was asked to do it. */
 type Payment = LndPayment & { readonly to: string }
@@ -40,7 +40,7 @@ export type SimulatedLightning = {
   readonly loseReplies: (next: () => 'before' | 'after' | null) => void
 }
 
-type Refused = { kind: 'refused'; reason: string }
+type Refused = { kind: 'refused' | 'no room'; reason: string }
 type Given = { kind: 'invoice'; invoice: string } | { kind: 'none'; reason: string }
 type Line = {
   n: number
@@ -136,8 +136,10 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
           if (!line || line.n !== n || line.isEnded || line.hash !== paid)
             return [payee, { kind: 'refused', reason: 'it has ended' }] as const
           if (call === line.calls + 1) {
+            if (behaviourOf(invoices.get(paid)?.to ?? '') === 'has too much')
+              return [payee, { kind: 'refused', reason: 'too much is on its way' }] as const
             if (++taken > room)
-              return [payee, { kind: 'refused', reason: 'too many calls are open' }] as const
+              return [payee, { kind: 'no room', reason: 'too many calls are open' }] as const
             line.calls = call
             pay(paid, feeMaxMsat)
           }

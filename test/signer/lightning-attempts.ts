@@ -44,6 +44,7 @@ export type Change = {
   readonly memory?: Memory
   readonly node?: Partial<NodeStand>
   readonly open?: readonly PaymentHash[]
+  readonly resting?: readonly (readonly [PaymentHash, number])[]
   readonly standing?: Partial<Standing>
 }
 

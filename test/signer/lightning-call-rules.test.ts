@@ -34,7 +34,11 @@ const pay = (line: Partial<PayRequest['lines'][number]>, change: Change = {}) =>
   judgePay(
     standingOf(change.memory ?? GIVEN, change.standing),
     payRequest(MANIFEST, [{ paymentHash: HASH, ...line }]),
-    { node: { ...STAND, ...change.node }, open: new Set(change.open) },
+    {
+      node: { ...STAND, ...change.node },
+      open: new Set(change.open),
+      resting: new Map(change.resting),
+    },
   )
 
 function answerOf(judged: ReturnType<typeof pay>): string {
@@ -42,7 +46,7 @@ function answerOf(judged: ReturnType<typeof pay>): string {
   const [line] = judged.lines
   const orders = judged.orders.length
   expect(orders).toBe(judged.event?.kind === 'ln calls' ? judged.event.lines.length : 0)
-  return line?.kind === 'refused' ? line.reason : `called, ${orders}`
+  return line && 'reason' in line ? line.reason : `called, ${orders}`
 }
 
 describe('lnd is called', () => {
@@ -52,7 +56,7 @@ describe('lnd is called', () => {
       { payee: 1, paymentHash: hashOfNumber(2), feeMaxMsat: millisats(FEE_MAX_MSAT) },
     ]
     const judged = judgePay(standingOf(GIVEN), payRequest(MANIFEST, lines), {
-      ...{ node: STAND, open: new Set<PaymentHash>() },
+      ...{ node: STAND, open: new Set<PaymentHash>(), resting: new Map() },
     })
     expect(judged).toMatchObject({
       event: {
@@ -165,7 +169,7 @@ describe('lnd is called', () => {
 
   test('not twice for one line, nor for a pool that has seen more', () => {
     const lines = [{ paymentHash: HASH }, { paymentHash: HASH }]
-    const about = { node: STAND, open: new Set<PaymentHash>() }
+    const about = { node: STAND, open: new Set<PaymentHash>(), resting: new Map() }
     const standing = standingOf(GIVEN)
     expect(judgePay(standing, payRequest(MANIFEST, lines), about)).toMatchObject({
       reason: 'it asks for a line twice',
@@ -185,11 +189,11 @@ describe('lnd is called', () => {
     const numbers = Object.fromEntries(payees.map((_, at) => [at, at + 1]))
     const lines = payees.map((_, payee) => ({ payee, paymentHash: hashOfNumber(payee + 1) }))
     const judged = judgePay(standingOf(givenTo(many, numbers)), payRequest(many, lines), {
-      ...{ node: STAND, open: new Set<PaymentHash>() },
+      ...{ node: STAND, open: new Set<PaymentHash>(), resting: new Map() },
     })
     if (judged.kind !== 'called') throw new Error(judged.reason)
     expect(judged.orders).toHaveLength(50)
-    expect(judged.lines[50]).toMatchObject({ kind: 'refused', reason: 'too many calls are open' })
+    expect(judged.lines[50]).toMatchObject({ kind: 'no room', reason: 'too many calls are open' })
   })
 })
 

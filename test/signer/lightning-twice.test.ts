@@ -169,7 +169,9 @@ function world() {
     const request = payRequest(MANIFEST, [
       { payee, n: n ?? 1, call: call ?? 1, feeMaxMsat, paymentHash },
     ])
-    const judged = judgePay(standing(), request, { node: node(), open: open() })
+    const judged = judgePay(standing(), request, {
+      ...{ node: node(), open: open(), resting: new Map() },
+    })
     if (judged.kind === 'refused') return
     add(judged.event)
     for (const { invoice, feeMax } of judged.orders) {

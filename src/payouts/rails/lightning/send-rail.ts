@@ -98,7 +98,7 @@ function fromAnother<T>(lines: readonly T[], at: number): readonly T[] {
   return [...lines.slice(first), ...lines.slice(0, first)]
 }
 
-/** @returns whether the signer took all calls */
+/** @returns whether the signer has room; a line that it refuses keeps no other one waiting */
 async function callAll(work: Work, news: News): Promise<boolean> {
   for (const lines of piecesOf(await linesFor(work, news, 'call')))
     if (!(await call(work, lines))) return false
@@ -201,9 +201,9 @@ async function call(
   }
   const called = noted.filter(({ payee }) => given.lines.get(payee)?.kind === 'called')
   await noteCalled(db, batch, called)
-  for (const answer of given.lines.values())
-    if (answer.kind === 'refused') troubles.add(answer.reason)
-  return called.length === noted.length
+  const answers = [...given.lines.values()]
+  for (const answer of answers) if (answer.kind !== 'called') troubles.add(answer.reason)
+  return answers.every(({ kind }) => kind !== 'no room')
 }
 
 function hashOf({ manifest }: Run): Digest {

@@ -30,7 +30,14 @@ export type LightningSigner = {
       readonly call: number
       readonly feeMaxMsat: Millisats
     })[]
-  }) => Promise<Asked<{ kind: 'called' } | { kind: 'refused'; reason: string }>>
+  }) => Promise<
+    Asked<
+      | { kind: 'called' }
+      | { kind: 'refused'; reason: string }
+      /** Nor would any other be called now. */
+      | { kind: 'no room'; reason: string }
+    >
+  >
   /**
    * Ended: no call of it can come any more, and none of those made pays. After the last one no
    * further invoice of its line is ever given.
