@@ -118,6 +118,9 @@ export const payout = z.object({
   paymentHash: hash.nullable().describe('over Lightning, once it was paid'),
   preimage: hash.nullable().describe('its SHA-256 is the payment hash: only the payee had it'),
   failure: z.string().nullable().describe('why it could not be paid, though it was tried'),
+  heldMs: millis
+    .nullable()
+    .describe('when its payee had held it for ten minutes; two send the account to its next rail'),
   approvedBy: z.array(z.string()).describe('aliases; pool where its own key approved'),
   plannedMs: millis,
   plannedHeight: height,

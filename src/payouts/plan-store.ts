@@ -5,6 +5,7 @@ import type { AccountId, BatchId } from '../lib/ids.ts'
 import type { Sats } from '../lib/money.ts'
 import type { Clock } from '../lib/time.ts'
 import { candidatesAmong, candidatesFrom } from './candidate-store.ts'
+import { heldDestinations } from './held-store.ts'
 import { readMeans, type SpentMemo } from './means-store.ts'
 import { momentOf } from './next-payment-store.ts'
 import { NotPosted } from './payout-store.ts'
@@ -100,7 +101,8 @@ async function planPages(
   runs: readonly RailRun[],
 ): Promise<void> {
   const { schemes } = planning
-  const rails = runs.map(({ rail }) => rail)
+  const held = await heldDestinations(db, now.at)
+  const rails = runs.map(({ rail }) => ({ ...rail, held }))
   const frozen = new Map<string, string>()
   for (const run of runs) {
     const reason = await planning.frozen(run.rail.name)
@@ -236,6 +238,8 @@ function waitsFor(held: Held): string {
       return 'the spendable coins do not pay all who are due'
     case 'fee':
       return 'its part of the fee would leave somebody too little'
+    case 'at once':
+      return 'a destination would be paid more than it is at once'
     case 'per batch':
     case 'per day':
     case 'per destination':

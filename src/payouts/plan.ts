@@ -46,7 +46,12 @@ export type Means = {
 }
 
 /** Why somebody due is not in a batch. */
-export type Held = { readonly kind: 'coins' } | { readonly kind: 'fee' } | LimitRefusal
+export type Held =
+  | { readonly kind: 'coins' }
+  | { readonly kind: 'fee' }
+  /** More than its destination is paid at once. */
+  | { readonly kind: 'at once' }
+  | LimitRefusal
 
 export type PlanVerdict = {
   /** Null when nobody can be paid. */
@@ -117,8 +122,13 @@ function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
   for (; looked < due.length && payouts.length < PAYOUTS_MAX; looked++) {
     const payout = due[looked]
     assert(payout !== undefined, 'an index below the length is there')
-    const { destination, gross } = payout
+    const { destination, gross, most } = payout
     const earlier = toDestination.get(destination)
+    // Its other accounts fill the payment: it is the first in the next batch.
+    if (most !== null && (earlier ?? 0n) + gross > most) {
+      held ??= { kind: 'at once' }
+      continue
+    }
     const ofPayee = earlier === undefined ? fees.ofPayee(destination) : 0n
     const cost = gross + fees.ofAmount(gross) + ofPayee
     const count = purse.countFor(needed + cost, coinCount)

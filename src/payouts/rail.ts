@@ -59,7 +59,13 @@ export type BumpOutcome =
 
 /** Whether a destination can be paid on a rail, in its one canonical spelling. */
 export type Destination =
-  | { readonly kind: 'payable'; readonly canonical: string; readonly dust: Sats }
+  | {
+      readonly kind: 'payable'
+      readonly canonical: string
+      readonly dust: Sats
+      /** What it is paid at once at most; absent where nothing bounds it. */
+      readonly most?: Sats
+    }
   | { readonly kind: 'unpayable'; readonly reason: string }
 
 /** A coin that a rail can spend. */

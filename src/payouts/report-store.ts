@@ -160,6 +160,8 @@ export type PayoutReport = {
   readonly payment: { readonly hash: PaymentHash; readonly preimage: Preimage } | null
   /** Why it could not be paid, though it was tried; null where it was, or never tried. */
   readonly failure: string | null
+  /** When a payment of it had been held for ten minutes; null where none was. */
+  readonly heldAt: UnixMs | null
   readonly plannedAt: UnixMs
   readonly plannedHeight: number
   readonly endedAt: UnixMs | null
@@ -191,6 +193,7 @@ export async function listPayouts(
     failure: string | null
     paymentHash: string | null
     preimage: string | null
+    heldMs: bigint | null
     plannedMs: bigint
     plannedHeight: number
     endedMs: bigint | null
@@ -204,6 +207,8 @@ export async function listPayouts(
              order by version = batches.paid_version desc nulls last, version desc
              limit 1) as txid,
            payout.failure, payment_hash as "paymentHash", preimage,
+           (select max(held_ms) from ln_attempts
+             where batch_id = payout.batch_id and payee = payout.line) as "heldMs",
            payout.planned_ms as "plannedMs", payout.planned_height as "plannedHeight",
            payout.ended_ms as "endedMs"
       from unnest(${accounts}::bigint[]) as wanted(id)
@@ -230,6 +235,7 @@ export async function listPayouts(
     txid: row.txid === null ? null : txid(row.txid),
     payment: paymentOf(row.paymentHash, row.preimage),
     failure: row.failure,
+    heldAt: row.heldMs === null ? null : unixMs(Number(row.heldMs)),
     plannedAt: unixMs(Number(row.plannedMs)),
     plannedHeight: row.plannedHeight,
     endedAt: row.endedMs === null ? null : unixMs(Number(row.endedMs)),

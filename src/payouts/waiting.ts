@@ -22,13 +22,19 @@ export type Candidate = {
   /** Null where the payee never set any. */
   readonly settings: PayoutSettings | null
   /** Its newest payout that was tried and could not be made; null where none was in the last days. */
-  readonly failed: { readonly rail: string; readonly reason: string; readonly at: UnixMs } | null
+  readonly failed: (Trouble & { readonly rail: string }) | null
   /** Its payout that has not ended; an account has at most one. */
   readonly live: { readonly state: BatchState; readonly batch: BatchId } | null
 }
 
+/** Why a rail is passed over where another one can pay; for the miner. */
+export type Trouble = { readonly reason: string; readonly at: UnixMs }
+
 /** What planning needs to know of a rail without asking its node. */
-export type RailRules = Pick<Rail, 'name' | 'parseDestination'>
+export type RailRules = Pick<Rail, 'name' | 'parseDestination'> & {
+  /** Destinations that kept what was sent to them from coming to its end. */
+  readonly held?: ReadonlyMap<string, Trouble>
+}
 
 /** The rail and place that an account is paid on. */
 export type Way = {
@@ -38,6 +44,10 @@ export type Way = {
   readonly destination: string
   /** The smallest amount that is paid: minimum of the scheme, of the payee, and dust. */
   readonly least: Sats
+  /** The largest amount that is paid at once; null where nothing bounds it. */
+  readonly most: Sats | null
+  /** Null where it is not known to have any. */
+  readonly trouble: Trouble | null
   /** The operator on whose word alone this destination stands, if it is one's. */
   readonly setBy: OperatorKey | null
 }
@@ -79,32 +89,36 @@ export type Due = {
   readonly gross: Sats
   /** What must be left when the payee's part of the fee is taken off. */
   readonly least: Sats
+  /** What its destination gets at once at most; null where nothing bounds it. */
+  readonly most: Sats | null
   /** Whether the payee bears its part of the fee. */
   readonly paysFee: boolean
   readonly setBy: OperatorKey | null
 }
 
-/** So long after it failed on the one rail that it has, an account is tried there again. */
+/** So long after it failed, or held, on the one rail that it has, an account is tried there again. */
 const RETRY_AFTER_MS = 6 * 3_600_000
 
 /**
  * On which rail an account is paid: the first that can, in the payee's order where it has one, else
  * in the scheme's. A rail that the scheme does not offer, or that is not there, is passed over, and
- * so is one that failed not long ago, where another can pay.
+ * so is one that failed not long ago or whose destination held what it was sent, where another can
+ * pay.
  */
 export function wayOf(
   candidate: Candidate,
   rails: readonly RailRules[],
 ): Way | { readonly kind: 'none'; readonly reason: string } {
-  const others = rails.filter(({ name }) => name !== candidate.failed?.rail)
-  const way = firstWay(candidate, others)
-  return way.kind === 'way' || others.length === rails.length ? way : firstWay(candidate, rails)
+  const way = firstWay(candidate, rails, ({ trouble }) => trouble === null)
+  return way.kind === 'way' ? way : firstWay(candidate, rails, () => true)
 }
 
 function firstWay(
-  { scheme, settings, ownDestination }: Candidate,
+  candidate: Candidate,
   rails: readonly RailRules[],
+  isTaken: (way: Way) => boolean,
 ): Way | { readonly kind: 'none'; readonly reason: string } {
+  const { scheme, settings, ownDestination, failed, payable } = candidate
   const none = { destination: null, minimum: sats(0n) }
   const wishes = settings?.rails ?? scheme.rails.map(rail => ({ rail, ...none }))
   let reason = 'none of its rails is offered here'
@@ -116,9 +130,17 @@ function firstWay(
       reason = `${rail.name}: ${parsed.reason}`
       continue
     }
-    const least = largest([scheme.minimum, wish.minimum, parsed.dust, sats(1n)])
+    const { canonical: destination, dust, most = null } = parsed
+    if (most !== null && satsFloor(payable) > most) {
+      reason = `${rail.name}: it pays ${most} sat at once at most`
+      continue
+    }
+    const least = largest([scheme.minimum, wish.minimum, dust, sats(1n)])
     const setBy = wish.destination === null ? null : (settings?.destinationsBy ?? null)
-    return { kind: 'way', rail: rail.name, destination: parsed.canonical, least, setBy }
+    const trouble = failed?.rail === rail.name ? failed : (rail.held?.get(destination) ?? null)
+    const way = { destination, least, most, trouble, setBy }
+    const found: Way = { kind: 'way', rail: rail.name, ...way }
+    if (isTaken(found)) return found
   }
   return { kind: 'none', reason }
 }
@@ -143,9 +165,9 @@ function wayOrReason(
   if (settings?.paused) return { kind: 'paused' }
   const way = wayOf(candidate, rails)
   if (way.kind === 'none') return { kind: 'no destination', reason: way.reason }
-  const { failed } = candidate
-  if (failed?.rail === way.rail && now.at < failed.at + RETRY_AFTER_MS)
-    return { kind: 'failed', reason: failed.reason, until: unixMs(failed.at + RETRY_AFTER_MS) }
+  const { trouble } = way
+  if (trouble !== null && now.at < trouble.at + RETRY_AFTER_MS)
+    return { kind: 'failed', reason: trouble.reason, until: unixMs(trouble.at + RETRY_AFTER_MS) }
   if (settings !== null && now.at < settings.paysFrom)
     return { kind: 'cooling off', until: settings.paysFrom }
   if (satsFloor(candidate.payable) < way.least) return { kind: 'below minimum', minimum: way.least }
@@ -177,12 +199,12 @@ export function dueOn(
     .toSorted(({ candidate: a }, { candidate: b }) =>
       a.since.at === b.since.at ? (a.account < b.account ? -1 : 1) : a.since.at - b.since.at,
     )
-    .map(
-      ({ candidate: { account, payee, payable, scheme }, way: { destination, least, setBy } }) => {
-        const paysFee = scheme.feePaidBy === 'payees'
-        return { account, payee, destination, gross: satsFloor(payable), least, paysFee, setBy }
-      },
-    )
+    .map(({ candidate: { account, payee, payable, scheme }, way }) => {
+      const { destination, least, most, setBy } = way
+      const paysFee = scheme.feePaidBy === 'payees'
+      const gross = satsFloor(payable)
+      return { account, payee, destination, gross, least, most, paysFee, setBy }
+    })
 }
 
 /** Whether {@link dueOn} would answer with anybody. */

@@ -5,6 +5,7 @@ import { type Sats, satsFloor } from '../lib/money.ts'
 import type { Clock } from '../lib/time.ts'
 import type { Spent } from '../treasury/index.ts'
 import { candidatesAmong } from './candidate-store.ts'
+import { heldDestinations } from './held-store.ts'
 import { momentOf } from './next-payment-store.ts'
 import { growthRefusal, limitsNeedSpent, NOTHING_SPENT, type SpendRules } from './plan-limits.ts'
 import type { Scheme } from './scheme.ts'
@@ -51,7 +52,8 @@ export async function whyWaiting(
   }
   const candidates = await candidatesAmong(db, schemes, now, accounts)
   const spent = limitsNeedSpent(rules) ? await spentInLastDay(db, now.at, null) : NOTHING_SPENT
-  const around = { now, rails, frozen, feeRates }
+  const held = await heldDestinations(db, now.at)
+  const around = { now, rails: rails.map(rail => ({ ...rail, held })), frozen, feeRates }
   return new Map(
     candidates.map(each => [each.account, reasonWithLimits(each, around, rules, spent)]),
   )

@@ -69,6 +69,7 @@ export const due = (id: number, gross: bigint, more: Partial<Due> = {}): Due => 
   destination: `payee ${id}`,
   gross: sats(gross),
   least: sats(1n),
+  most: null,
   paysFee: false,
   setBy: null,
   ...more,

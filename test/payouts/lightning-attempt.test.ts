@@ -8,6 +8,7 @@ import {
   CALLS_MAX,
   feeLimit,
   nextStep,
+  sightsAfter,
   TRIES_MAX,
 } from '../../src/payouts/rails/lightning/attempt.ts'
 
@@ -16,6 +17,7 @@ const MINUTE = 60_000
 const attempt = (change: Partial<Attempt> = {}): Attempt => ({
   ...{ n: 1, paymentHash: paymentHash('ab'.repeat(32)), invoice: 'lnbcrt1', nodeKey: '02' },
   ...{ expiresAt: unixMs(NOW + 10 * MINUTE), state: 'called', calls: 1, notFoundSince: null },
+  ...{ onWaySince: null, heldAt: null },
   reason: '',
   ...change,
 })
@@ -79,4 +81,51 @@ test('each call may cost more than the one before, and the last all that was app
   expect(limits).toEqual([3334n, 6667n, 10_000n])
   expect(feeLimit(sats(0n), 3)).toBe(0n)
   expect(() => feeLimit(sats(10n), 4)).toThrow('one of three')
+})
+
+const ON_WAY = payment({ status: 'in flight', unresolvedHtlcs: 1 })
+const NEITHER = { notFoundSince: null, onWaySince: null, heldAt: null }
+const since = (ms: number) => unixMs(NOW - ms)
+const SIGHTS: readonly (readonly [string, object, PaymentNews, object])[] = [
+  ['is seen on its way', {}, ON_WAY, { onWaySince: NOW }],
+  ['is seen so again', { onWaySince: since(9) }, ON_WAY, { onWaySince: since(9) }],
+  [
+    'has been so for less than ten minutes',
+    { onWaySince: since(10 * MINUTE - 1) },
+    ON_WAY,
+    { onWaySince: since(10 * MINUTE - 1) },
+  ],
+  [
+    'has been so for ten minutes',
+    { onWaySince: since(10 * MINUTE) },
+    ON_WAY,
+    { onWaySince: since(10 * MINUTE), heldAt: NOW },
+  ],
+  [
+    'was held before',
+    { onWaySince: since(11 * MINUTE), heldAt: since(MINUTE) },
+    ON_WAY,
+    { onWaySince: since(11 * MINUTE), heldAt: since(MINUTE) },
+  ],
+  [
+    'failed, but for a part',
+    { onWaySince: since(10 * MINUTE) },
+    payment({ unresolvedHtlcs: 1 }),
+    { onWaySince: since(10 * MINUTE), heldAt: NOW },
+  ],
+  ['came back', { onWaySince: since(11 * MINUTE), heldAt: NOW }, FAILED, { heldAt: NOW }],
+  ['came back in time', { onWaySince: since(MINUTE) }, FAILED, {}],
+  ['looks for a way', {}, payment({ status: 'in flight' }), {}],
+  ['is not found', { onWaySince: since(MINUTE) }, NOT_FOUND, { notFoundSince: NOW }],
+  ['is not found again', ago(MINUTE), NOT_FOUND, ago(MINUTE)],
+  [
+    'has no answer',
+    { onWaySince: since(11 * MINUTE) },
+    SILENCE,
+    { onWaySince: since(11 * MINUTE) },
+  ],
+  ['is found again', ago(MINUTE), ON_WAY, { onWaySince: NOW }],
+]
+test.each(SIGHTS)('an attempt that %s', (_name, before, news, after) => {
+  expect(sightsAfter({ ...NEITHER, ...before }, news, NOW)).toEqual({ ...NEITHER, ...after })
 })

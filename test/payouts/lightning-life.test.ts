@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sha256 } from '../../src/lib/bitcoin/hash.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
+import { heldDestinations } from '../../src/payouts/held-store.ts'
 import { listPayouts } from '../../src/payouts/index.ts'
 import { testDatabase } from '../support/database.ts'
 import { HOUR_MS, type LightningWorld, lightningWorld, SCHEME } from './lightning-world.ts'
@@ -11,10 +12,15 @@ const MINUTE = 60_000
 const ANNA = 'anna@wallet.example'
 const BEN = 'ben@wallet.example'
 const FAIR = { ...SCHEME, name: 'fair', feePaidBy: 'payees' } as const
+/** The same payee has an account of its own on each. */
+const [SECOND, THIRD] = [
+  { ...SCHEME, name: 'second' },
+  { ...SCHEME, name: 'third' },
+]
 
 let world: LightningWorld
 beforeEach(async () => {
-  world = await lightningWorld(await testDatabase(), [SCHEME, FAIR])
+  world = await lightningWorld(await testDatabase(), [SCHEME, FAIR, SECOND, THIRD])
 })
 afterEach(async () => {
   expect(await world.complaints()).toEqual([])
@@ -33,6 +39,8 @@ const runs = async (count: number, ms = 5000) => {
     world.pass(ms)
   }
 }
+
+const held = async () => [...(await heldDestinations(world.db, world.now())).keys()]
 
 test('everybody is paid in one batch, each by a payment of its own', async () => {
   const account = await world.owe(ANNA, 20_000n)
@@ -146,6 +154,50 @@ test('who holds the money is waited for, however long, and no second invoice is 
     [ANNA, 'settled', null],
     [BEN, 'released', expect.any(String)],
   ])
+})
+
+test('who held payments twice waits where there is no other rail, and is told why', async () => {
+  const account = await world.owe(ANNA, 20_000n)
+  await world.owe(BEN, 20_000n)
+  world.lightning.behave(ANNA, 'holds')
+  const hold = async (isTaken: boolean) => {
+    await planned()
+    await runs(12, MINUTE)
+    world.lightning.release(ANNA, isTaken)
+    await runs(3)
+  }
+  await hold(true)
+  const [first] = await listPayouts(world.db, { accounts: [account], before: null, limit: 1 })
+  expect(first).toMatchObject({ state: 'settled', heldAt: expect.any(Number) })
+  expect(await held()).toEqual([])
+  await world.owe(ANNA, 20_000n, SECOND)
+  await hold(true)
+  expect(await held()).toEqual([ANNA])
+  for (const name of [ANNA, BEN]) await world.owe(name, 20_000n, THIRD)
+  await planned()
+  await runs(3)
+  expect(world.lightning.received(BEN)).toHaveLength(2)
+  expect((await world.payouts()).filter(([name]) => name === ANNA)).toHaveLength(2)
+  world.lightning.behave(ANNA, 'pays')
+  world.pass(6 * HOUR_MS)
+  await planned()
+  await runs(3)
+  expect(world.lightning.received(ANNA)).toHaveLength(3)
+  world.pass(31 * 24 * HOUR_MS)
+  expect(await held()).toEqual([])
+})
+
+test('who lets a payment wait for less than ten minutes has held none', async () => {
+  for (const scheme of [SCHEME, SECOND]) {
+    await world.owe(ANNA, 20_000n, scheme)
+    world.lightning.behave(ANNA, 'holds')
+    await planned()
+    await runs(10, MINUTE)
+    world.lightning.release(ANNA, true)
+    await runs(3)
+  }
+  expect(world.lightning.received(ANNA)).toHaveLength(2)
+  expect(await held()).toEqual([])
 })
 
 test('a server that gives no invoice is asked until the time is up', async () => {

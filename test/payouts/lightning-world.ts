@@ -33,6 +33,7 @@ export type LightningWorld = {
   readonly db: Kysely<Database>
   readonly lightning: SimulatedLightning
   readonly pass: (ms: number) => void
+  readonly now: Clock['now']
   readonly owe: (destination: string, amountSats: bigint, scheme?: Scheme) => ReturnType<typeof owe>
   readonly plan: () => Promise<void>
   readonly approve: () => Promise<void>
@@ -95,6 +96,7 @@ export async function lightningWorld(
     pass: ms => {
       passed += ms
     },
+    now: clock.now,
     owe: async (destination, amountSats, scheme = SCHEME) =>
       owe(db, destination, { amountSats, scheme }),
     plan: () => run('plan-payouts'),

@@ -54,3 +54,12 @@ test('out of a balance no plan spends more than there is', () => {
     }),
   )
 })
+
+test('what several accounts get at one destination is no more than it is paid at once', () => {
+  const to = { destination: 'one', most: sats(1500n) }
+  const all = [due(1, 1000n, to), due(2, 501n, to), due(3, 500n, to), due(4, 900n)]
+  const { plan, held } = planBatch(all, ofBalance(1_000_000n))
+  expect(plan?.payouts.map(({ account }) => account)).toEqual([1n, 3n, 4n])
+  expect(held).toEqual({ kind: 'at once' })
+  expect(planBatch(all.slice(1, 2), ofBalance(1_000_000n)).plan?.total).toBe(501n)
+})

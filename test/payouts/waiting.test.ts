@@ -136,6 +136,45 @@ test('a rail that failed is passed over where another can pay, and else is tried
   expect(told({ failed: failedAt(now - SIX_HOURS), settings: onlyFast }).kind).toBe('next plan')
 })
 
+test('a destination that held payments is passed over likewise, and no other one is', () => {
+  const now = (ms: number) => ({ ...NOW, at: unixMs(NOW.at + 12 * 3_600_000 + ms) })
+  const trouble = { reason: 'held', at: unixMs(now(1).at - 6 * 3_600_000) }
+  const fast = { ...railRules('fast'), held: new Map([['payee 1', trouble]]) }
+  const rails = [fast, railRules('l1')]
+  const scheme = { ...MINUTES, rails: ['fast', 'l1'] }
+  const around = circumstances({ rails, now: now(0) })
+  const onlyFast = { ...SETTINGS, rails: [wish('fast')] }
+  const moved = { ...SETTINGS, rails: [wish('fast', 'elsewhere'), wish('l1')] }
+  const rail = (more: Partial<Candidate>) => {
+    const way = wayOf(candidate(1, { scheme, ...more }), rails)
+    return way.kind === 'way' ? way.rail : way.reason
+  }
+  expect(rail({})).toBe('l1')
+  expect(rail({ settings: moved })).toBe('fast')
+  expect(rail({ ownDestination: 'payee 2' })).toBe('fast')
+  expect(rail({ settings: onlyFast })).toBe('fast')
+  const told = waitingReason(candidate(1, { scheme, settings: onlyFast }), around)
+  expect(told).toEqual({ kind: 'failed', reason: 'held', until: now(1).at })
+  const later = circumstances({ rails, now: now(1) })
+  expect(waitingReason(candidate(1, { scheme, settings: onlyFast }), later).kind).toBe('next plan')
+})
+
+test('what is more than a rail pays at once goes by the next one', () => {
+  const bounded = {
+    ...railRules('fast'),
+    parseDestination: (payee: string) =>
+      ({ kind: 'payable', canonical: payee, dust: sats(1n), most: sats(5000n) }) as const,
+  }
+  const scheme = { ...MINUTES, rails: ['fast', 'l1'] }
+  const way = (payable: bigint, rails = [bounded, railRules('l1')]) =>
+    wayOf(candidate(1, { scheme, payable: millisats(payable) }), rails)
+  expect(way(5_000_999n)).toMatchObject({ rail: 'fast', most: 5000n })
+  expect(way(5_001_000n)).toMatchObject({ rail: 'l1', most: null })
+  expect(way(5_001_000n, [bounded])).toEqual({
+    ...{ kind: 'none', reason: 'fast: it pays 5000 sat at once at most' },
+  })
+})
+
 test('an operator who set a destination is named with it, and not with the payee itself', () => {
   const key = parseOperatorKey('79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798')
   const settings = (destination: string | null) => ({

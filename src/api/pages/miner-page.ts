@@ -124,10 +124,11 @@ function earningTable(items: Awaited<ReturnType<typeof earnings>>['items']): Htm
 type PayoutJson = Awaited<ReturnType<typeof payouts>>['items'][number]
 
 /** What shows that it was paid, or why it was not. */
-function proofOf({ txid, preimage, failure }: PayoutJson): Html | string {
+function proofOf({ txid, preimage, failure, heldMs }: PayoutJson): Html | string {
   if (failure !== null) return failure
   const proof = txid ?? preimage
-  return proof === null ? '–' : shortHash(proof)
+  const shown = proof === null ? '–' : shortHash(proof)
+  return heldMs === null ? shown : html`${shown}, held by its payee`
 }
 
 function payoutTable(items: Awaited<ReturnType<typeof payouts>>['items']): Html {

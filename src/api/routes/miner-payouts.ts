@@ -110,6 +110,7 @@ function payoutJson(row: PayoutReport, approvedBy: readonly string[]): z.infer<t
     paymentHash: row.payment?.hash ?? null,
     preimage: row.payment?.preimage ?? null,
     failure: row.failure,
+    heldMs: row.heldAt,
     approvedBy: [...approvedBy],
     plannedMs: row.plannedAt,
     plannedHeight: row.plannedHeight,

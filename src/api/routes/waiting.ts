@@ -34,7 +34,7 @@ export function waitingText(waiting: Waiting): string {
     case 'no destination':
       return `nowhere to pay: ${waiting.reason}`
     case 'failed':
-      return `it was tried, and could not be paid: ${waiting.reason}`
+      return `it was tried not long ago: ${waiting.reason}`
     case 'cooling off':
       return 'the destination was changed not long ago'
     case 'below minimum':

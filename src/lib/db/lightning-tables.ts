@@ -14,6 +14,8 @@ export type LightningTables = {
     state: AttemptState
     calls: Generated<number>
     not_found_ms: bigint | null
+    on_way_ms: bigint | null
+    held_ms: bigint | null
     preimage: string | null
     fee_msat: bigint | null
     reason: Generated<string>

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { Database } from '../../../lib/db/schema.ts'
 import { type BatchId, type Preimage, paymentHash, type UnixMs, unixMs } from '../../../lib/ids.ts'
 import { type Millisats, millisats } from '../../../lib/money.ts'
-import type { Attempt } from './attempt.ts'
+import type { Attempt, Sights } from './attempt.ts'
 
 const REASON_CHARACTERS_MAX = 500
 
@@ -27,11 +27,17 @@ export async function newestAttempts(
         paymentHash: paymentHash(row.payment_hash),
         ...{ invoice: row.invoice, nodeKey: row.node_key, state: row.state, calls: row.calls },
         expiresAt: unixMs(Number(row.expires_ms)),
-        notFoundSince: row.not_found_ms === null ? null : unixMs(Number(row.not_found_ms)),
+        notFoundSince: instantOf(row.not_found_ms),
+        onWaySince: instantOf(row.on_way_ms),
+        heldAt: instantOf(row.held_ms),
         reason: row.reason,
       },
     ]),
   )
+}
+
+function instantOf(ms: bigint | null): UnixMs | null {
+  return ms === null ? null : unixMs(Number(ms))
 }
 
 /** An attempt that is begun now. */
@@ -59,7 +65,7 @@ export async function addAttempts(
         ...{ invoice: each.invoice, node_key: each.nodeKey, amount_msat: each.amount },
         ...{ expires_ms: BigInt(each.expiresAt), state: 'prepared' as const, calls: 0 },
         ...{ not_found_ms: null, preimage: null, fee_msat: null, created_ms: BigInt(at) },
-        ended_ms: null,
+        ...{ on_way_ms: null, held_ms: null, ended_ms: null },
       })),
     )
     .onConflict(conflict => conflict.doNothing())
@@ -107,16 +113,17 @@ function rowsOf(calls: readonly Call[]) {
                     ${calls.map(({ call }) => call)}::integer[]) as asked (payee, n, call)`
 }
 
-/** Since when lnd has not found it, or that it has found it. */
-export async function noteNotFound(
+/** What look-ups have found. */
+export async function noteSights(
   db: Kysely<Database>,
   batch: BatchId,
   { payee, n }: { readonly payee: number; readonly n: number },
-  since: UnixMs | null,
+  { notFoundSince, onWaySince, heldAt }: Sights,
 ): Promise<void> {
+  const ms = (instant: UnixMs | null) => (instant === null ? null : BigInt(instant))
   await db
     .updateTable('ln_attempts')
-    .set({ not_found_ms: since === null ? null : BigInt(since) })
+    .set({ not_found_ms: ms(notFoundSince), on_way_ms: ms(onWaySince), held_ms: ms(heldAt) })
     .where('batch_id', '=', batch)
     .where('payee', '=', payee)
     .where('n', '=', n)

@@ -4,8 +4,18 @@ import type { PaymentHash, UnixMs } from '../../../lib/ids.ts'
 import { type Millisats, millisats, msatsFromSats, type Sats } from '../../../lib/money.ts'
 import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 
+/** What look-ups have found, each since an instant; null where the last one did not. */
+export type Sights = {
+  /** That lnd knows nothing of it. */
+  readonly notFoundSince: UnixMs | null
+  /** That a part of it is on its way. */
+  readonly onWaySince: UnixMs | null
+  /** When it had been on its way for so long that somebody held it; that stays. */
+  readonly heldAt: UnixMs | null
+}
+
 /** One invoice that a line of a batch was to be paid by, as it was written down. */
-export type Attempt = {
+export type Attempt = Sights & {
   /** Which invoice of the line, from 1. */
   readonly n: number
   readonly paymentHash: PaymentHash
@@ -16,8 +26,6 @@ export type Attempt = {
   readonly state: AttemptState
   /** How many calls of lnd the signer has confirmed; that one may be made is written before it. */
   readonly calls: number
-  /** Since when every look-up has said "not found"; null where the last one did not. */
-  readonly notFoundSince: UnixMs | null
   /** Why it is dead; empty where it is not. */
   readonly reason: string
 }
@@ -30,6 +38,8 @@ export const TRIES_MAX = 3
 const FRESH_MS_MIN = 60_000
 /** lnd knows of a payment within moments of the call; so much later it never will. */
 const UNKNOWN_MS_MAX = 60_000
+/** An honest payee takes what it gets, or sends it back, within seconds. */
+const HELD_MS_MIN = 600_000
 
 const NO_INVOICE = 'its time was up before the payee gave an invoice'
 
@@ -109,6 +119,27 @@ function afterCall(
     case 'known already':
     case 'no answer':
       return { kind: 'wait', reason: 'reason' in news ? news.reason : 'lnd has a payment of it' }
+    default:
+      return unreachable(news)
+  }
+}
+
+/** What is known of an attempt after one more look-up; silence tells nothing. */
+export function sightsAfter(before: Sights, news: PaymentNews, now: UnixMs): Sights {
+  const { notFoundSince, onWaySince, heldAt } = before
+  const neither = { notFoundSince: null, onWaySince: null, heldAt }
+  switch (news.kind) {
+    case 'no answer':
+    case 'known already':
+      return { notFoundSince, onWaySince, heldAt }
+    case 'not found':
+      return { ...neither, notFoundSince: notFoundSince ?? now }
+    case 'payment': {
+      if (news.payment.unresolvedHtlcs === 0) return neither
+      const since = onWaySince ?? now
+      const isHeld = now - since >= HELD_MS_MIN
+      return { ...neither, onWaySince: since, heldAt: heldAt ?? (isHeld ? now : null) }
+    }
     default:
       return unreachable(news)
   }

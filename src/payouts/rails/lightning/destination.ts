@@ -1,5 +1,6 @@
 import type { Network } from '../../../lib/bitcoin/network.ts'
 import { parseLightning } from '../../../lib/lightning/destination.ts'
+import { DESTINATION_SATS_MAX } from '../../../lib/lightning/exposure.ts'
 import { sats } from '../../../lib/money.ts'
 import type { Destination } from '../../rail.ts'
 
@@ -11,7 +12,10 @@ export function parseLightningDestination(text: string, network: Network): Desti
   const parsed = parseLightning(text, network)
   switch (parsed.kind) {
     case 'address':
-      return { kind: 'payable', canonical: parsed.address.text, dust: sats(1n) }
+      return {
+        ...{ kind: 'payable', canonical: parsed.address.text },
+        ...{ dust: sats(1n), most: DESTINATION_SATS_MAX },
+      }
     case 'invoice':
       return {
         kind: 'unpayable',

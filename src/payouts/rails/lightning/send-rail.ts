@@ -10,7 +10,7 @@ import {
   manifestHash,
   type SignedAct,
 } from '../../../treasury/index.ts'
-import { feeLimit, type LineStep, nextStep } from './attempt.ts'
+import { feeLimit, type LineStep, nextStep, sightsAfter } from './attempt.ts'
 import {
   addAttempts,
   type EndingAttempt,
@@ -18,7 +18,7 @@ import {
   type NewAttempt,
   noteCalled,
   noteCalling,
-  noteNotFound,
+  noteSights,
 } from './attempt-store.ts'
 import type { LightningParts } from './lightning-parts.ts'
 import { type OpenLine, openLines } from './line-source.ts'
@@ -54,7 +54,7 @@ export async function workOn(parts: LightningParts, run: Run): Promise<Troubles>
   const work: Work = { parts, run, troubles: new Set() }
   const until = clock.now() + RUN_MS_MAX
   const news = await newsOf(parts, await openLines(parts.db, run.manifest))
-  await noteAbsences(work, news)
+  await noteLooks(work, news)
   for (const lines of piecesOf(await linesFor(work, news, 'end'))) await end(work, news, lines)
   let hasRoom = await callAll(work, news)
   for (const lines of piecesOf(
@@ -112,15 +112,19 @@ function isOfKind<Kind extends LineStep['kind']>(
   return step.kind === kind
 }
 
-/** Since when lnd has not found a payment is remembered, since minutes of it are a proof. */
-async function noteAbsences({ parts, run }: Work, news: News): Promise<void> {
+/** Minutes of "not found" are a proof, and ten minutes on the way are a payee's doing. */
+async function noteLooks({ parts, run }: Work, news: News): Promise<void> {
   const { db, clock } = parts
   for (const { payee, newest } of await openLines(db, run.manifest)) {
     const said = newest && news.get(newest.paymentHash)
-    if (!newest || !said || said.kind === 'no answer') continue
-    const since = said.kind === 'not found' ? (newest.notFoundSince ?? clock.now()) : null
-    if (since !== newest.notFoundSince)
-      await noteNotFound(db, run.manifest.batch, { payee, n: newest.n }, since)
+    if (!newest || !said) continue
+    const after = sightsAfter(newest, said, clock.now())
+    const { notFoundSince, onWaySince, heldAt } = newest
+    const isNew =
+      after.notFoundSince !== notFoundSince ||
+      after.onWaySince !== onWaySince ||
+      after.heldAt !== heldAt
+    if (isNew) await noteSights(db, run.manifest.batch, { payee, n: newest.n }, after)
   }
 }
 
