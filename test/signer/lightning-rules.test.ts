@@ -265,7 +265,8 @@ describe('what an address gave', () => {
     ['of another network', offerOf(1, { prefix: 'lntbs10u' }), 'for signet'],
     ['without an amount', offerOf(1, { prefix: 'lnbcrt' }), 'no amount'],
     ['that expires soon', offerOf(1, { expirySeconds: 119 }), 'too soon'],
-    ['that holds for long', offerOf(1, { cltvBlocks: 80, hints: [[65]] }), '145 blocks'],
+    ['that holds for long', offerOf(1, { cltvBlocks: 145 }), '145 blocks'],
+    ['with a way that does', offerOf(1, { cltvBlocks: 80, hints: [[145]] }), '145 blocks'],
   ])('is not taken %s', (_, offer, why) => {
     const { lines, event } = take([[0, offer]])
     expect(lines[0]).toMatchObject({ kind: 'none', reason: expect.stringContaining(why) })

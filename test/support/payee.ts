@@ -12,9 +12,17 @@ const CALL_MS_MAX = 30_000
 const made = z.object({ payment_request: z.string() })
 const state = z.object({ state: z.string() })
 
-/** An invoice that is paid as soon as the money is there. */
-export async function invoiceOf(node: TestLnd, amountMsat: bigint): Promise<Bolt11> {
-  const request = { value_msat: amountMsat.toString(), memo: 'payout' }
+/**
+ * An invoice that is paid as soon as the money is there.
+ *
+ * @param more of `AddInvoice`, as lnd spells it
+ */
+export async function invoiceOf(
+  node: TestLnd,
+  amountMsat: bigint,
+  more: object = {},
+): Promise<Bolt11> {
+  const request = { value_msat: amountMsat.toString(), memo: 'payout', ...more }
   return parsed((await ask(node, made, 'addInvoice', request)).payment_request)
 }
 

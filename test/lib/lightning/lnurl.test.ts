@@ -120,7 +120,7 @@ describe('no invoice is taken', () => {
     ['that has expired', { createdAtSeconds: NOW_SECONDS - 3600 }, 'expired'],
     ['that expires soon', { expirySeconds: 60 }, 'too soon'],
     ['that may be held for weeks', { cltvBlocks: 2016 }, '2016 blocks'],
-    ['that may be held on its way', { hints: [[2016]] }, '2056 blocks'],
+    ['that may be held on its way', { hints: [[2016]] }, '2016 blocks'],
   ]
   for (const [what, invoice, why] of invoices)
     test(what, async () => {

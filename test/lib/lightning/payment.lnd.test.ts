@@ -9,10 +9,16 @@ import {
   type AttemptVerdict,
   judgeAttempt,
 } from '../../../src/lib/lightning/evidence.ts'
+import {
+  HELD_BLOCKS_MAX,
+  heldBlocks,
+  invoiceComplaint,
+} from '../../../src/lib/lightning/invoice.ts'
 import { millisats } from '../../../src/lib/money.ts'
 import { lndClient, type PaymentNews } from '../../../src/lib/nodes/lnd-client.ts'
 import { connectLnd, type LndConnection } from '../../../src/lib/nodes/lnd-grpc-client.ts'
 import { pollUntil } from '../../../src/lib/poll.ts'
+import { systemClock } from '../../../src/lib/time.ts'
 import { ask, restingOutbound, type TestLightning, testLightning } from '../../support/lightning.ts'
 import { describeOnLnd, LND_WAIT_MS } from '../../support/lnd.ts'
 import { heldInvoiceOf, invoiceOf } from '../../support/payee.ts'
@@ -23,6 +29,8 @@ const FEE = millisats(1001n)
 const BOUNDS = { feeMax: millisats(5000n), partsMax: 8, timelockBlocksMax: 500, trySeconds: 10 }
 const MAY_NOT = ['sendCoins', 'openChannelSync', 'addInvoice', 'newAddress', 'bakeMacaroon']
 const WAIT = { everyMs: 100, timeoutMs: 60_000 }
+
+const ownChannels = z.object({ channels: z.array(z.object({ chan_id: z.string() })) })
 
 /** Starting anew, lnd and its peers may take their time on a busy machine. */
 const RESTART_MS_MAX = 240_000
@@ -63,6 +71,51 @@ describeOnLnd('a payment over real nodes', () => {
     expect(judge(invoice, news)).toMatchObject({ kind: 'settled', fee: FEE })
     expect(await found(invoice)).toEqual(judge(invoice, news))
     expect(await alice().newestPaymentIndex()).toBeGreaterThan(0n)
+  })
+
+  const ODD: readonly (readonly [string, () => Promise<object>, Partial<Bolt11>])[] = [
+    [
+      'the hash of a description',
+      async () => ({ memo: '', description_hash: fromHex('ab'.repeat(32)) }),
+      { description: null, descriptionHash: 'ab'.repeat(32) },
+    ],
+    [
+      'the most blocks for itself',
+      async () => ({ cltv_expiry: '144' }),
+      { minFinalCltvBlocks: 144 },
+    ],
+    [
+      'the fewest blocks for itself',
+      async () => ({ cltv_expiry: '18' }),
+      { minFinalCltvBlocks: 18 },
+    ],
+    ['no words at all', async () => ({ memo: '' }), { description: '' }],
+    ['an expiry of its own', async () => ({ expiry: '300' }), {}],
+    ['a way to it', async () => ({ route_hints: [await wayToCarol()] }), { routeHints: [[80]] }],
+  ]
+  for (const [what, more, read] of ODD)
+    test(`is made for an invoice with ${what}`, async () => {
+      const invoice = await invoiceOf(lightning.carol, AMOUNT, await more())
+      expect(invoice).toMatchObject(read)
+      const asked = { network: 'regtest', amount: AMOUNT, cltvBlocksMax: HELD_BLOCKS_MAX } as const
+      expect(invoiceComplaint(invoice, asked, systemClock.now())).toBeNull()
+      const timelockBlocksMax = heldBlocks(invoice) + 432
+      const news = await alice().pay({ ...BOUNDS, invoice, timelockBlocksMax })
+      expect(judge(invoice, news)).toMatchObject({ kind: 'settled', fee: FEE })
+    })
+
+  /** Of the one channel that Carol has, as a wallet says it whose channel nobody else hears of. */
+  async function wayToCarol(): Promise<object> {
+    const { channels } = await ask(lightning.carol, ownChannels, 'listChannels')
+    const hop = { fee_base_msat: 1000, fee_proportional_millionths: 1, cltv_expiry_delta: 80 }
+    const { chan_id = '' } = channels[0] ?? {}
+    return { hop_hints: [{ ...hop, node_id: lightning.bob.publicKey, chan_id }] }
+  }
+
+  test('without an amount of its own is refused before lnd hears of it', async () => {
+    const invoice = await invoiceOf(lightning.carol, 0n)
+    const asked = { network: 'regtest', amount: AMOUNT, cltvBlocksMax: HELD_BLOCKS_MAX } as const
+    expect(invoiceComplaint(invoice, asked, systemClock.now())).toContain('no amount')
   })
 
   test('is made once, however often it is asked for', async () => {
