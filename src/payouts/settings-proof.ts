@@ -58,7 +58,7 @@ export function checkProof(
       return verdict.kind === 'signed' ? proven('ed25519') : verdict
     }
     case 'lightning':
-      return refused('a Lightning address cannot be checked before the pool pays by Lightning')
+      return refused('a Lightning address has no key to sign with: an operator can set it')
     default:
       return unreachable(payee.kind)
   }

@@ -175,12 +175,14 @@ describe('other payees', () => {
     expect(row).toMatchObject({ proof: 'ed25519', operator: null })
   })
 
-  test('a Lightning payee is told that it cannot sign yet', async () => {
-    const proof = { kind: 'signature', signature: 'AA==' } as const
-    expect(await change({ payee: LIGHTNING, number: 1, wishes: wishesTo(OTHER), proof })).toEqual({
-      kind: 'unproven',
-      reason: expect.stringContaining('Lightning'),
-    })
+  test('a Lightning payee has no key, so that nobody but an operator changes what it gets', async () => {
+    const wishes = wishesTo(OTHER)
+    for (const signature of ['AA==', holder.sign(textOf(LIGHTNING, 1, wishes))]) {
+      const proof = { kind: 'signature', signature } as const
+      expect(await change({ payee: LIGHTNING, number: 1, wishes, proof })).toEqual({
+        ...{ kind: 'unproven', reason: expect.stringContaining('an operator') },
+      })
+    }
   })
 })
 
