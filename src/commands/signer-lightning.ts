@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { equalBytes } from '../lib/bytes.ts'
 import { type Egress, PUBLIC_INTERNET } from '../lib/lightning/guarded-get-client.ts'
-import { askForInvoice } from '../lib/lightning/lnurl-client.ts'
+import { askForInvoice, askForPreimage } from '../lib/lightning/lnurl-client.ts'
 import type { Log } from '../lib/log.ts'
 import { lndChannelsClient } from '../lib/nodes/lnd-channels-client.ts'
 import { lndClient } from '../lib/nodes/lnd-client.ts'
@@ -37,6 +37,7 @@ export async function lightningOf(
     node: { ...node, ...openingNode(lndChannelsClient(connection)) },
     askForInvoice: (address, asked, comment) =>
       askForInvoice(address, asked, { comment, egress, clock: systemClock }),
+    askForPreimage: (verifyUrl, hash) => askForPreimage(verifyUrl, hash, egress),
   }
   return { parts, close: connection.close }
 }

@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts'
-import type { PaymentHash } from '../lib/ids.ts'
+import type { PaymentHash, Preimage } from '../lib/ids.ts'
 import { parseBolt11 } from '../lib/lightning/bolt11.ts'
 import { judgeAttempt } from '../lib/lightning/evidence.ts'
 import { exposureOf } from '../lib/lightning/exposure.ts'
@@ -177,6 +177,8 @@ export type Look = {
   readonly calls: number
   /** For how long every look-up has said "not found". */
   readonly notFoundMs: number
+  /** What the payee's server shows, where lnd can say nothing of it; null where that is nothing. */
+  readonly shown: Preimage | null
 }
 
 /** What a request to end attempts is worth. */
@@ -191,7 +193,8 @@ export type EndJudgement =
 export type EndLine = Place &
   (
     | { readonly kind: 'ended' }
-    | { readonly kind: 'alive'; readonly reason: string }
+    /** With what only the payee's server shows of a payment. */
+    | { readonly kind: 'alive'; readonly reason: string; readonly preimage?: Preimage }
     /** lnd is to be asked. */
     | { readonly kind: 'look'; readonly attempt: LiveAttempt }
   )
@@ -241,7 +244,7 @@ function judgeDeath(
 ):
   | 'ended before'
   | 'ends'
-  | { readonly kind: 'alive'; readonly reason: string }
+  | { readonly kind: 'alive'; readonly reason: string; readonly preimage?: Preimage }
   | { readonly kind: 'look'; readonly attempt: LiveAttempt } {
   const state = batch.lines.get(payee)
   const alive = (reason: string) => ({ kind: 'alive', reason }) as const
@@ -260,7 +263,7 @@ function judgeDeath(
   if (look.calls !== state.calls) return alive('it was called meanwhile')
   const verdict = judgeAttempt({
     ...{ paymentHash: state.paymentHash, amount: millisats(1000n * state.amount) },
-    ...{ wasCalled: true, mayBeCalled: false, news: look.news, shown: null },
+    ...{ wasCalled: true, mayBeCalled: false, news: look.news, shown: look.shown },
     node: { isOurs: node.publicKey === state.node, hasForgotten: node.hasForgotten },
     notFoundMs: look.notFoundMs,
   })
@@ -268,7 +271,9 @@ function judgeDeath(
     case 'dead':
       return 'ends'
     case 'settled':
-      return alive('it was paid')
+      return look.shown === null
+        ? alive('it was paid')
+        : { ...alive('its payee shows that it was paid'), preimage: look.shown }
     case 'waiting':
       return alive('it is on its way')
     case 'unknown':

@@ -12,10 +12,20 @@ const amountMsat = decimal
   .refine(n => n <= 1000n * MAX_MONEY_SATS)
   .transform(value => millisats(value))
 const manifest = hex64.transform(digest)
+/** A longer one is not kept. */
+export const VERIFY_URL_CHARS_MAX = 500
 /** A compressed public key, by which lnd is known. */
 const node = z.string().regex(/^0[23][0-9a-f]{64}$/)
 /** The n-th invoice for that place in the manifest. */
 const place = { payee: z.int().min(0), n: z.int().min(1) }
+const given = {
+  ...place,
+  paymentHash: hex64.transform(paymentHash),
+  invoice: z.string(),
+  amountSats: amount,
+  /** The line's, for whatever call. */
+  feeMaxSats: amount,
+}
 
 /**
  * What happened on Lightning. `ln batch` is the first word of a batch, which counts for the limits;
@@ -40,14 +50,11 @@ export const lightningEvents = [
     /** Whose payments they will be, if they are. */
     node,
     lines: z.array(
-      z.strictObject({
-        ...place,
-        paymentHash: hex64.transform(paymentHash),
-        invoice: z.string(),
-        amountSats: amount,
-        /** The line's, for whatever call. */
-        feeMaxSats: amount,
-      }),
+      z.union([
+        z.strictObject(given),
+        /** Where its payee's server says whether it was paid (LUD-21). */
+        z.strictObject({ ...given, verifyUrl: z.string().max(VERIFY_URL_CHARS_MAX) }),
+      ]),
     ),
   }),
   z.strictObject({

@@ -13,6 +13,8 @@ export type LiveAttempt = {
   readonly paymentHash: PaymentHash
   /** Null where its manifest has expired: it is not given or called any more. */
   readonly invoice: string | null
+  /** Where its payee's server shows the preimage of what was paid, or null. */
+  readonly verifyUrl: string | null
   /** The public key of the lnd that it is paid by. */
   readonly node: string
   readonly amount: Sats
@@ -154,10 +156,13 @@ export function draftOf(memory: LightningMemory): LightningDraft {
     if (lines === null) return false
     switch (event.kind) {
       case 'ln invoices':
-        return event.lines.every(({ payee, n, amountSats, feeMaxSats, ...given }) => {
+        return event.lines.every(line => {
+          const { payee, n, amountSats, feeMaxSats, paymentHash, invoice } = line
+          const given = { paymentHash, invoice }
+          const verifyUrl = 'verifyUrl' in line ? line.verifyUrl : null
           if (nextAttempt(lines.get(payee)) !== n || !use(given.paymentHash)) return false
           const bounds = { amount: amountSats, feeMax: feeMaxSats, node: event.node }
-          lines.set(payee, { kind: 'live', n, ...given, ...bounds, calls: 0 })
+          lines.set(payee, { kind: 'live', n, ...given, verifyUrl, ...bounds, calls: 0 })
           return true
         })
       case 'ln calls': {

@@ -12,6 +12,7 @@ import {
   type ManifestLine,
 } from '../treasury/index.ts'
 import { judgeApproved, readManifest } from './approved.ts'
+import { VERIFY_URL_CHARS_MAX } from './lightning-events.ts'
 import { isUsed, nextAttempt } from './lightning-memory.ts'
 import { manifestOf } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
@@ -118,7 +119,12 @@ function batchEvent(manifest: LineManifest, hash: Digest, by: 'operators' | 'poo
 
 /** An invoice that an address gave, or why there is none. */
 export type Offer =
-  | { readonly kind: 'invoice'; readonly invoice: Bolt11 }
+  | {
+      readonly kind: 'invoice'
+      readonly invoice: Bolt11
+      /** Where its server says whether it was paid (LUD-21), or null. */
+      readonly verifyUrl: string | null
+    }
   | { readonly kind: 'none'; readonly reason: string }
 
 /** What is answered, and what must be remembered before. */
@@ -146,7 +152,7 @@ export function takeOffers(
     const { payee, n, asked } = line
     const offer = offers.get(payee) ?? { kind: 'none', reason: 'it was not asked in time' }
     if (offer.kind === 'none') return { kind: 'none', payee, n, reason: offer.reason }
-    const { invoice } = offer
+    const { invoice, verifyUrl } = offer
     const { paymentHash, text } = invoice
     const complaint =
       invoiceComplaint(invoice, asked, timeOf(standing)) ??
@@ -158,7 +164,9 @@ export function takeOffers(
     assert(paid !== undefined, 'a line that is asked for is in the manifest')
     used.add(paymentHash)
     const bounds = { amountSats: paid.amount, feeMaxSats: paid.feeMax }
-    taken.push({ payee, n, paymentHash, invoice: text, ...bounds })
+    const given = { payee, n, paymentHash, invoice: text, ...bounds }
+    const isKept = verifyUrl !== null && verifyUrl.length <= VERIFY_URL_CHARS_MAX
+    taken.push(isKept ? { ...given, verifyUrl } : given)
     return { kind: 'invoice', payee, n, invoice: text }
   })
   const event = { kind: 'ln invoices', manifest: hash, node, lines: taken } as const

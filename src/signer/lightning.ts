@@ -1,9 +1,8 @@
 import { unreachable } from '../lib/assert.ts'
-import type { PaymentHash, UnixMs } from '../lib/ids.ts'
+import type { PaymentHash, Preimage } from '../lib/ids.ts'
 import type { LightningAddress } from '../lib/lightning/destination.ts'
 import type { Asked } from '../lib/lightning/invoice.ts'
 import type { InvoiceOffer } from '../lib/lightning/lnurl-client.ts'
-import { parsePreimage } from '../lib/lightning/preimage.ts'
 import type { Log } from '../lib/log.ts'
 import type { PaymentNews, PaymentOrder } from '../lib/nodes/lnd-client.ts'
 import type { Clock } from '../lib/time.ts'
@@ -17,23 +16,14 @@ import type {
   SignerHead,
 } from '../treasury/index.ts'
 import { judgeOpen } from './channel-rules.ts'
-import { judgeEnd, judgePay, type Look, type NodeStand } from './lightning-call-rules.ts'
-import type { Leaving, Resting } from './lightning-exposure.ts'
-import type { LiveAttempt } from './lightning-memory.ts'
+import { judgeEnd, judgePay, type NodeStand } from './lightning-call-rules.ts'
+import type { Resting } from './lightning-exposure.ts'
 import type { OpeningNode, PayingNode } from './lightning-node-client.ts'
 import { type InvoiceLine, judgeInvoices, type Offer, takeOffers } from './lightning-rules.ts'
+import { inTime, paymentWatch } from './lightning-watch.ts'
 import type { Memory } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
-import { slots } from './slots.ts'
 import type { Standing } from './standing.ts'
-
-/** Strangers' servers that are asked at once, and payments that lnd is asked about. */
-const ASKED_AT_ONCE = 16
-/**
- * Nobody new is asked then: what was begun takes two answers of a stranger, 10 s each, and one of
- * lnd, 15 s, and the pool waits for a minute. The rest comes with the next request.
- */
-const ASK_MS_MAX = 15_000
 
 /** What a host needs that pays over Lightning. */
 export type LightningParts = {
@@ -43,6 +33,8 @@ export type LightningParts = {
     asked: Asked,
     comment: string,
   ) => Promise<InvoiceOffer>
+  /** What the payee's server shows, found to be the preimage; null for anything else. */
+  readonly askForPreimage: (verifyUrl: string, hash: PaymentHash) => Promise<Preimage | null>
 }
 
 type Refusal = { readonly kind: 'refused'; readonly reason: string; readonly head: SignerHead }
@@ -67,15 +59,13 @@ export type Desk = {
  * forget, too: lnd is asked again when they take the room of others.
  */
 export function lightningPayer(
-  { node, askForInvoice }: LightningParts,
+  { node, askForInvoice, askForPreimage }: LightningParts,
   { inTurn, standing, memory, add, clock, log }: Desk,
 ) {
   const open = new Set<PaymentHash>()
-  /** Not on the disk yet. */
-  const paid = new Set<PaymentHash>()
-  const notFoundSince = new Map<PaymentHash, UnixMs>()
   let seen: ReadonlyMap<string, bigint> = new Map()
-  const slot = slots(ASKED_AT_ONCE)
+  const eachInTime = inTime(clock)
+  const watch = paymentWatch({ node, askForPreimage }, { clock, eachInTime, open })
   const head = () => memory().head
   const refusal = (reason: string): Refusal => ({ kind: 'refused', reason, head: head() })
 
@@ -125,7 +115,7 @@ export function lightningPayer(
       return first.kind === 'called' ? first.rivals : []
     })
     if ('kind' in rivals) return rivals
-    const resting = await restOf(rivals)
+    const resting = await watch.restOf(rivals)
     return inTurn(async () => {
       await notePaid()
       const last = judged(resting)
@@ -136,31 +126,15 @@ export function lightningPayer(
     })
   }
 
-  /** Which payments that take another's room have failed; those that were made are noted. */
-  async function restOf(rivals: readonly Leaving[]): Promise<Resting> {
-    const resting = new Map<PaymentHash, number>()
-    await eachInTime(
-      rivals.filter(({ paymentHash, calls }) => calls > 0 && !open.has(paymentHash)),
-      async ({ paymentHash, calls }) => {
-        const news = await node.track(paymentHash)
-        if (isPaid(news, paymentHash)) paid.add(paymentHash)
-        if (news.kind !== 'payment') return
-        const { status, unresolvedHtlcs } = news.payment
-        if (status === 'failed' && unresolvedHtlcs === 0) resting.set(paymentHash, calls)
-      },
-    )
-    return resting
-  }
-
   /** In one word for each batch, so that a payment takes no line of its own. */
   async function notePaid(): Promise<void> {
-    const heard = [...paid]
-    const payments = heard.flatMap(hash => memory().lightning.open.get(hash) ?? [])
+    const paid = [...watch.paid]
+    const payments = paid.flatMap(hash => memory().lightning.open.get(hash) ?? [])
     for (const [manifest, some] of Map.groupBy(payments, each => each.manifest)) {
       const lines = some.map(({ payee, n }) => ({ payee, n }))
       await add({ kind: 'ln paid', manifest, lines })
     }
-    for (const hash of heard) paid.delete(hash)
+    for (const hash of paid) watch.paid.delete(hash)
   }
 
   /** Judged anew behind the look, since a freeze may have come meanwhile; lnd is waited for out of turn. */
@@ -181,13 +155,13 @@ export function lightningPayer(
   function call(order: PaymentOrder, publicKey: string): void {
     const { paymentHash } = order.invoice
     open.add(paymentHash)
-    notFoundSince.delete(paymentHash)
+    watch.begins(paymentHash)
     node
       .pay(order)
       .then(
         news => {
           if (news.kind === 'payment') noteIndex(publicKey, news.payment.index)
-          if (isPaid(news, paymentHash)) paid.add(paymentHash)
+          watch.heard(paymentHash, news)
           log.info({ paymentHash, news: wordsOf(news) }, 'a call of lnd is over')
         },
         error => log.error({ err: error, paymentHash }, 'a call of lnd failed'),
@@ -201,7 +175,7 @@ export function lightningPayer(
     const first = judgeEnd(standing(), request, { ...about, looks: new Map() })
     if (first.kind === 'refused') return refusal(first.reason)
     const attempts = first.lines.flatMap(line => (line.kind === 'look' ? line.attempt : []))
-    const looks = await lookAt(attempts)
+    const looks = await watch.lookAt(attempts, about.node)
     return inTurn(async () => {
       const judged = judgeEnd(standing(), request, { ...about, looks })
       if (judged.kind === 'refused') return refusal(judged.reason)
@@ -213,27 +187,6 @@ export function lightningPayer(
       })
       return { kind: 'ended', lines, head: head() }
     })
-  }
-
-  async function lookAt(attempts: readonly LiveAttempt[]): Promise<ReadonlyMap<PaymentHash, Look>> {
-    const looks = new Map<PaymentHash, Look>()
-    await eachInTime(attempts, async ({ paymentHash, calls }) => {
-      const news = await node.track(paymentHash)
-      looks.set(paymentHash, { news, calls, notFoundMs: notFoundFor(paymentHash, news) })
-    })
-    return looks
-  }
-
-  /** Silence in between neither proves nor disproves that it is not there. */
-  function notFoundFor(hash: PaymentHash, { kind }: PaymentNews): number {
-    if (kind === 'no answer') return 0
-    if (kind !== 'not found') {
-      notFoundSince.delete(hash)
-      return 0
-    }
-    const since = notFoundSince.get(hash) ?? clock.now()
-    notFoundSince.set(hash, since)
-    return clock.now() - since
   }
 
   async function nodeStand(): Promise<
@@ -255,18 +208,6 @@ export function lightningPayer(
     if (index > (seen.get(publicKey) ?? 0n)) seen = new Map([...seen, [publicKey, index]])
   }
 
-  async function eachInTime<T>(
-    items: readonly T[],
-    work: (item: T) => Promise<void>,
-  ): Promise<void> {
-    const until = clock.now() + ASK_MS_MAX
-    const inTime = (item: T) =>
-      slot(async () => {
-        if (clock.now() < until) await work(item)
-      })
-    await Promise.all(items.map(inTime))
-  }
-
   return (request: LightningRequest): Promise<LightningReply> => {
     switch (request.ask) {
       case 'invoices':
@@ -281,11 +222,6 @@ export function lightningPayer(
         return unreachable(request)
     }
   }
-}
-
-function isPaid(news: PaymentNews, hash: PaymentHash): boolean {
-  if (news.kind !== 'payment' || news.payment.status !== 'succeeded') return false
-  return parsePreimage(news.payment.preimage, hash) !== null
 }
 
 /** Without the preimage, which is a receipt. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { unreachable } from '../lib/assert.ts'
-import { digest, paymentHash, txid } from '../lib/ids.ts'
+import { digest, paymentHash, preimage, txid } from '../lib/ids.ts'
 import { MAX_MONEY_SATS, millisats } from '../lib/money.ts'
 import { actSchema, actsJson, base64, headSchema, toBase64 } from './signer-messages.ts'
 
@@ -172,7 +172,16 @@ export const lightningReplySchema = z.discriminatedUnion('kind', [
          * manifest has expired.
          */
         z.strictObject({ ...place, kind: z.literal('ended') }),
-        z.strictObject({ ...place, kind: z.literal('alive'), reason }),
+        z.strictObject({
+          ...place,
+          ...{ kind: z.literal('alive'), reason },
+          /** What the payee's server shows (LUD-21) where lnd has lost what it knew: it was paid. */
+          preimage: z
+            .string()
+            .regex(/^[0-9a-f]{64}$/)
+            .transform(preimage)
+            .optional(),
+        }),
       ]),
     ),
     head: headSchema,

@@ -163,7 +163,7 @@ describe('a payout file', () => {
       ...items.map((item: Record<string, unknown>) => Object.values(item).join(',')),
       '',
     ])
-    expect(rows[1]).toContain(`settled,1,l1,${sha256Hex('transaction')},,,,pool,`)
+    expect(rows[1]).toContain(`settled,1,l1,${sha256Hex('transaction')},,,,,pool,`)
   })
 
   test('quotes what needs it, and lets no field be a formula', () => {

@@ -200,6 +200,29 @@ test('who lets a payment wait for less than ten minutes has held none', async ()
   expect(await held()).toEqual([])
 })
 
+test('what lnd has lost is settled by what its payee shows, and nothing else of it ends', async () => {
+  await world.owe(ANNA, 20_000n)
+  await world.owe(BEN, 3000n)
+  for (const name of [ANNA, BEN]) world.lightning.behave(name, 'holds')
+  await planned()
+  await runs(3)
+  world.lightning.forget()
+  world.lightning.release(ANNA, true)
+  await runs(8, MINUTE)
+  const ended = await world.payouts()
+  expect(ended).toEqual([
+    [ANNA, 'settled', null],
+    [BEN, 'uncertain', null],
+  ])
+  const fees = await world.db
+    .selectFrom('ln_attempts')
+    .select(['fee_msat', 'preimage'])
+    .where('state', '=', 'settled')
+    .execute()
+  // Three satoshis and a thousandth, as it could have cost.
+  expect(fees).toEqual([{ fee_msat: 23_000n, preimage: expect.stringMatching(/^[0-9a-f]{64}$/) }])
+})
+
 test('a server that gives no invoice is asked until the time is up', async () => {
   await world.owe(ANNA, 20_000n)
   world.lightning.behave(ANNA, 'no invoice')

@@ -1,7 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../../src/lib/bitcoin/hash.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
-import { type PaymentHash, paymentHash } from '../../src/lib/ids.ts'
+import {
+  preimage as idOf,
+  type PaymentHash,
+  type Preimage,
+  paymentHash,
+} from '../../src/lib/ids.ts'
 import { type Millisats, millisats, msatsFromSats } from '../../src/lib/money.ts'
 import type { LndClient, PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
 import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
@@ -30,6 +35,8 @@ export type SimulatedLightning = {
   readonly behave: (destination: string, behaviour: Behaviour) => void
   /** Lets whoever holds money take it, or send it back. */
   readonly release: (destination: string, isTaken: boolean) => void
+  /** lnd is restored from a backup, and knows of no payment; payees who were paid can show it. */
+  readonly forget: () => void
   /** What each destination has got, by how many payments. */
   readonly received: (destination: string) => readonly Millisats[]
   /** Everything that was ever done, in order, for a test to look at. */
@@ -40,6 +47,7 @@ export type SimulatedLightning = {
   readonly loseReplies: (next: () => 'before' | 'after' | null) => void
 }
 
+type Alive = { kind: 'alive'; reason: string; preimage?: Preimage }
 type Refused = { kind: 'refused' | 'no room'; reason: string }
 type Given = { kind: 'invoice'; invoice: string } | { kind: 'none'; reason: string }
 type Line = {
@@ -59,6 +67,8 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
   const calls: string[] = []
   let lose: () => 'before' | 'after' | null = () => null
   let index = 0n
+  /** What lnd has forgotten; the channels have what they have. */
+  const forgotten = new Map<string, Payment>()
   let room = Number.POSITIVE_INFINITY
 
   const behaviourOf = (to: string) => behaviours.get(to) ?? 'pays'
@@ -147,7 +157,7 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
         })
       }),
     end: ({ lines: asked, manifestHash: hash }) =>
-      answered<{ kind: 'ended' } | { kind: 'alive'; reason: string }>('end', () =>
+      answered<{ kind: 'ended' } | Alive>('end', () =>
         asked.map(({ payee, n, isLast }) => {
           const line = lines.get(`${hash} ${payee}`)
           if (!line && n === 1 && isLast) {
@@ -155,7 +165,12 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
             lines.set(`${hash} ${payee}`, closed)
             return [payee, { kind: 'ended' }] as const
           }
-          const made = line && payments.get(line.hash)
+          const lost = line && forgotten.get(line.hash)
+          if (lost?.status === 'succeeded' && line?.n === n) {
+            const preimage = idOf(lost.preimage)
+            return [payee, { kind: 'alive', reason: 'its payee shows it', preimage }] as const
+          }
+          const made = line && (lost ?? payments.get(line.hash))
           const isDead = !made || (made.status === 'failed' && made.unresolvedHtlcs === 0)
           if (line?.n !== n || !isDead)
             return [payee, { kind: 'alive', reason: 'it may pay' }] as const
@@ -169,7 +184,7 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
   const client: LndClient = {
     info: async () => ({ ...LATEST, height: 100, isSynced: true, activeChannels: 2 }),
     liquidity: async () => {
-      const all = [...payments.values()]
+      const all = [...forgotten.values(), ...payments.values()]
       const spent = all
         .filter(({ status }) => status !== 'failed')
         .reduce((sum, each) => sum + each.amount + each.fee, 0n)
@@ -193,25 +208,18 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
     ...{ client, signer, calls },
     behave: (destination, behaviour) => behaviours.set(destination, behaviour),
     release: (destination, isTaken) => {
-      for (const [hash, payment] of payments) {
-        if (payment.to !== destination || payment.status !== 'in flight') continue
-        const preimage = invoices.get(hash)?.preimage ?? ''
-        payments.set(
-          hash,
-          isTaken
-            ? {
-                ...payment,
-                status: 'succeeded',
-                preimage,
-                fee: millisats(1000n),
-                unresolvedHtlcs: 0,
-              }
-            : { ...payment, status: 'failed', unresolvedHtlcs: 0 },
-        )
-      }
+      for (const known of [payments, forgotten])
+        for (const [hash, payment] of known)
+          if (payment.to === destination && payment.status === 'in flight')
+            known.set(hash, releasedOf(payment, isTaken ? invoices.get(hash)?.preimage : undefined))
+    },
+    forget: () => {
+      for (const [hash, payment] of payments) forgotten.set(hash, payment)
+      payments.clear()
+      index = 0n
     },
     received: destination =>
-      [...payments.values()]
+      [...forgotten.values(), ...payments.values()]
         .filter(({ to, status }) => to === destination && status === 'succeeded')
         .map(({ amount }) => amount),
     takeCalls: count => {
@@ -221,6 +229,13 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
       lose = next
     },
   }
+}
+
+/** As whoever held it took it, by its preimage, or sent it back. */
+function releasedOf(payment: Payment, preimage: string | undefined): Payment {
+  const rest = { ...payment, unresolvedHtlcs: 0 }
+  if (preimage === undefined) return { ...rest, status: 'failed' }
+  return { ...rest, status: 'succeeded', preimage, fee: millisats(1000n) }
 }
 
 const none = (reason: string) => ({ kind: 'none', reason }) as const

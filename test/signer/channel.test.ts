@@ -59,6 +59,7 @@ const start = (channels: ChannelRules | null = RULES, policy = POLICY) =>
     ...(channels && { channels }),
     lightning: {
       askForInvoice: async () => ({ kind: 'none', reason: 'nobody is paid here' }),
+      askForPreimage: async () => null,
       node: {
         look: async () => HERE,
         decodeComplaint: async () => null,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { batchId, unixMs } from '../../src/lib/ids.ts'
+import { batchId, preimage, unixMs } from '../../src/lib/ids.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import type { PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
 import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
@@ -42,6 +42,8 @@ const payment = (over: Partial<LndPayment>): PaymentNews => ({
   payment: { ...PAID, ...over },
 })
 const FAILED = payment({ status: 'failed' })
+/** That it is the hash's was looked at before. */
+const SHOWN = preimage('cd'.repeat(32))
 const NOT_FOUND: PaymentNews = { kind: 'not found' }
 
 describe('an attempt is ended', () => {
@@ -50,7 +52,7 @@ describe('an attempt is ended', () => {
     memory: Memory,
     change: Omit<Change, 'memory'> & { readonly look?: Partial<Look>; readonly away?: true } = {},
   ) => {
-    const look = { news: FAILED, calls: 1, notFoundMs: 0, ...change.look }
+    const look = { news: FAILED, calls: 1, notFoundMs: 0, shown: null, ...change.look }
     const judged = judgeEnd(
       standingOf(memory, change.standing),
       endRequest(MANIFEST, [{ payee: 0, n: 1, isLast: false, ...place }]),
@@ -63,7 +65,7 @@ describe('an attempt is ended', () => {
     if (judged.kind === 'refused') return judged.reason
     const [line] = judged.lines
     const isWritten = judged.event !== null
-    if (line?.kind === 'alive') return line.reason
+    if (line?.kind === 'alive') return `${line.reason}${line.preimage ? ', with it' : ''}`
     if (line?.kind === 'ended') return isWritten ? 'ends' : 'ended'
     return line?.kind
   }
@@ -154,6 +156,16 @@ describe('an attempt is ended', () => {
       'by one that has forgotten',
       end({}, once, { look: {}, node: { hasForgotten: true } }),
       'this lnd has lost payments that it had',
+    ],
+    [
+      'whose payee shows a preimage, though lnd has forgotten it',
+      end({}, once, { look: { news: NOT_FOUND, shown: SHOWN }, node: { hasForgotten: true } }),
+      'its payee shows that it was paid, with it',
+    ],
+    [
+      'whose payee shows a preimage, though lnd says that it failed',
+      end({}, once, { look: { shown: SHOWN } }),
+      'its payee shows that it was paid, with it',
     ],
     ['that may still be given', end({ payee: 2 }, GIVEN), 'it may still be given'],
     ['past the next one', end({ n: 2 }, GIVEN, late(MANIFEST.expiresAt)), 'it was not given yet'],

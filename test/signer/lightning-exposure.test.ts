@@ -195,6 +195,7 @@ describe('a host', () => {
           pay: ({ invoice }) => new Promise(resolve => ends.set(invoice.paymentHash, resolve)),
           open: async () => 'no channels here',
         },
+        askForPreimage: async () => null,
         askForInvoice: async () => {
           given++
           const read = parseBolt11(writeInvoice({ paymentHash: hashAt(given) }))

@@ -210,7 +210,7 @@ function world() {
       const news = track(paymentHash)
       const since = notFound.get(paymentHash) ?? now
       if (news.kind === 'not found') notFound.set(paymentHash, since)
-      looks.set(paymentHash, { news, calls, notFoundMs: now - since })
+      looks.set(paymentHash, { news, calls, notFoundMs: now - since, shown: null })
     }
     const judged = judgeEnd(standing(), request, { ...about, looks })
     if (judged.kind === 'ended') add(judged.event)

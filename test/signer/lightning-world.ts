@@ -76,7 +76,7 @@ export function offerOf(number: number, over: WrittenInvoice = {}): Offer & { ki
   const text = writeInvoice({ paymentHash: hashOfNumber(number), ...over })
   const parsed = parseBolt11(text)
   if (parsed.kind === 'refused') throw new Error(parsed.reason)
-  return { kind: 'invoice', invoice: parsed.invoice }
+  return { kind: 'invoice', invoice: parsed.invoice, verifyUrl: null }
 }
 
 /** Adds events as a store does; throws where they contradict what was before. */

@@ -1,7 +1,9 @@
 import { appendFileSync } from 'node:fs'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { payoutId, unixMs } from '../../src/lib/ids.ts'
-import { askForInvoice } from '../../src/lib/lightning/lnurl-client.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { sha256 } from '../../src/lib/bitcoin/hash.ts'
+import { fromHex, toHex } from '../../src/lib/bytes.ts'
+import { paymentHash, payoutId, unixMs } from '../../src/lib/ids.ts'
+import { askForInvoice, askForPreimage } from '../../src/lib/lightning/lnurl-client.ts'
 import { sats } from '../../src/lib/money.ts'
 import type { PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
 import type { NodeLook, OpeningNode, PayingNode } from '../../src/signer/lightning-node-client.ts'
@@ -70,6 +72,7 @@ beforeEach(async () => {
   world = await signerWorld({
     lightning: {
       node,
+      askForPreimage: (url, hash) => askForPreimage(url, hash, server.egress),
       askForInvoice: async (address, asked, comment) => {
         asking++
         mostAsking = Math.max(mostAsking, asking)
@@ -234,4 +237,66 @@ test('a host without lnd pays nothing', async () => {
   const reply = await other.signer.lightning(invoicesRequest(MANIFEST, [{ payee: 0, n: 1 }]))
   expect(said(reply)).toBe('this host pays nothing over Lightning')
   await other.remove()
+})
+
+describe('a payee who says whether it was paid', () => {
+  const preimage = '5a'.repeat(32)
+  const hash = paymentHash(toHex(sha256(fromHex(preimage))))
+  const verify = 'https://api.example.com/verify/1'
+  const NOTHING = 'lnd knows nothing of it yet'
+  const FORGOTTEN: NodeLook = { ...HERE, newestIndex: 0n }
+  let shown: object
+
+  beforeEach(async () => {
+    shown = { status: 'OK', settled: true, preimage, pr: '' }
+    server.answerBy(({ url }, response) => {
+      const pr = writeInvoice({ paymentHash: hash })
+      const callback = url?.startsWith('/verify') ? shown : { pr, verify }
+      const isFirst = url?.startsWith('/.well-known/')
+      response.end(JSON.stringify(isFirst ? PAY_REQUEST : callback))
+    })
+    await invoices()
+    await world.signer.lightning(payRequest(MANIFEST, [{ paymentHash: hash }]))
+    ends[0]?.({ kind: 'no answer', reason: 'a test' })
+    await settled()
+  })
+  const asked = () => server.seen.filter(url => url.includes('/verify')).length
+
+  test('is asked where lnd has lost what it knew, also after a restart, and shows it', async () => {
+    await world.restart()
+    const before = asked()
+    look = FORGOTTEN
+    expect(await end()).toMatchObject({
+      lines: [{ kind: 'alive', reason: 'its payee shows that it was paid', preimage }],
+    })
+    expect(asked()).toBe(before + 1)
+  })
+
+  test('is asked every ten minutes, and its silence proves nothing', async () => {
+    const before = asked()
+    look = FORGOTTEN
+    shown = { status: 'OK', settled: false, preimage: null, pr: '' }
+    for (let time = 0; time < 3; time++) expect(said(await end())).toBe(NOTHING)
+    expect(asked()).toBe(before + 1)
+    world.clock.set(world.clock.now() + 600_000)
+    expect(said(await end())).toBe('this lnd has lost payments that it had')
+    expect(asked()).toBe(before + 2)
+  })
+
+  test.each<[string, object]>([
+    ['another preimage', { settled: true, preimage: '5b'.repeat(32) }],
+    ['no preimage', { settled: true, preimage: null }],
+    ['one that is not settled', { settled: false, preimage }],
+    ['an error', { status: 'ERROR', reason: 'not found' }],
+  ])('is not believed for %s', async (_, answer) => {
+    look = FORGOTTEN
+    shown = answer
+    expect(said(await end())).toBe(NOTHING)
+  })
+
+  test('is not asked while lnd knows', async () => {
+    const before = asked()
+    expect(said(await end())).toBe(NOTHING)
+    expect(asked()).toBe(before)
+  })
 })

@@ -1,4 +1,7 @@
+import type { PaymentHash, Preimage } from '../../../lib/ids.ts'
+import { parsePreimage } from '../../../lib/lightning/preimage.ts'
 import { millisats, msatsFromSats } from '../../../lib/money.ts'
+import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 import { encodeManifest, type LineManifest, manifestHash } from '../../../treasury/index.ts'
 import { type EndingLine, endLines, openPayouts } from '../../line-store.ts'
 import { liveBatch, moveBatch } from '../../payout-store.ts'
@@ -42,18 +45,59 @@ async function endingsOf(
 ): Promise<readonly Ending[]> {
   const news = await newsOf(parts, lines)
   const now = parts.clock.now()
+  const shown = await shownBySigner(parts, { manifest, node, news }, lines)
   const paid = lines.flatMap(({ payee, line, newest }): readonly Ending[] => {
     const said = newest && news.get(newest.paymentHash)
     if (newest?.state !== 'called' || !said) return []
     // Whether it is dead is for whoever asks the signer to end it.
-    const verdict = verdictOn(newest, line, { node, news: said, mayBeCalled: true, now })
-    if (verdict.kind !== 'settled' || verdict.fee === null) return []
-    const { preimage, fee } = verdict
-    const attempt = { kind: 'settled', preimage, fee } as const
+    const witnesses = { node, news: said, shown: shown.get(payee) ?? null, mayBeCalled: true, now }
+    const verdict = verdictOn(newest, line, witnesses)
+    if (verdict.kind !== 'settled' || (verdict.fee === null && !shown.has(payee))) return []
+    // What it cost nobody knows any more: no more than it could.
+    const fee = verdict.fee ?? msatsFromSats(line.feeMax)
+    const attempt = { kind: 'settled', preimage: verdict.preimage, fee } as const
     const { payouts } = line
     return [{ payee, payouts, n: newest.n, attempt, end: { kind: 'settled', fee }, reason: '' }]
   })
   return [...paid, ...(await givenUp(parts, manifest, lines))]
+}
+
+/**
+ * What payees' servers show of payments that lnd has lost: the signer asks them, since this host
+ * asks no strangers. What they do not show proves nothing.
+ */
+async function shownBySigner(
+  { signer }: LightningParts,
+  {
+    manifest,
+    node,
+    news,
+  }: {
+    readonly manifest: LineManifest
+    readonly node: NodeStanding
+    readonly news: ReadonlyMap<PaymentHash, PaymentNews>
+  },
+  lines: readonly OpenLine[],
+): Promise<ReadonlyMap<number, Preimage>> {
+  const lost = lines.flatMap(({ payee, newest }) => {
+    if (newest?.state !== 'called') return []
+    const said = news.get(newest.paymentHash)
+    const isKnown = said?.kind === 'payment' && said.payment.status !== 'failed'
+    const isLost = node.hasForgotten || node.publicKey !== newest.nodeKey
+    return isLost && !isKnown ? [{ payee, newest }] : []
+  })
+  if (lost.length === 0) return new Map()
+  const places = lost.map(({ payee, newest: { n } }) => ({ payee, n, isLast: false }))
+  const hash = manifestHash(encodeManifest(manifest))
+  const given = await signer.end({ manifestHash: hash, lines: places })
+  if (given.kind === 'waits') return new Map()
+  const shown = lost.flatMap(({ payee, newest }) => {
+    const answer = given.lines.get(payee)
+    const text = answer?.kind === 'alive' ? answer.preimage : undefined
+    const preimage = text === undefined ? null : parsePreimage(text, newest.paymentHash)
+    return preimage === null ? [] : [[payee, preimage] as const]
+  })
+  return new Map(shown)
 }
 
 /**

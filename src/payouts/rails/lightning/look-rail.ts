@@ -1,4 +1,4 @@
-import type { PaymentHash, UnixMs } from '../../../lib/ids.ts'
+import type { PaymentHash, Preimage, UnixMs } from '../../../lib/ids.ts'
 import { type AttemptVerdict, judgeAttempt } from '../../../lib/lightning/evidence.ts'
 import { msatsFromSats } from '../../../lib/money.ts'
 import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
@@ -33,6 +33,8 @@ export async function newsOf(
 export type Witnesses = {
   readonly node: NodeStanding
   readonly news: PaymentNews
+  /** What the signer had from the payee's server; null where it had nothing. */
+  readonly shown: Preimage | null
   /** Whether whoever pays may still call lnd for it. */
   readonly mayBeCalled: boolean
   readonly now: UnixMs
@@ -42,14 +44,13 @@ export type Witnesses = {
 export function verdictOn(
   attempt: Attempt,
   line: ManifestLine,
-  { node, news, mayBeCalled, now }: Witnesses,
+  { node, news, shown, mayBeCalled, now }: Witnesses,
 ): AttemptVerdict {
   const { paymentHash, nodeKey, state, notFoundSince } = attempt
   return judgeAttempt({
-    ...{ paymentHash, news, mayBeCalled },
+    ...{ paymentHash, news, shown, mayBeCalled },
     amount: msatsFromSats(line.amount),
     wasCalled: state !== 'prepared',
-    shown: null,
     node: { isOurs: node.publicKey === nodeKey, hasForgotten: node.hasForgotten },
     notFoundMs: notFoundSince === null ? 0 : now - notFoundSince,
   })

@@ -146,7 +146,9 @@ async function end(work: Work, news: News, lines: readonly Stepped<'end'>[]): Pr
     }
     const said = news.get(newest.paymentHash) ?? { kind: 'not found' }
     const { node } = run
-    const verdict = verdictOn(newest, line, { node, news: said, mayBeCalled: false, now })
+    const verdict = verdictOn(newest, line, {
+      ...{ node, news: said, shown: null, mayBeCalled: false, now },
+    })
     if (verdict.kind === 'dead') dead.push({ payee, n: newest.n, end: verdict })
     else if ('reason' in verdict) troubles.add(verdict.reason)
   }

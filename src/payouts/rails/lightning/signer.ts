@@ -1,4 +1,4 @@
-import type { Digest, PaymentHash } from '../../../lib/ids.ts'
+import type { Digest, PaymentHash, Preimage } from '../../../lib/ids.ts'
 import type { Millisats } from '../../../lib/money.ts'
 import type { LineManifest, SignedAct } from '../../../treasury/index.ts'
 
@@ -45,5 +45,11 @@ export type LightningSigner = {
   readonly end: (asked: {
     readonly manifestHash: Digest
     readonly lines: readonly (Place & { readonly isLast: boolean })[]
-  }) => Promise<Asked<{ kind: 'ended' } | { kind: 'alive'; reason: string }>>
+  }) => Promise<
+    Asked<
+      | { kind: 'ended' }
+      /** With a preimage where lnd has lost what it knew, and its payee's server shows it. */
+      | { kind: 'alive'; reason: string; preimage?: Preimage | undefined }
+    >
+  >
 }
