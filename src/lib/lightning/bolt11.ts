@@ -54,6 +54,8 @@ const TIMESTAMP_WORDS = 7
 const SIGNATURE_WORDS = 104
 const SIGNATURE_BYTES = 64
 const EXPIRY_SECONDS_DEFAULT = 3600
+/** Beyond these lnd counts in nanoseconds past the end of its number, and takes it for expired. */
+const EXPIRY_SECONDS_MAX = 9_223_372_036
 const CLTV_BLOCKS_DEFAULT = 18
 
 /**
@@ -73,6 +75,7 @@ export function parseBolt11(text: string): Bolt11Outcome {
   if (signed.length < TIMESTAMP_WORDS) return refused('it is too short for an invoice')
   const fields = readFields(signed.slice(TIMESTAMP_WORDS))
   if (fields.kind === 'refused') return fields
+  if ((fields.expirySeconds ?? 0) > EXPIRY_SECONDS_MAX) return refused('it lasts for centuries')
   const payee = signer(decoded.prefix, signed, decoded.words.slice(-SIGNATURE_WORDS), fields.payee)
   if (payee === null) return refused('its signature is wrong')
   const createdAtSeconds = signed

@@ -93,6 +93,11 @@ describe('an invoice', () => {
       else expect(complaint(text)).toContain('begins')
     })
 
+  test('is refused where it lasts longer than lnd can count', () => {
+    const lasting = (expirySeconds: number) => complaint(writeInvoice({ expirySeconds }))
+    expect(lasting(9_223_372_036)).toBeNull()
+    expect(lasting(9_223_372_037)).toBe('it lasts for centuries')
+  })
   test('is refused where it names another payee than the one that signed it', () => {
     const named = (key: string) => writeInvoice({ first: [['n', bytes(key)]] })
     expect(read(named(INVOICE_PAYEE)).payee).toBe(INVOICE_PAYEE)
