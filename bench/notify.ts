@@ -63,11 +63,11 @@ async function onRealNode(
 ): Promise<Times[]> {
   const dir = join(scene.dir, `real-${connections}`)
   const database = await startDatabase({ ...scene, dir })
-  const port = await startStratumRole({ ...scene, dir }, { database, devnet, processes })
+  const role = await startStratumRole({ ...scene, dir }, { database, devnet, processes })
   let heard = Promise.withResolvers<number>()
   const bell = watchBlockHashes(devnet.node.zmqHashBlockUrl, () => heard.resolve(sharedNowMs()))
   const load = await startLoad(scene)
-  await load.connect(port, connections)
+  await load.connect(role.port, connections)
   const blocks = await watchBlocks(load, async () => {
     heard = Promise.withResolvers()
     await devnet.call('generateblock', 'raw(51)', [])
@@ -75,6 +75,7 @@ async function onRealNode(
   })
   await bell.stop()
   await load.stop()
+  await role.stop()
   return blocks
 }
 

@@ -21,12 +21,12 @@ export type StratumRole = {
  * The stratum role as `./sidepool start` runs it, on a real node and without the devnet's proxy.
  *
  * @param processes that share the port
- * @returns the port for miners
+ * @returns the port for miners, and what ends the processes
  */
 export async function startStratumRole(
   { dir, keep }: Scene,
   { database, devnet, processes }: StratumRole,
-): Promise<number> {
+): Promise<{ readonly port: number; readonly stop: () => Promise<unknown> }> {
   const ports = { pplns: await freePort(), pps: await freePort(), solo: await freePort() }
   const config = join(dir, 'config.json')
   const choices = regtestConfig({
@@ -45,28 +45,30 @@ export async function startStratumRole(
     [NODE_PASSWORD_VARIABLE]: devnet.node.rpc.password,
   }
   const start = () => startOne(keep, config, environment)
-  await Promise.all(Array.from({ length: processes }, start))
-  return ports.pplns
+  const stops = await Promise.all(Array.from({ length: processes }, start))
+  return { port: ports.pplns, stop: () => Promise.all(stops.map(stop => stop())) }
 }
 
 async function startOne(
   keep: Scene['keep'],
   config: string,
   environment: NodeJS.ProcessEnv,
-): Promise<void> {
+): Promise<() => Promise<void>> {
   const child = spawn(process.execPath, [MAIN, 'start', '--roles', 'stratum', '--config', config], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: environment,
   })
   const exited = once(child, 'exit')
-  keep(async () => {
+  const stop = async () => {
     // Its supervisor is gone, so it ends in order.
-    child.disconnect()
+    if (child.connected) child.disconnect()
     await exited
-  })
+  }
+  keep(stop)
   const { promise: ready, resolve, reject } = Promise.withResolvers<void>()
   void exited.then(() => reject(new Error('the stratum role did not start')))
   if (child.stderr)
     createInterface(child.stderr).on('line', line => line.includes(READY) && resolve())
   await ready
+  return stop
 }
