@@ -112,7 +112,7 @@ export async function listenForMiners(
       const at = bytes.indexOf(NEWLINE)
       if ((at === -1 ? bytes.length : at) > LINE_BYTES_MAX) sessions.hearOverlong(line.connection)
       if (at === -1 || line.isEnding) break
-      if (line.heard === LINES_AT_ONCE) {
+      if (isListening && line.heard === LINES_AT_ONCE) {
         hearLater(line)
         break
       }
@@ -210,7 +210,11 @@ export async function listenForMiners(
       clearInterval(timer)
       clearInterval(teller)
       stopAccepting()
-      for (const { socket } of lines) socket.pause()
+      for (const line of lines) {
+        line.socket.pause()
+        // What was read is heard, whosever turn it is.
+        hear(line, NOTHING)
+      }
     },
     endAll: () => {
       for (const line of lines) end(line)

@@ -237,6 +237,17 @@ test('a process that ends lets its miners leave with all their answers', async (
   expect(mining.connectionCount()).toBe(0)
 })
 
+test('a process that ends answers all that it has read, however much waits for its turn', async () => {
+  const it = await working()
+  for (let id = 0; id < 200; id++) it.send({ id: `p${id}`, method: 'mining.ping' })
+  // They came in one piece, and the first are answered at once.
+  await it.reply('p0')
+  await mining.stop()
+  await it.reply('p199')
+  await it.closed()
+  mining = await start()
+})
+
 test('a block goes to every node, and is booked with what each said', async () => {
   const it = await working()
   mining.work(templateOf({ target: ALL_BLOCKS, previousBlock: blockHash('ef'.repeat(32)) }))
