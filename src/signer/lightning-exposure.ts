@@ -1,8 +1,9 @@
+import { assert } from '../lib/assert.ts'
 import type { PaymentHash } from '../lib/ids.ts'
 import { parseBolt11 } from '../lib/lightning/bolt11.ts'
 import type { OnTheWay } from '../lib/lightning/exposure.ts'
 import type { OpenCalls } from './lightning-call-rules.ts'
-import type { LightningMemory } from './lightning-memory.ts'
+import type { LightningMemory, OpenPayment } from './lightning-memory.ts'
 
 /** An attempt that may be on its way, and how often it was called; 0 where it is about to be. */
 export type Leaving = OnTheWay & { readonly paymentHash: PaymentHash; readonly calls: number }
@@ -19,11 +20,21 @@ export function leavingOf(
   resting: Resting,
   open: OpenCalls,
 ): readonly Leaving[] {
-  return [...payments].flatMap(([paymentHash, { destination, invoice, amount, calls }]) => {
+  return [...payments].flatMap(([paymentHash, payment]) => {
+    const { destination, amount, calls } = payment
     if (resting.get(paymentHash) === calls && !open.has(paymentHash)) return []
-    const read = parseBolt11(invoice)
-    // One that was given was read before.
-    const payeeKey = read.kind === 'invoice' ? read.invoice.payee : ''
-    return { paymentHash, destination, payeeKey, amount, calls }
+    return { paymentHash, destination, payeeKey: payeeKeyOf(payment), amount, calls }
   })
+}
+
+/** Each is read once, since a signature takes a millisecond and hundreds may be on their way. */
+const payeeKeys = new WeakMap<OpenPayment, string>()
+
+function payeeKeyOf(payment: OpenPayment): string {
+  const known = payeeKeys.get(payment)
+  if (known !== undefined) return known
+  const read = parseBolt11(payment.invoice)
+  assert(read.kind === 'invoice', 'an invoice that was given was read before')
+  payeeKeys.set(payment, read.invoice.payee)
+  return read.invoice.payee
 }

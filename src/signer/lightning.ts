@@ -17,7 +17,7 @@ import type {
 } from '../treasury/index.ts'
 import { judgeOpen } from './channel-rules.ts'
 import { judgeEnd, judgePay, type NodeStand } from './lightning-call-rules.ts'
-import type { Resting } from './lightning-exposure.ts'
+import type { Leaving, Resting } from './lightning-exposure.ts'
 import type { OpeningNode, PayingNode } from './lightning-node-client.ts'
 import { type InvoiceLine, judgeInvoices, type Offer, takeOffers } from './lightning-rules.ts'
 import { inTime, paymentWatch } from './lightning-watch.ts'
@@ -107,22 +107,31 @@ export function lightningPayer(
   async function pay(request: PayRequest): Promise<LightningReply> {
     const stand = await nodeStand()
     if (stand.kind === 'refused') return refusal(stand.reason)
-    const judged = (resting: Resting) =>
-      judgePay(standing(), request, { node: stand.node, open, resting })
-    const rivals = await inTurn(async () => {
-      await notePaid()
-      const first = judged(new Map())
-      return first.kind === 'called' ? first.rivals : []
-    })
-    if ('kind' in rivals) return rivals
-    const resting = await watch.restOf(rivals)
+    let resting: Resting | null = null
+    for (;;) {
+      const turn = await payInTurn(request, stand.node, resting)
+      if (turn.kind !== 'crowded') return turn
+      resting = await watch.restOf(turn.rivals)
+    }
+  }
+
+  /** @param resting what lnd said of those that took the room; null before it was asked */
+  function payInTurn(
+    request: PayRequest,
+    stand: NodeStand,
+    resting: Resting | null,
+  ): Promise<LightningReply | { readonly kind: 'crowded'; readonly rivals: readonly Leaving[] }> {
     return inTurn(async () => {
       await notePaid()
-      const last = judged(resting)
-      if (last.kind === 'refused') return refusal(last.reason)
-      if (last.event !== null) await add(last.event)
-      for (const order of last.orders) call(order, stand.node.publicKey)
-      return { kind: 'called', lines: [...last.lines], head: head() }
+      const judged = judgePay(standing(), request, {
+        ...{ node: stand, open, resting: resting ?? new Map() },
+      })
+      if (judged.kind === 'refused') return refusal(judged.reason)
+      const { rivals, event, orders, lines } = judged
+      if (resting === null && rivals.length > 0) return { kind: 'crowded', rivals }
+      if (event !== null) await add(event)
+      for (const order of orders) call(order, stand.publicKey)
+      return { kind: 'called', lines: [...lines], head: head() }
     })
   }
 
