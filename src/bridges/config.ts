@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { parseAddress } from '../lib/bitcoin/address.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
 import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
+import type { FloatRule } from './float.ts'
 
 /** More peers than this need somebody who looks after them. */
 const PEERS_MAX = 20
@@ -64,6 +65,11 @@ export const bridgesSchema = z.strictObject({
 })
 
 export type BridgesConfig = z.infer<typeof bridgesSchema>
+
+/** The rule that a refill is made by; null where a float is never filled by itself. */
+export function floatRuleOf(filled: z.infer<typeof refill> | null): FloatRule | null {
+  return filled && { low: filled.lowSats, target: filled.targetSats, cap: filled.capSats }
+}
 
 type Complaint = { readonly path: string; readonly message: string }
 

@@ -140,7 +140,7 @@ function healthParts(
 ): Record<string, () => Promise<HealthPart>> {
   const node = bitcoindClient(connectNode(config.node))
   return {
-    ...channelHealth({ config, db }),
+    ...channelHealth({ config, db, clock }),
     database: async () => {
       await sql`select 1`.execute(db)
       return { ok: true, detail: 'answers' }

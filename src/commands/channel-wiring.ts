@@ -3,10 +3,11 @@ import {
   bridgeJobs,
   type ChannelView,
   channelBridge,
-  type FloatRule,
+  floatRuleOf,
   shortage,
 } from '../bridges/index.ts'
 import type { Config } from '../config.ts'
+import type { UnixMs } from '../lib/ids.ts'
 import type { Job } from '../lib/job-runner.ts'
 import { ceilDiv } from '../lib/money.ts'
 import { type LndChannelsClient, lndChannelsClient } from '../lib/nodes/lnd-channels-client.ts'
@@ -69,29 +70,33 @@ export function channelBridgeJobs(
       return open({ manifest, txid: coin.txid, peer, feeRateSatPerVb })
     },
   })
-  return bridgeJobs({ bridge, rule: channelRule(config), stopped, log })
+  return bridgeJobs({ bridge, rule: floatRuleOf(refill), stopped, log })
 }
 
-/** What the channels should hold; null where they are not filled by themselves. */
-export function channelRule({ bridges }: Pick<Config, 'bridges'>): FloatRule | null {
-  const refill = bridges?.lightning?.refill
-  return refill ? { low: refill.lowSats, target: refill.targetSats, cap: refill.capSats } : null
-}
+/** The page is for everyone, and what is owed is a sum over every account. */
+const HEALTH_EVERY_MS = 60_000
 
 /** Whether the channels can pay what is owed over Lightning; nothing where no bridge fills them. */
 export function channelHealth({
   config,
   db,
-}: {
+  clock,
+}: Pick<Setting, 'db' | 'clock'> & {
   readonly config: Pick<Config, 'bridges'>
-  readonly db: Setting['db']
 }): Record<string, () => Promise<HealthPart>> {
-  if (!config.bridges?.lightning) return {}
+  const lightning = config.bridges?.lightning
+  if (!lightning) return {}
+  let newest: { readonly at: UnixMs; readonly part: Promise<HealthPart> } | null = null
+  const look = async () => {
+    const need = await lightningNeed(db)
+    const short = shortage(need, floatRuleOf(lightning.refill))
+    return { ok: short === null, detail: short ?? `the float holds ${need.float} sat` }
+  }
   return {
-    channels: async () => {
-      const need = await lightningNeed(db)
-      const short = shortage(need, channelRule(config))
-      return { ok: short === null, detail: short ?? `the float holds ${need.float} sat` }
+    channels: () => {
+      const now = clock.now()
+      if (newest === null || now - newest.at >= HEALTH_EVERY_MS) newest = { at: now, part: look() }
+      return newest.part
     },
   }
 }

@@ -1,5 +1,5 @@
 import { DRIVECHAIN_OPCODES } from '../bmm/index.ts'
-import { bridgeJobs, thunderBridge, thunderView } from '../bridges/index.ts'
+import { bridgeJobs, floatRuleOf, thunderBridge, thunderView } from '../bridges/index.ts'
 import type { Config } from '../config.ts'
 import type { Job } from '../lib/job-runner.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
@@ -79,11 +79,6 @@ export function thunderBridgeJobs(
     settled: which => settledDeposits(db, which),
     noteCoin: noteCredited,
   })
-  const rule = refill && {
-    low: refill.lowSats,
-    target: refill.targetSats,
-    cap: refill.capSats,
-  }
   const stopped = async () => (await parts.frozen('l1')) ?? (await parts.frozen('thunder'))
-  return bridgeJobs({ bridge, rule, stopped, log })
+  return bridgeJobs({ bridge, rule: floatRuleOf(refill), stopped, log })
 }
