@@ -5,6 +5,7 @@ import { sats } from '../../src/lib/money.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import type { Rail } from '../../src/payouts/rail.ts'
 import { addressOf, FINALITY, HOUR_MS, OPTIONS, railOn, type World } from '../payouts/l1-world.ts'
+import { noteTip } from '../payouts/seed.ts'
 import type { TestNode } from '../support/bitcoind.ts'
 
 /** One approved batch that pays one miner, on a real node and a real database. */
@@ -206,28 +207,13 @@ async function bumpOnce(world: World, node: TestNode, rate: bigint): Promise<voi
   for (let blocks = 0; blocks < OPTIONS.bumpAfterBlocks; blocks++) {
     world.clock.advance(1000)
     await node.cli('generateblock', EMPTY_BLOCKS_PAY, [])
-    await noteTip(world, node)
+    await noteTip(world.db, node, world.clock.now())
   }
   const rail = dearRail(world, node, rate)
   await world.advance({ rail })
   await world.advance({ rail })
   const after = await node.cli('getrawmempool')
   if (JSON.stringify(after) === JSON.stringify(before)) throw new Error('nothing was replaced')
-}
-
-async function noteTip({ db, clock }: World, node: TestNode): Promise<void> {
-  const height = Number(await node.cli('getblockcount'))
-  const at = BigInt(clock.now())
-  await db
-    .insertInto('tips')
-    .values({
-      height,
-      hash: await node.cliText('getblockhash', height),
-      previous_block: await node.cliText('getblockhash', height - 1),
-      time_ms: at,
-      seen_ms: at,
-    })
-    .execute()
 }
 
 async function expectState(world: World, state: string): Promise<void> {

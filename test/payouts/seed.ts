@@ -39,17 +39,7 @@ export async function seed(
   now: number,
   on: SeedOn = ON_L1,
 ): Promise<AccountId[]> {
-  const height = Number(await node.cli('getblockcount'))
-  await db
-    .insertInto('tips')
-    .values({
-      height,
-      hash: await node.cliText('getblockhash', height),
-      previous_block: await node.cliText('getblockhash', height - 1),
-      time_ms: BigInt(now),
-      seen_ms: BigInt(now),
-    })
-    .execute()
+  const height = await noteTip(db, node, now)
   await db
     .insertInto('epochs')
     .values({
@@ -140,4 +130,24 @@ export async function credit(
       },
     ]),
   )
+}
+
+/** The node's newest block, as accounting would write it down. @returns its height */
+export async function noteTip(
+  db: Kysely<Database>,
+  node: Pick<NodeCalls, 'cli' | 'cliText'>,
+  now: number,
+): Promise<number> {
+  const height = Number(await node.cli('getblockcount'))
+  await db
+    .insertInto('tips')
+    .values({
+      height,
+      hash: await node.cliText('getblockhash', height),
+      previous_block: await node.cliText('getblockhash', height - 1),
+      time_ms: BigInt(now),
+      seen_ms: BigInt(now),
+    })
+    .execute()
+  return height
 }

@@ -6,8 +6,6 @@ import { type Devnet, NODE_PASSWORD_VARIABLE } from '../../src/devnet/index.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const READY_MS_MAX = 120_000
-/** Compiling the program takes most of its start; what one process compiled, the next one reads. */
-const COMPILED = join(import.meta.dirname, '../../.data/compiled')
 
 /** A role of the real program in a process of its own, which a test may kill and start again. */
 export type PoolProcess = {
@@ -45,7 +43,6 @@ export function poolProcess(options: {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
-        NODE_COMPILE_CACHE: COMPILED,
         SIDEPOOL_DATABASE_URL: options.databaseUrl,
         [NODE_PASSWORD_VARIABLE]: options.devnet.node.rpc.password,
         ...options.environment,
