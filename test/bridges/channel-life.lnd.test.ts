@@ -200,6 +200,7 @@ describeOnLnd('a float over Lightning, from a wallet of the main chain', () => {
       ...{ approvePlanned: async () => [], frozen: async () => null, silenced: async () => null },
       ...{ freeze: async () => {}, expiresAfterMs: HOUR_MS, owner: 'test' },
     })
+    expect(await pollUntil(leadsStraightThere, WAIT)).toBe(true)
     const before = await outboundTo()
     await runOf(jobs, 'plan-payouts')
     await world.approve((await hosted.last()).id)
@@ -211,6 +212,14 @@ describeOnLnd('a float over Lightning, from a wallet of the main chain', () => {
     expect(before - (await outboundTo())).toBeGreaterThanOrEqual(3000n)
     expect(await floats()).toMatchObject({ findings: [] })
   })
+
+  /** An open channel enters lnd's graph a moment later; until then a payment goes by way of Bob. */
+  async function leadsStraightThere(): Promise<true | null> {
+    const reply = z.object({ routes: z.array(z.object({ hops: z.array(z.unknown()) })) })
+    const sought = { pub_key: lightning.carol.publicKey, amt: '3000' }
+    const { routes } = await ask(lightning.alice, reply, 'queryRoutes', sought)
+    return routes.every(({ hops }) => hops.length === 1) || null
+  }
 
   /** What the channel holds on our side, in satoshis. */
   async function outboundTo(): Promise<bigint> {
