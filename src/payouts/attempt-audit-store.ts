@@ -10,8 +10,8 @@ const COMPLAINTS_MAX = 100
 
 /**
  * Whether every payout over Lightning that is settled has one payment of its line with the preimage
- * that proves it, none that was released has one, and the ledger holds for what live batches may
- * still pay what they may.
+ * that proves it, none that was released has one, a line of which the destination is an invoice was
+ * tried with that alone, and the ledger holds for what live batches may still pay what they may.
  *
  * @param newest how many of the newest batches are looked at
  */
@@ -23,6 +23,7 @@ export async function auditAttempts(
   const complaints = [
     ...(await findUnproven(db, from)),
     ...(await findWrongPreimages(db, from)),
+    ...(await findOtherInvoices(db, from)),
     ...(await findWrongOut(db)),
   ]
   return complaints.slice(0, COMPLAINTS_MAX)
@@ -61,6 +62,21 @@ async function findWrongPreimages(db: Kysely<Database>, from: bigint): Promise<r
   return rows
     .filter(row => parsePreimage(row.preimage ?? '', paymentHash(row.payment_hash)) === null)
     .map(({ batch_id, payee }) => `batch ${batch_id}: line ${payee} has no preimage of its payment`)
+}
+
+/** An address has an `@`, and an invoice never has. */
+async function findOtherInvoices(db: Kysely<Database>, from: bigint): Promise<readonly string[]> {
+  const { rows } = await sql<{ batch: bigint; payee: number }>`
+    select attempt.batch_id as batch, attempt.payee
+      from ln_attempts attempt
+      join payouts on payouts.batch_id = attempt.batch_id and payouts.line = attempt.payee
+     where attempt.batch_id > ${from} and payouts.destination not like '%@%'
+       and (attempt.invoice <> payouts.destination or attempt.n > 1)
+     order by 1, 2 limit ${COMPLAINTS_MAX}`.execute(db)
+  return rows.map(
+    ({ batch, payee }) =>
+      `batch ${batch}: line ${payee} was tried with another invoice than its own`,
+  )
 }
 
 /** What left the float for live batches is what their open lines and largest fees may still take. */

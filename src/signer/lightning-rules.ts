@@ -28,6 +28,8 @@ export type InvoiceLine =
   | (Place & { readonly kind: 'none'; readonly reason: string })
   /** Its payee's server is to be asked, for exactly that. */
   | (Place & { readonly kind: 'ask'; readonly address: LightningAddress; readonly asked: Asked })
+  /** The manifest itself names it, and nobody but lnd is asked what it reads. */
+  | (Place & { readonly kind: 'brought'; readonly invoice: Bolt11; readonly asked: Asked })
 
 /** What a request for invoices is worth. */
 export type InvoicesJudgement =
@@ -72,9 +74,10 @@ export function repeatComplaint(lines: readonly Place[]): string | null {
 }
 
 function judgeLine(
-  { memory, network }: Standing,
+  standing: Standing,
   { manifest, hash, place }: { manifest: LineManifest; hash: Digest; place: Place },
 ): InvoiceLine {
+  const { memory, network } = standing
   const { payee, n } = place
   const line = manifest.payees[payee]
   const none = (reason: string) => ({ kind: 'none', payee, n, reason }) as const
@@ -94,14 +97,49 @@ function judgeLine(
   switch (destination.kind) {
     case 'refused':
       return none(destination.reason)
-    case 'invoice':
-      return none('this host does not pay an invoice that somebody brought')
+    case 'invoice': {
+      const asked = askedOf(line, network)
+      const complaint = broughtComplaint(standing, { line, n, asked, invoice: destination.invoice })
+      if (complaint !== null) return none(complaint)
+      return { kind: 'brought', payee, n, invoice: destination.invoice, asked }
+    }
     case 'address': {
       const { address } = destination
       if (address.text !== line.destination) return none('the address is in another spelling')
       return { kind: 'ask', payee, n, address, asked: askedOf(line, network) }
     }
   }
+}
+
+/**
+ * Why an invoice of a manifest is not given. It is for one payment, so no other attempt follows the
+ * one that it is: where that has ended, its line has.
+ */
+function broughtComplaint(
+  standing: Standing,
+  {
+    line,
+    n,
+    asked,
+    invoice,
+  }: {
+    readonly line: ManifestLine
+    readonly n: number
+    readonly asked: Asked
+    readonly invoice: Bolt11
+  },
+): string | null {
+  if (invoice.text !== line.destination) return 'the invoice is in another spelling'
+  if (n > 1) return 'an invoice of a manifest is one attempt, and no other follows'
+  return takingComplaint(standing, invoice, asked)
+}
+
+/** Why an invoice is not taken, wherever it is from. */
+function takingComplaint(standing: Standing, invoice: Bolt11, asked: Asked): string | null {
+  const complaint = invoiceComplaint(invoice, asked, timeOf(standing))
+  if (complaint !== null) return complaint
+  const isKnown = isUsed(standing.memory.lightning, invoice.paymentHash)
+  return isKnown ? 'the invoice was given before' : null
 }
 
 function askedOf({ amount }: ManifestLine, network: Network): Asked {
@@ -117,7 +155,7 @@ function batchEvent(manifest: LineManifest, hash: Digest, by: 'operators' | 'poo
   }
 }
 
-/** An invoice that an address gave, or why there is none. */
+/** An invoice that an address gave or the manifest names, or why there is none. */
 export type Offer =
   | {
       readonly kind: 'invoice'
@@ -130,7 +168,7 @@ export type Offer =
 /** What is answered, and what must be remembered before. */
 export type Given = {
   readonly event: MemoryEvent | null
-  readonly lines: readonly Exclude<InvoiceLine, { kind: 'ask' }>[]
+  readonly lines: readonly Exclude<InvoiceLine, { kind: 'ask' | 'brought' }>[]
 }
 
 /**
@@ -148,17 +186,15 @@ export function takeOffers(
   const used = new Set<string>()
   const taken: Extract<MemoryEvent, { kind: 'ln invoices' }>['lines'] = []
   const answered = lines.map((line): Given['lines'][number] => {
-    if (line.kind !== 'ask') return line
+    if (line.kind !== 'ask' && line.kind !== 'brought') return line
     const { payee, n, asked } = line
     const offer = offers.get(payee) ?? { kind: 'none', reason: 'it was not asked in time' }
     if (offer.kind === 'none') return { kind: 'none', payee, n, reason: offer.reason }
     const { invoice, verifyUrl } = offer
     const { paymentHash, text } = invoice
-    const complaint =
-      invoiceComplaint(invoice, asked, timeOf(standing)) ??
-      (isUsed(standing.memory.lightning, paymentHash) || used.has(paymentHash)
-        ? 'the invoice was given before'
-        : null)
+    const complaint = used.has(paymentHash)
+      ? 'the invoice was given before'
+      : takingComplaint(standing, invoice, asked)
     if (complaint !== null) return { kind: 'none', payee, n, reason: complaint }
     const paid = manifest.payees[payee]
     assert(paid !== undefined, 'a line that is asked for is in the manifest')

@@ -77,7 +77,7 @@ export function lightningPayer(
     })
     if (judged.kind === 'refused') return refusal(judged.reason)
     if (judged.kind === 'closed') return { kind: 'closed', head: head() }
-    const asks = judged.lines.filter(line => line.kind === 'ask')
+    const asks = judged.lines.filter(line => line.kind === 'ask' || line.kind === 'brought')
     const stand = await nodeStand()
     if (stand.kind === 'refused') return refusal(stand.reason)
     const offers = await collect(asks, `batch ${judged.manifest.batch}`)
@@ -92,14 +92,17 @@ export function lightningPayer(
   }
 
   async function collect(
-    asks: readonly Extract<InvoiceLine, { kind: 'ask' }>[],
+    asks: readonly Extract<InvoiceLine, { kind: 'ask' | 'brought' }>[],
     comment: string,
   ): Promise<ReadonlyMap<number, Offer>> {
     const offers = new Map<number, Offer>()
-    await eachInTime(asks, async ({ payee, address, asked }) => {
-      const offer = await askForInvoice(address, asked, comment)
+    await eachInTime(asks, async line => {
+      const offer =
+        line.kind === 'ask'
+          ? await askForInvoice(line.address, line.asked, comment)
+          : ({ kind: 'invoice', invoice: line.invoice, verifyUrl: null } as const)
       const complaint = offer.kind === 'none' ? null : await node.decodeComplaint(offer.invoice)
-      offers.set(payee, complaint === null ? offer : { kind: 'none', reason: complaint })
+      offers.set(line.payee, complaint === null ? offer : { kind: 'none', reason: complaint })
     })
     return offers
   }

@@ -10,7 +10,9 @@ import {
   nextStep,
   sightsAfter,
   TRIES_MAX,
+  whyNoInvoice,
 } from '../../src/payouts/rails/lightning/attempt.ts'
+import { writeInvoice } from '../support/invoice.ts'
 
 const NOW = unixMs(1_800_000_000_000)
 const MINUTE = 60_000
@@ -63,17 +65,17 @@ const CASES: readonly (readonly [string, Attempt | null, PaymentNews | null, obj
   ['dead for the last time', dead(TRIES_MAX), null, { kind: 'give up', reason: 'no way' }],
 ]
 test.each(CASES)('a line whose attempt is %s', (_name, newest, news, step) => {
-  expect(nextStep(newest, news, NOW, true)).toMatchObject(step)
+  expect(nextStep(newest, news, NOW, null)).toMatchObject(step)
 })
 
 test('nobody is asked for an invoice once the time is up', () => {
-  expect(nextStep(null, null, NOW, false)).toMatchObject({ kind: 'give up' })
-  expect(nextStep(dead(1), null, NOW, false)).toEqual({ kind: 'give up', reason: 'no way' })
-  expect(nextStep(attempt(), FAILED, NOW, false)).toEqual(call(2))
+  expect(nextStep(null, null, NOW, 'over')).toEqual({ kind: 'give up', reason: 'over' })
+  expect(nextStep(dead(1), null, NOW, 'over')).toEqual({ kind: 'give up', reason: 'no way' })
+  expect(nextStep(attempt(), FAILED, NOW, 'over')).toEqual(call(2))
 })
 
 test('what was called is never judged unseen', () => {
-  expect(() => nextStep(attempt(), null, NOW, true)).toThrow('looked up')
+  expect(() => nextStep(attempt(), null, NOW, null)).toThrow('looked up')
 })
 
 test('each call may cost more than the one before, and the last all that was approved', () => {
@@ -128,4 +130,34 @@ const SIGHTS: readonly (readonly [string, object, PaymentNews, object])[] = [
 ]
 test.each(SIGHTS)('an attempt that %s', (_name, before, news, after) => {
   expect(sightsAfter({ ...NEITHER, ...before }, news, NOW)).toEqual({ ...NEITHER, ...after })
+})
+
+const ADDRESS = 'ann@pay.example.org'
+/** Of an hour, from then on. */
+const INVOICE = writeInvoice({ createdAtSeconds: NOW / 1000 })
+const LEFT = (ms: number) => ({ now: unixMs(NOW + 60 * MINUTE - ms), expiresAt: unixMs(2 * NOW) })
+test.each<[string, string, Attempt | null, ReturnType<typeof LEFT>, string | null]>([
+  ['an address that was not asked', ADDRESS, null, LEFT(0), null],
+  ['an address whose last one is dead', ADDRESS, dead(1), LEFT(0), null],
+  [
+    'an address, once the manifest has expired',
+    ADDRESS,
+    null,
+    { ...LEFT(0), now: unixMs(2 * NOW) },
+    'its time was up',
+  ],
+  ['an invoice of two minutes', INVOICE, null, LEFT(2 * MINUTE), null],
+  ['an invoice of less', INVOICE, null, LEFT(2 * MINUTE - 1), 'the invoice expired'],
+  ['an invoice that is dead, however fresh', INVOICE, dead(1), LEFT(60 * MINUTE), 'was tried'],
+  [
+    'an invoice, once the manifest has expired',
+    INVOICE,
+    null,
+    { now: NOW, expiresAt: NOW },
+    'its time was up',
+  ],
+])('what can be had of %s', (_name, destination, newest, when, why) => {
+  const said = whyNoInvoice({ destination }, newest, when)
+  if (why === null) expect(said).toBeNull()
+  else expect(said).toContain(why)
 })

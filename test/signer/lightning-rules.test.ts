@@ -6,7 +6,6 @@ import { type Memory, spentBefore } from '../../src/signer/memory.ts'
 import type { MemoryEvent } from '../../src/signer/memory-entry.ts'
 import type { Standing } from '../../src/signer/standing.ts'
 import type { InvoicesRequest, LineManifest } from '../../src/treasury/index.ts'
-import { writeInvoice } from '../support/invoice.ts'
 import {
   FRESH,
   frozenBy,
@@ -176,7 +175,6 @@ describe('a line', () => {
   })
 
   test.each<[string, string, string]>([
-    ['an invoice that somebody brought', writeInvoice(), 'an invoice that somebody brought'],
     ['another spelling', 'ann@PAY.example.org', 'another spelling'],
     ['an offer', 'lno1qgsqvgnwgcg35z6ee2h3yczraddm72xrfua', 'offers'],
     ['no destination', 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080', 'nothing that Lightning'],

@@ -46,6 +46,16 @@ export function parseLightning(text: string, network: Network): LightningDestina
   return { kind: 'invoice', invoice }
 }
 
+/**
+ * The invoice that a line of a manifest names, or null where it names an address. Whether it is to be
+ * paid is for whoever pays.
+ */
+export function invoiceNamed(destination: string): Bolt11 | null {
+  const isInvoice = destination.startsWith('ln') && !destination.includes('@')
+  const parsed = isInvoice ? parseBolt11(destination) : null
+  return parsed?.kind === 'invoice' ? parsed.invoice : null
+}
+
 /** Null for what is no Lightning address. */
 export function parseLightningAddress(text: string): LightningAddress | null {
   if (text.length > ADDRESS_CHARS_MAX) return null

@@ -18,7 +18,7 @@ export type Asked = {
  */
 export const HELD_BLOCKS_MAX = 144
 /** An invoice that ends sooner would end while it is on its way. */
-const TIME_LEFT_MS_MIN = 2 * 60_000
+export const TIME_LEFT_MS_MIN = 2 * 60_000
 /** No wallet says more of its way; all of them are tried before a payment fails. */
 const HINT_HOPS_MAX = 32
 

@@ -2,12 +2,18 @@ import type { PaymentHash, Preimage } from '../../../lib/ids.ts'
 import { parsePreimage } from '../../../lib/lightning/preimage.ts'
 import { millisats, msatsFromSats } from '../../../lib/money.ts'
 import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
-import { encodeManifest, type LineManifest, manifestHash } from '../../../treasury/index.ts'
+import {
+  encodeManifest,
+  type LineManifest,
+  manifestHash,
+  type SignedAct,
+} from '../../../treasury/index.ts'
 import { type EndingLine, endLines, openPayouts } from '../../line-store.ts'
 import { liveBatch, moveBatch } from '../../payout-store.ts'
 import type { AdoptOutcome, Lease } from '../../rail.ts'
-import { nextStep } from './attempt.ts'
+import { nextStep, whyNoInvoice } from './attempt.ts'
 import { type AttemptEnd, endAttempts, feesPaid } from './attempt-store.ts'
+import { judge } from './judge-rail.ts'
 import { LIGHTNING_BOOKS } from './lightning-books.ts'
 import type { LightningParts } from './lightning-parts.ts'
 import { lineManifestOf, type OpenLine, openLines } from './line-source.ts'
@@ -105,15 +111,17 @@ async function shownBySigner(
  * over this host then finds nothing to have paid beside what another rail pays.
  */
 async function givenUp(
-  { signer, clock }: LightningParts,
+  parts: LightningParts,
   manifest: LineManifest,
   lines: readonly OpenLine[],
 ): Promise<readonly Ending[]> {
+  const { signer, clock } = parts
   const now = clock.now()
   const stepped = lines.flatMap(open => {
     const { newest } = open
     if (newest !== null && newest.state !== 'dead') return []
-    const step = nextStep(newest, null, now, now < manifest.expiresAt)
+    const { expiresAt } = manifest
+    const step = nextStep(newest, null, now, whyNoInvoice(open.line, newest, { now, expiresAt }))
     return step.kind === 'give up' ? [{ ...open, reason: step.reason }] : []
   })
   if (stepped.length === 0) return []
@@ -121,7 +129,7 @@ async function givenUp(
   // A signer that was never asked for a batch learns of it now, and that it is over.
   if (unasked.length > 0)
     await signer.invoices({
-      ...{ manifest, acts: [] },
+      ...{ manifest, acts: await approvalsOn(parts, manifest) },
       lines: unasked.map(({ payee }) => ({ payee, n: 1 })),
     })
   const places = stepped.map(({ payee, newest }) => ({ payee, n: newest?.n ?? 1, isLast: true }))
@@ -133,6 +141,15 @@ async function givenUp(
       ? [{ payee, payouts: line.payouts, n: 0, attempt: null, end: { kind: 'released' }, reason }]
       : [],
   )
+}
+
+/** Where time is left, a signer that learns of a batch asks who approved it; later it needs nobody. */
+async function approvalsOn(
+  parts: LightningParts,
+  manifest: LineManifest,
+): Promise<readonly SignedAct[]> {
+  const judgement = await judge(parts, manifest)
+  return judgement.kind === 'approved' ? judgement.approved.acts : []
 }
 
 async function end(

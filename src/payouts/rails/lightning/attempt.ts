@@ -1,6 +1,8 @@
 import { assert, unreachable } from '../../../lib/assert.ts'
 import type { AttemptState } from '../../../lib/db/schema.ts'
 import type { PaymentHash, UnixMs } from '../../../lib/ids.ts'
+import { invoiceNamed } from '../../../lib/lightning/destination.ts'
+import { TIME_LEFT_MS_MIN } from '../../../lib/lightning/invoice.ts'
 import { type Millisats, millisats, msatsFromSats, type Sats } from '../../../lib/money.ts'
 import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 
@@ -41,8 +43,6 @@ const UNKNOWN_MS_MAX = 60_000
 /** An honest payee takes what it gets, or sends it back, within seconds. */
 const HELD_MS_MIN = 600_000
 
-const NO_INVOICE = 'its time was up before the payee gave an invoice'
-
 /** What is to be done next for a line that has not ended. */
 export type LineStep =
   | { readonly kind: 'ask for an invoice'; readonly n: number }
@@ -70,17 +70,19 @@ export type LineStep =
  * called                anything else         wait                       wait
  * dead, n tries                               ask for an invoice n + 1, or give up
  * ```
+ *
+ * @param noInvoice why none can be had any more, by {@link whyNoInvoice}; null where one can
  */
 export function nextStep(
   newest: Attempt | null,
   news: PaymentNews | null,
   now: UnixMs,
-  mayAskAgain: boolean,
+  noInvoice: string | null,
 ): LineStep {
   if (newest === null)
-    return mayAskAgain
+    return noInvoice === null
       ? { kind: 'ask for an invoice', n: 1 }
-      : { kind: 'give up', reason: NO_INVOICE }
+      : { kind: 'give up', reason: noInvoice }
   const isFresh = newest.expiresAt - now >= FRESH_MS_MIN
   switch (newest.state) {
     case 'prepared':
@@ -89,13 +91,32 @@ export function nextStep(
       assert(news !== null, 'what was called is looked up first')
       return afterCall(newest, news, { isFresh, now })
     case 'dead':
-      if (newest.n >= TRIES_MAX || !mayAskAgain) return { kind: 'give up', reason: newest.reason }
+      if (newest.n >= TRIES_MAX || noInvoice !== null)
+        return { kind: 'give up', reason: newest.reason }
       return { kind: 'ask for an invoice', n: newest.n + 1 }
     case 'settled':
       return { kind: 'wait', reason: '' }
     default:
       return unreachable(newest.state)
   }
+}
+
+/**
+ * Why nobody is asked for an invoice of a line any more, or null where one can be had. Where the
+ * manifest names the invoice itself it is one attempt, and no second follows.
+ */
+export function whyNoInvoice(
+  { destination }: { readonly destination: string },
+  newest: Attempt | null,
+  { now, expiresAt }: { readonly now: UnixMs; readonly expiresAt: UnixMs },
+): string | null {
+  if (now >= expiresAt) return 'its time was up before there was an invoice to pay'
+  const named = invoiceNamed(destination)
+  if (named === null) return null
+  if (newest !== null) return 'its invoice was tried'
+  return named.expiresAt - now < TIME_LEFT_MS_MIN
+    ? 'the invoice expired before it could be paid'
+    : null
 }
 
 function afterCall(

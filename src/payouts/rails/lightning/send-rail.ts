@@ -1,5 +1,6 @@
-import type { Digest, PaymentHash } from '../../../lib/ids.ts'
-import { parseBolt11 } from '../../../lib/lightning/bolt11.ts'
+import type { Digest, PaymentHash, UnixMs } from '../../../lib/ids.ts'
+import { type Bolt11, parseBolt11 } from '../../../lib/lightning/bolt11.ts'
+import { invoiceNamed } from '../../../lib/lightning/destination.ts'
 import { HELD_BLOCKS_MAX, invoiceComplaint } from '../../../lib/lightning/invoice.ts'
 import { msatsFromSats } from '../../../lib/money.ts'
 import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
@@ -7,10 +8,11 @@ import {
   CALLS_OPEN_MAX,
   encodeManifest,
   type LineManifest,
+  type ManifestLine,
   manifestHash,
   type SignedAct,
 } from '../../../treasury/index.ts'
-import { feeLimit, type LineStep, nextStep, sightsAfter } from './attempt.ts'
+import { feeLimit, type LineStep, nextStep, sightsAfter, whyNoInvoice } from './attempt.ts'
 import {
   addAttempts,
   type EndingAttempt,
@@ -79,7 +81,8 @@ async function linesFor<Kind extends LineStep['kind']>(
     const said = newest && (news.get(newest.paymentHash) ?? null)
     // What was called in this very run was not looked up yet.
     if (newest?.state === 'called' && said === null) return []
-    const step = nextStep(newest, said, now, now < manifest.expiresAt)
+    const { expiresAt } = manifest
+    const step = nextStep(newest, said, now, whyNoInvoice(open.line, newest, { now, expiresAt }))
     return isOfKind(step, kind) ? [{ ...open, step }] : []
   })
 }
@@ -170,20 +173,31 @@ async function ask(
       if (answer !== undefined) troubles.add(answer.reason)
       return []
     }
-    const amount = msatsFromSats(line.amount)
-    const read = parseBolt11(answer.invoice)
-    const { network } = parts.options
-    const asked = { network, amount, cltvBlocksMax: HELD_BLOCKS_MAX }
-    const wrong = read.kind === 'refused' ? read.reason : invoiceComplaint(read.invoice, asked, now)
-    if (wrong !== null || read.kind === 'refused') {
-      troubles.add(`of an invoice that the signer gave: ${wrong}`)
+    const read = readGiven(parts, line, answer.invoice, now)
+    if (typeof read === 'string') {
+      troubles.add(`of an invoice that the signer gave: ${read}`)
       return []
     }
-    const { paymentHash, expiresAt, text } = read.invoice
-    const of = { payee, n, amount, nodeKey: node.publicKey }
+    const { paymentHash, expiresAt, text } = read
+    const of = { payee, n, amount: msatsFromSats(line.amount), nodeKey: node.publicKey }
     return [{ ...of, paymentHash, expiresAt, invoice: text }]
   })
   await addAttempts(parts.db, manifest.batch, attempts, now)
+}
+
+/** @returns the invoice, or what is wrong with it */
+function readGiven(
+  { options: { network } }: LightningParts,
+  { amount, destination }: ManifestLine,
+  text: string,
+  now: UnixMs,
+): Bolt11 | string {
+  const read = parseBolt11(text)
+  if (read.kind === 'refused') return read.reason
+  const asked = { network, amount: msatsFromSats(amount), cltvBlocksMax: HELD_BLOCKS_MAX }
+  const isAnother = invoiceNamed(destination) !== null && destination !== read.invoice.text
+  if (isAnother) return 'it is not the one that the manifest names'
+  return invoiceComplaint(read.invoice, asked, now) ?? read.invoice
 }
 
 async function call(
