@@ -2,7 +2,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { assert, unreachable } from '../lib/assert.ts'
 import type { BatchState, Database } from '../lib/db/schema.ts'
 import { type AccountId, accountId, batchId, payeeId, type UnixMs, unixMs } from '../lib/ids.ts'
-import { millisats } from '../lib/money.ts'
+import { millisats, sats } from '../lib/money.ts'
 import { INTERVAL_BEGAN } from './next-payment-store.ts'
 import type { Moment, Scheme } from './scheme.ts'
 import { settingsOf } from './settings-store.ts'
@@ -15,8 +15,8 @@ const FAILURE_COUNTS_MS = 7 * 86_400_000
 export type CandidatePlace = { readonly since: UnixMs; readonly account: AccountId }
 
 /**
- * A page of those who may be due, the longest waiting first: their interval is over or they asked,
- * they are owed the scheme's minimum, and nothing of theirs is under way. Settings are read with
+ * A page of those who may be due, the longest waiting first: their interval is over, or they asked
+ * or uploaded an invoice, they are owed the scheme's minimum, and nothing of theirs is under way. Settings are read with
  * them and not judged.
  *
  * @param after the last one of the page before, or null for the first page
@@ -32,7 +32,8 @@ export async function candidatesFrom(
   const page = sql`
     where live.id is null
       and -b.amount_msat >= scheme.minimum_msat and b.amount_msat < 0
-      and (since.height <= scheme.height_max or since.at <= scheme.at_max or request.id is not null)
+      and (since.height <= scheme.height_max or since.at <= scheme.at_max
+           or request.id is not null or invoice.id is not null)
       and ${isBehind}
     order by since.at, a.id
     limit ${limit}`
@@ -58,6 +59,10 @@ type Row = {
   height: number
   at: bigint
   is_asked: boolean
+  invoice: string | null
+  invoice_sats: bigint | null
+  pays_from_ms: bigint | null
+  lapses_ms: bigint | null
   batch: bigint | null
   state: BatchState | null
   failed_rail: string | null
@@ -79,7 +84,8 @@ async function readCandidates(
   const { rows } = await sql<Row>`
     select a.id as account, a.payee_id as payee, a.scheme, p.destination,
            -b.amount_msat as payable, since.height, since.at,
-           request.id is not null as is_asked, live.batch_id as batch, live.state,
+           request.id is not null as is_asked, invoice.invoice, invoice.amount_sats as invoice_sats,
+           invoice.pays_from_ms, invoice.lapses_ms, live.batch_id as batch, live.state,
            failed.rail as failed_rail, failed.failure, failed.ended_ms as failed_ms
       from accounts a
       join ${schemeRows(schemes, now)} on scheme.name = a.scheme
@@ -94,9 +100,12 @@ async function readCandidates(
           from payouts join batches on batches.id = batch_id
          where account_id = a.id and failure is not null
            and payouts.ended_ms > ${now.at - FAILURE_COUNTS_MS}
+           and not exists (select from uploaded_invoices where payout_id = payouts.id)
          order by payouts.id desc limit 1) failed on true
       left join payout_requests request
         on request.account_id = a.id and request.ended_ms is null
+      left join uploaded_invoices invoice
+        on invoice.account_id = a.id and invoice.ended_ms is null and invoice.lapses_ms > ${now.at}
      cross join lateral ${INTERVAL_BEGAN} since
      ${which}`.execute(db)
   const offered = new Map(schemes.map(scheme => [scheme.name, scheme]))
@@ -112,6 +121,7 @@ async function readCandidates(
       payable: millisats(row.payable),
       since: { height: row.height, at: unixMs(Number(row.at)) },
       isAsked: row.is_asked,
+      invoice: invoiceOf(row),
       failed: failedOf(row),
       settings: settings.get(payeeId(row.payee)) ?? null,
       live:
@@ -125,6 +135,13 @@ async function readCandidates(
 function failedOf({ failed_rail: rail, failure, failed_ms: at }: Row): Candidate['failed'] {
   if (rail === null || failure === null || at === null) return null
   return { rail, reason: failure, at: unixMs(Number(at)) }
+}
+
+function invoiceOf(row: Row): Candidate['invoice'] {
+  const { invoice: text, invoice_sats: amount, pays_from_ms: from, lapses_ms: until } = row
+  if (text === null || amount === null || from === null || until === null) return null
+  const [paysFrom, lapsesAt] = [unixMs(Number(from)), unixMs(Number(until))]
+  return { text, amount: sats(amount), paysFrom, lapsesAt }
 }
 
 /** Each scheme with its minimum, and how long ago an interval must have begun to be over. */

@@ -8,7 +8,10 @@ import { growthRefusal, type SpendRules } from './plan-limits.ts'
 import type { Coin, Fees, FeesMax } from './rail.ts'
 import type { Due } from './waiting.ts'
 
-/** A payout with its fee settled: amount and charge are all that was payable in whole satoshis. */
+/**
+ * A payout with its fee settled: amount and charge are all that was payable in whole satoshis, or
+ * what an invoice is over, and its fee.
+ */
 export type PlannedPayout = {
   readonly account: AccountId
   readonly destination: string
@@ -122,7 +125,8 @@ function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
   for (; looked < due.length && payouts.length < PAYOUTS_MAX; looked++) {
     const payout = due[looked]
     assert(payout !== undefined, 'an index below the length is there')
-    const { destination, gross, most } = payout
+    const { destination, most } = payout
+    const gross = takenBy(payout)
     const earlier = toDestination.get(destination)
     // Its other accounts fill the payment: it is the first in the next batch.
     if (most !== null && (earlier ?? 0n) + gross > most) {
@@ -135,7 +139,7 @@ function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
     const left = needed - purse.changeMin
     if (count === null || left + cost + purse.feesOf(count) > booked) {
       held ??= { kind: 'coins' }
-      smallest ??= due.reduce((least, each) => (each.gross < least ? each.gross : least), gross)
+      smallest ??= due.map(takenBy).reduce((least, each) => (each < least ? each : least), gross)
       if (purse.countFor(needed + smallest, coinCount) === null || left + smallest > booked) break
       continue
     }
@@ -158,8 +162,15 @@ function grow(due: readonly Due[], means: Means, purse: Purse): Draft {
   return { payouts, needed, coinCount, held, looked }
 }
 
+/** What a payout takes, but for the fee of one over an exact amount. */
+function takenBy({ gross, exact }: Due): Sats {
+  return exact ?? gross
+}
+
 /** Whether a payout is within the limit of a batch when it has one of its own. */
-function fitsAlone({ destination, gross }: Due, { fees, rules }: Means, purse: Purse): boolean {
+function fitsAlone(due: Due, { fees, rules }: Means, purse: Purse): boolean {
+  const { destination } = due
+  const gross = takenBy(due)
   const cost = fees.base + gross + fees.ofAmount(gross) + fees.ofPayee(destination)
   const count = purse.countFor(cost + purse.changeMin, 0)
   const limit = rules.limits.perBatch
@@ -188,10 +199,12 @@ function charge(
     left = stays
   }
   const parts = left.length === 0 ? [] : divide(left)
-  const charged = left.map(({ account, destination, gross, least, paysFee, setBy }, index) => {
-    const part = sats(paysFee ? (parts[index] ?? 0n) : 0n)
-    const amount = sats(gross - part)
+  const charged = left.map((due, index) => {
+    const { account, destination, gross, least, exact, setBy } = due
+    const part = sats(due.paysFee ? (parts[index] ?? 0n) : 0n)
+    const amount = exact ?? sats(gross - part)
     assert(amount >= least, 'what is left of a payout is worth paying')
+    assert(amount + part <= gross, 'no more is taken than is payable')
     return { account, destination, amount, charge: part, setBy }
   })
   return { payouts: charged, tooSmall }
@@ -199,16 +212,13 @@ function charge(
 
 /** One transaction pays all: its fee is divided by amount. */
 function sharesOfOne(payouts: readonly Due[], coins: readonly Coin[], fees: Fees): bigint[] {
-  const amounts = payouts.map(({ destination, gross }) => ({ destination, amount: gross }))
-  return allot(
-    feeOf(amounts, coins, fees),
-    payouts.map(({ gross }) => gross),
-  )
+  const amounts = payouts.map(due => ({ destination: due.destination, amount: takenBy(due) }))
+  return allot(feeOf(amounts, coins, fees), payouts.map(takenBy))
 }
 
 /** Each is paid for itself, and has a fee of its own. */
 function sharesOfEach(payouts: readonly Due[], _coins: readonly Coin[], fees: Fees): bigint[] {
-  return payouts.map(({ destination, gross }) => fees.ofPayee(destination) + fees.ofAmount(gross))
+  return payouts.map(due => fees.ofPayee(due.destination) + fees.ofAmount(takenBy(due)))
 }
 
 /** The largest fee of each destination's part is the whole of it where nothing else costs. */

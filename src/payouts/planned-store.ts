@@ -3,6 +3,7 @@ import { assert } from '../lib/assert.ts'
 import { wholeNumbers } from '../lib/db/arrays.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type BatchId, batchId, type PayoutId, payoutId, unixMs } from '../lib/ids.ts'
+import { invoiceNamed } from '../lib/lightning/destination.ts'
 import { sats } from '../lib/money.ts'
 import type { Spent } from '../treasury/index.ts'
 import {
@@ -12,6 +13,7 @@ import {
   manifestHash,
   type OperatorKey,
 } from '../treasury/index.ts'
+import { endInvoices } from './invoice-store.ts'
 import { plannedEntry } from './payout.ts'
 import { post } from './payout-store.ts'
 import { feeOfPayee, mergeByDestination, type Plan, type PlannedPayout } from './plan.ts'
@@ -36,8 +38,8 @@ export type Made = {
 type NumberedPayout = PlannedPayout & { readonly id: PayoutId }
 
 /**
- * Writes a plan: the batch with its manifest, the payouts, the coins reserved, the requests that it
- * answers, and the ledger's entry, in the caller's transaction.
+ * Writes a plan: the batch with its manifest, the payouts, the coins reserved, the requests and
+ * invoices that it answers, and the ledger's entry, in the caller's transaction.
  *
  * @throws NotPosted where the ledger does not take the entry
  */
@@ -61,6 +63,9 @@ export async function storePlan(tx: Transaction<Database>, made: Made): Promise<
   await insertPayouts(tx, manifest, payouts, made.now)
   await insertReservations(tx, batch, made.plan)
   await endRequests(tx, payouts, made.now)
+  const ended = await endInvoices(tx, payouts, made.now.at)
+  const toInvoices = payouts.filter(({ destination }) => invoiceNamed(destination) !== null)
+  assert(ended === toInvoices.length, 'an invoice is planned once, while it is open')
   const planned = plannedEntry(
     {
       ...{ batch, books: made.rail.books, wallet: 'hot', payouts },

@@ -3,6 +3,7 @@ import type { BatchState } from '../lib/db/schema.ts'
 import { type AccountId, type BatchId, type PayeeId, type UnixMs, unixMs } from '../lib/ids.ts'
 import { type Millisats, type Sats, sats, satsFloor } from '../lib/money.ts'
 import type { LimitRefusal, OperatorKey } from '../treasury/index.ts'
+import { INVOICE_RAIL, type OpenInvoice } from './invoice.ts'
 import type { Rail } from './rail.ts'
 import { isOver, type Moment, type NextPayment, nextPayment, type Scheme } from './scheme.ts'
 import type { PayoutSettings } from './settings.ts'
@@ -19,6 +20,8 @@ export type Candidate = {
   readonly since: Moment
   /** Whether its payee asked not to wait for the interval. */
   readonly isAsked: boolean
+  /** The one that it uploaded, and that it is paid by next; null where none is open. */
+  readonly invoice: OpenInvoice | null
   /** Null where the payee never set any. */
   readonly settings: PayoutSettings | null
   /** Its newest payout that was tried and could not be made; null where none was in the last days. */
@@ -46,6 +49,8 @@ export type Way = {
   readonly least: Sats
   /** The largest amount that is paid at once; null where nothing bounds it. */
   readonly most: Sats | null
+  /** What is paid there, no more and no less; null where all that is payable is. */
+  readonly exact: Sats | null
   /** Null where it is not known to have any. */
   readonly trouble: Trouble | null
   /** The operator on whose word alone this destination stands, if it is one's. */
@@ -91,6 +96,8 @@ export type Due = {
   readonly least: Sats
   /** What its destination gets at once at most; null where nothing bounds it. */
   readonly most: Sats | null
+  /** What its destination gets, no more and no less; null where it gets all that is payable. */
+  readonly exact: Sats | null
   /** Whether the payee bears its part of the fee. */
   readonly paysFee: boolean
   readonly setBy: OperatorKey | null
@@ -103,14 +110,26 @@ const RETRY_AFTER_MS = 6 * 3_600_000
  * On which rail an account is paid: the first that can, in the payee's order where it has one, else
  * in the scheme's. A rail that the scheme does not offer, or that is not there, is passed over, and
  * so is one that failed not long ago or whose destination held what it was sent, where another can
- * pay.
+ * pay. An invoice that is open comes before all of them.
  */
 export function wayOf(
   candidate: Candidate,
   rails: readonly RailRules[],
 ): Way | { readonly kind: 'none'; readonly reason: string } {
+  if (candidate.invoice !== null) return wayBy(candidate.invoice, candidate.scheme, rails)
   const way = firstWay(candidate, rails, ({ trouble }) => trouble === null)
   return way.kind === 'way' ? way : firstWay(candidate, rails, () => true)
+}
+
+function wayBy(
+  { text: destination, amount }: OpenInvoice,
+  { rails: offered }: Scheme,
+  rails: readonly RailRules[],
+): Way | { readonly kind: 'none'; readonly reason: string } {
+  const isThere = rails.some(({ name }) => name === INVOICE_RAIL) && offered.includes(INVOICE_RAIL)
+  if (!isThere) return { kind: 'none', reason: 'its invoice is not paid here any more' }
+  const to = { rail: INVOICE_RAIL, destination, least: amount, exact: amount }
+  return { kind: 'way', ...to, most: null, trouble: null, setBy: null }
 }
 
 function firstWay(
@@ -138,7 +157,7 @@ function firstWay(
     const least = largest([scheme.minimum, wish.minimum, dust, sats(1n)])
     const setBy = wish.destination === null ? null : (settings?.destinationsBy ?? null)
     const trouble = failed?.rail === rail.name ? failed : (rail.held?.get(destination) ?? null)
-    const way = { destination, least, most, trouble, setBy }
+    const way = { destination, least, most, exact: null, trouble, setBy }
     const found: Way = { kind: 'way', rail: rail.name, ...way }
     if (isTaken(found)) return found
   }
@@ -159,7 +178,7 @@ function wayOrReason(
   candidate: Candidate,
   { now, rails, frozen, feeRates }: Circumstances,
 ): Way | Exclude<Waiting, { readonly kind: 'next plan' }> {
-  const { live, settings, scheme, since } = candidate
+  const { live, settings, scheme, since, invoice } = candidate
   assert(candidate.payable >= 0n, 'we never owe less than nothing')
   if (live !== null) return { kind: 'under way', ...live }
   if (settings?.paused) return { kind: 'paused' }
@@ -168,11 +187,12 @@ function wayOrReason(
   const { trouble } = way
   if (trouble !== null && now.at < trouble.at + RETRY_AFTER_MS)
     return { kind: 'failed', reason: trouble.reason, until: unixMs(trouble.at + RETRY_AFTER_MS) }
-  if (settings !== null && now.at < settings.paysFrom)
-    return { kind: 'cooling off', until: settings.paysFrom }
+  const paysFrom = unixMs(Math.max(settings?.paysFrom ?? 0, invoice?.paysFrom ?? 0))
+  if (now.at < paysFrom) return { kind: 'cooling off', until: paysFrom }
   if (satsFloor(candidate.payable) < way.least) return { kind: 'below minimum', minimum: way.least }
   const next = nextPayment(scheme.interval, since)
-  if (!candidate.isAsked && !isOver(next, now)) return { kind: 'interval', next }
+  if (!candidate.isAsked && invoice === null && !isOver(next, now))
+    return { kind: 'interval', next }
   const reason = frozen.get(way.rail)
   if (reason !== undefined) return { kind: 'frozen', reason }
   const feeRateSatPerKvb = feeRates.get(way.rail)
@@ -200,10 +220,10 @@ export function dueOn(
       a.since.at === b.since.at ? (a.account < b.account ? -1 : 1) : a.since.at - b.since.at,
     )
     .map(({ candidate: { account, payee, payable, scheme }, way }) => {
-      const { destination, least, most, setBy } = way
+      const { destination, least, most, exact, setBy } = way
       const paysFee = scheme.feePaidBy === 'payees'
       const gross = satsFloor(payable)
-      return { account, payee, destination, gross, least, most, paysFee, setBy }
+      return { account, payee, destination, gross, least, most, exact, paysFee, setBy }
     })
 }
 

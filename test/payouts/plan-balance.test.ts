@@ -63,3 +63,21 @@ test('what several accounts get at one destination is no more than it is paid at
   expect(held).toEqual({ kind: 'at once' })
   expect(planBatch(all.slice(1, 2), ofBalance(1_000_000n)).plan?.total).toBe(501n)
 })
+
+test('over an invoice exactly that is paid, and its fee is of that', () => {
+  const exact = sats(500n)
+  const all = [
+    due(1, 100_000n, { exact, least: exact, paysFee: true }),
+    due(2, 900n, { exact, least: exact }),
+  ]
+  const { plan } = planBatch(all, ofBalance(1_000_000n))
+  expect(plan?.payouts.map(({ amount, charge }) => [amount, charge])).toEqual([
+    [500n, 6n],
+    [500n, 0n],
+  ])
+  expect(plan?.feeMax).toBe(12n)
+  // What is owed beside it takes no room.
+  expect(planBatch(all, ofBalance(1012n)).plan?.payouts).toHaveLength(2)
+  const tight = due(1, 505n, { exact, least: exact, paysFee: true })
+  expect(planBatch([tight], ofBalance(1_000_000n))).toMatchObject({ plan: null, tooSmall: [1n] })
+})

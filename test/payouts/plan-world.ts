@@ -140,11 +140,12 @@ export async function setSettings(
     readonly paused?: boolean
     readonly feeRateMax?: bigint
     readonly paysFromMs?: number
+    readonly rail?: string
     readonly operatorKey?: string
   },
 ): Promise<void> {
-  const { destination = null, minimumSats = 0n, operatorKey = null } = wish
-  const rails = [{ rail: 'l1', destination, minimumSats: String(minimumSats) }]
+  const { rail = 'l1', destination = null, minimumSats = 0n, operatorKey = null } = wish
+  const rails = [{ rail, destination, minimumSats: String(minimumSats) }]
   await sql`
     insert into payout_settings (payee_id, number, rails, paused, fee_rate_max_sat_per_kvb, proof,
                                  message, signature, operator_key, destinations_key, reason,

@@ -7,19 +7,29 @@ import {
   type Preimage,
   paymentHash,
 } from '../../src/lib/ids.ts'
-import { type Millisats, millisats, msatsFromSats } from '../../src/lib/money.ts'
+import { invoiceNamed } from '../../src/lib/lightning/destination.ts'
+import { type Millisats, millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import type { LndClient, PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
 import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
 import type { Asked, LightningSigner } from '../../src/payouts/rails/lightning/signer.ts'
 import { encodeManifest, manifestHash } from '../../src/treasury/index.ts'
 import { writeInvoice } from '../support/invoice.ts'
 
+/** One that ends sooner is never given. */
+const FRESH_MS_MIN = 120_000
 const NO_HASH = paymentHash('00'.repeat(32))
 const NODE_KEY = `02${'ab'.repeat(32)}`
 const LATEST = { publicKey: NODE_KEY, version: '0.20.1-beta', network: 'regtest' }
 
 /** What a payee's server and its node do with what comes. */
-export type Behaviour = 'pays' | 'no invoice' | 'no way' | 'holds' | 'dear' | 'has too much'
+export type Behaviour =
+  | 'pays'
+  | 'no invoice'
+  | 'no way'
+  | 'holds'
+  | 'dear'
+  | 'has too much'
+  | 'another invoice'
 
 /** A payment in the model, with whether what pays was asked to do it. */
 type Payment = LndPayment & { readonly to: string }
@@ -37,6 +47,8 @@ export type SimulatedLightning = {
   readonly release: (destination: string, isTaken: boolean) => void
   /** lnd is restored from a backup, and knows of no payment; payees who were paid can show it. */
   readonly forget: () => void
+  /** An invoice that whoever is named there made by itself; good for an hour unless it says else. */
+  readonly bring: (to: string, amountSats: bigint, expirySeconds?: number) => string
   /** What each destination has got, by how many payments. */
   readonly received: (destination: string) => readonly Millisats[]
   /** Everything that was ever done, in order, for a test to look at. */
@@ -64,6 +76,8 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
   const invoices = new Map<string, { preimage: string; amount: Millisats; to: string }>()
   const behaviours = new Map<string, Behaviour>()
   const lines = new Map<string, Line>()
+  /** Manifests that it was shown the approvals of, or that had expired by then. */
+  const known = new Set<string>()
   const calls: string[] = []
   let lose: () => 'before' | 'after' | null = () => null
   let index = 0n
@@ -73,11 +87,11 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
 
   const behaviourOf = (to: string) => behaviours.get(to) ?? 'pays'
 
-  function newInvoice(to: string, amount: Millisats): { text: string; hash: PaymentHash } {
+  function newInvoice(to: string, amount: Millisats, expirySeconds = 600) {
     const preimage = toHex(randomBytes(32))
     const hash = paymentHash(toHex(sha256(fromHex(preimage))))
     const text = writeInvoice({
-      ...{ prefix: `lnbcrt${amount / 100n}n`, paymentHash: hash, expirySeconds: 600 },
+      ...{ prefix: `lnbcrt${amount / 100n}n`, paymentHash: hash, expirySeconds },
       createdAtSeconds: Math.floor(now() / 1000),
     })
     invoices.set(hash, { preimage, amount, to })
@@ -113,9 +127,11 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
   }
 
   const signer: LightningSigner = {
-    invoices: ({ manifest, lines: places }) =>
+    invoices: ({ manifest, acts, lines: places }) =>
       answered<Given>('invoices', () => {
         const hash = manifestHash(encodeManifest(manifest))
+        if (acts.length > 0 || now() >= manifest.expiresAt) known.add(hash)
+        if (!known.has(hash)) return places.map(({ payee }) => [payee, none('nobody approved it')])
         return places.map(({ payee, n }) => {
           const line = lines.get(`${hash} ${payee}`)
           const wanted = manifest.payees[payee]
@@ -125,7 +141,13 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
             return [payee, none('another invoice of it may be alive')] as const
           if (behaviourOf(wanted.destination) === 'no invoice')
             return [payee, none('its server gives none')] as const
-          const made = newInvoice(wanted.destination, msatsFromSats(wanted.amount))
+          const named = invoiceNamed(wanted.destination)
+          const isOld = named !== null && named.expiresAt - now() < FRESH_MS_MIN
+          if (isOld || (named !== null && n > 1)) return [payee, none('it is not given')] as const
+          const made =
+            named === null || behaviourOf(wanted.destination) === 'another invoice'
+              ? newInvoice(wanted.destination, msatsFromSats(wanted.amount))
+              : { text: named.text, hash: named.paymentHash }
           const { text: invoice, hash: paid } = made
           lines.set(`${hash} ${payee}`, {
             n,
@@ -160,6 +182,8 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
       answered<{ kind: 'ended' } | Alive>('end', () =>
         asked.map(({ payee, n, isLast }) => {
           const line = lines.get(`${hash} ${payee}`)
+          if (!known.has(hash))
+            return [payee, { kind: 'alive', reason: 'no such manifest' }] as const
           if (!line && n === 1 && isLast) {
             const closed = { n, invoice: '', hash: NO_HASH, calls: 0, isEnded: true, isLast }
             lines.set(`${hash} ${payee}`, closed)
@@ -218,6 +242,8 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
       payments.clear()
       index = 0n
     },
+    bring: (to, amountSats, expirySeconds = 3600) =>
+      newInvoice(to, msatsFromSats(sats(amountSats)), expirySeconds).text,
     received: destination =>
       [...forgotten.values(), ...payments.values()]
         .filter(({ to, status }) => to === destination && status === 'succeeded')

@@ -193,3 +193,28 @@ test('who has waited longest is paid first, and equals by account', () => {
   const all = [candidate(3), candidate(2), candidate(9, { since: older })]
   expect(dueOn('l1', all, circumstances()).map(({ account }) => account)).toEqual([9n, 2n, 3n])
 })
+
+test('an invoice is paid at once and exactly, on no other rail, and when it may be', () => {
+  const invoice = {
+    ...{ text: 'lnbcrt1', amount: sats(900n), paysFrom: NOW.at, lapsesAt: unixMs(NOW.at + 1) },
+  }
+  const both = circumstances({ rails: [railRules('l1'), railRules('lightning')] })
+  const scheme = { ...MINUTES, rails: ['l1', 'lightning'] }
+  const failed = { rail: 'lightning', reason: 'no way', at: NOW.at }
+  const who = { invoice, scheme, since: NOW, failed }
+  expect(dueOn('lightning', [candidate(1, who)], both)).toMatchObject([
+    { destination: 'lnbcrt1', exact: 900n, gross: 1000n, least: 900n },
+  ])
+  expect(dueOn('l1', [candidate(1, who)], both)).toEqual([])
+  const reasons = [
+    { ...who, payable: millisats(899_999n) },
+    { ...who, invoice: { ...invoice, paysFrom: unixMs(NOW.at + 1) } },
+    { ...who, settings: { ...SETTINGS, paused: true } },
+    { ...who, settings: { ...SETTINGS, paysFrom: unixMs(NOW.at + 1) } },
+    { ...who, scheme: { ...scheme, rails: ['l1'] } },
+  ]
+  expect(reasons.map(each => reason(each, both))).toEqual([
+    ...['below minimum', 'cooling off', 'paused', 'cooling off', 'no destination'],
+  ])
+  expect(reason(who, circumstances())).toBe('no destination')
+})

@@ -1,6 +1,7 @@
 import type { Generated } from 'kysely'
+import type { Id } from './columns.ts'
 
-/** What payouts over Lightning write: migration 0010. */
+/** What payouts over Lightning write: migrations 0010, 0014 and 0015. */
 export type LightningTables = {
   ln_attempts: {
     batch_id: bigint
@@ -27,6 +28,22 @@ export type LightningTables = {
     payment_index: bigint
     seen_ms: bigint
     forgot_ms: bigint | null
+  }
+  uploaded_invoices: {
+    id: Id
+    account_id: bigint
+    number: number
+    payment_hash: string
+    invoice: string
+    amount_sats: bigint
+    proof: 'bip322' | 'legacy' | 'ed25519'
+    message: string
+    signature: string
+    uploaded_ms: bigint
+    pays_from_ms: bigint
+    lapses_ms: bigint
+    payout_id: bigint | null
+    ended_ms: bigint | null
   }
 }
 
