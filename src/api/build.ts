@@ -16,6 +16,7 @@ import { addFreezeRoutes } from './routes/freeze.ts'
 import { addHealthRoute } from './routes/health.ts'
 import { addLogRoute } from './routes/log.ts'
 import { addMetricsRoute } from './routes/metrics.ts'
+import { addInvoiceRoutes } from './routes/miner-invoices.ts'
 import { addPayoutRoutes } from './routes/miner-payouts.ts'
 import { addSettingsRoutes } from './routes/miner-settings.ts'
 import { addMinerRoutes } from './routes/miners.ts'
@@ -78,6 +79,7 @@ export async function buildApi(parts: ApiParts): Promise<FastifyInstance> {
       addMinerRoutes(api, parts)
       addPayoutRoutes(api, parts)
       addSettingsRoutes(api, parts)
+      addInvoiceRoutes(api, parts)
       addTreasuryRoutes(api, parts)
       addPsbtRoutes(api, parts)
       addOperatorRoutes(api, parts)

@@ -31,6 +31,7 @@ export const PROBLEMS = {
   'unsupported-media-type': { status: 415, title: 'The body is not JSON' },
   'bad-psbt': { status: 422, title: 'No signature can be taken from this PSBT' },
   'settings-refused': { status: 422, title: 'The pool cannot pay as these settings say' },
+  'invoice-refused': { status: 422, title: 'The pool cannot pay this invoice' },
   'locked-out': {
     status: 429,
     title: 'Too many failed attempts; try again in a quarter of an hour',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { MESSAGE_CHARACTERS_MAX, SIGNATURE_CHARACTERS_MAX } from '../lib/bitcoin/message.ts'
 import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
-import { RAILS_MAX } from '../payouts/index.ts'
+import { INVOICE_CHARS_MAX, RAILS_MAX } from '../payouts/index.ts'
 import { isPlainReason } from '../treasury/index.ts'
 import { hash, height, listOf, millis, state, whole } from './contract.ts'
 import { depositForm } from './contract-miner.ts'
@@ -77,6 +77,42 @@ export const requestBody = z.strictObject({
     .default(null)
     .describe('needed where payees bear the fee'),
 })
+
+const invoice = {
+  scheme: schemeName,
+  invoice: z
+    .string()
+    .trim()
+    .regex(/^[a-zA-Z0-9@._+-]*$/, 'letters and digits')
+    .max(INVOICE_CHARS_MAX)
+    .describe('BOLT 11'),
+}
+/** An invoice, before it is signed for. */
+export const invoiceTextBody = z.strictObject(invoice)
+export const invoiceBody = z.strictObject({
+  ...invoice,
+  proof: z.discriminatedUnion('kind', [...ownProof]),
+})
+const uploaded = {
+  scheme: z.string(),
+  invoice: z.string(),
+  amountSats: whole,
+  paysFromMs: millis.describe('it is not paid before: a new destination waits for the cool-off'),
+  lapsesMs: millis.describe('from then on it is not planned any more'),
+}
+export const invoiceReply = z.object(uploaded)
+export const invoicesReply = listOf(
+  z.object({
+    ...uploaded,
+    paymentHash: hash,
+    state: z.enum(['open', 'lapsed', 'planned']),
+    payout: whole.nullable().describe('the one that was planned to it, whatever became of that'),
+    uploadedMs: millis,
+    proof: z.enum(['bip322', 'legacy', 'ed25519']),
+    text: z.string().describe('what was signed'),
+    signature: z.string(),
+  }),
+)
 export const textReply = z.string().max(MESSAGE_CHARACTERS_MAX).describe('the text to sign')
 
 const inForce = {

@@ -20,6 +20,14 @@ export { type CreditParts, creditJobs, type EarningSource } from './credit-store
 export { autoApprove, type DecideParts, decideBatch, judgeBatch } from './decide-store.ts'
 export { lightningNeed, thunderNeed } from './float-need-store.ts'
 export { type FloatReport, listFloats } from './float-report-store.ts'
+export { INVOICE_CHARS_MAX, INVOICE_RAIL, type OpenInvoice } from './invoice.ts'
+export { type InvoiceReport, listInvoices } from './invoice-report-store.ts'
+export {
+  type GivenInvoice,
+  type InvoiceRules,
+  type TakeOutcome,
+  takeInvoice,
+} from './invoice-store.ts'
 export { type PayoutJobsParts, payoutJobs } from './jobs.ts'
 export { nextPaymentsOf } from './next-payment-store.ts'
 export { kindsPaid, type Offer, payeeKindOf } from './offer.ts'

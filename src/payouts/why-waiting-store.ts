@@ -69,7 +69,7 @@ function reasonWithLimits(
   const reason = waitingReason(candidate, around)
   const way = wayOf(candidate, around.rails)
   if (reason.kind !== 'next plan' || way.kind === 'none') return reason
-  const amount = satsFloor(candidate.payable)
+  const amount = way.exact ?? satsFloor(candidate.payable)
   const growth = { destination: way.destination, toDestination: amount, spend: amount }
   const why = growthRefusal(rules, spent, growth)
   return why === null ? reason : { kind: 'limit', why }

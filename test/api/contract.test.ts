@@ -13,7 +13,8 @@ const cursor = (text: string) => Buffer.from(text).toString('base64url')
 /** Routes as the router has them, without those that are pages for people. */
 function routesOfRouter(): string[] {
   const pages = ['/', '/miner', '/miner/:payee', '/style.css', '/api/v1/openapi.json']
-  pages.push('/miner/:payee/settings', '/miner/:payee/settings/sign')
+  for (const name of ['settings', 'invoice'])
+    pages.push(`/miner/:payee/${name}`, `/miner/:payee/${name}/sign`)
   const lines = api.app().printRoutes({ commonPrefix: false }).split('\n')
   const path: string[] = []
   return lines.flatMap(line => {

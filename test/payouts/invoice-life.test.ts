@@ -3,6 +3,7 @@ import type { AccountId } from '../../src/lib/ids.ts'
 import { type GivenInvoice, takeInvoice } from '../../src/payouts/invoice-store.ts'
 import type { Scheme } from '../../src/payouts/scheme.ts'
 import { testDatabase } from '../support/database.ts'
+import { writeInvoice } from '../support/invoice.ts'
 import { holderOf } from '../support/signed-message.ts'
 import { HOUR_MS, type LightningWorld, lightningWorld, SCHEME } from './lightning-world.ts'
 import { credit, setSettings } from './plan-world.ts'
@@ -215,6 +216,19 @@ test('of many who upload one at a time, one does', async () => {
   expect(same.filter(each => each === 'taken')).toHaveLength(1)
   const own = await Promise.all([1, 2, 3].map(() => why(bring(9000n), { scheme: 'fair' })))
   expect(own).toEqual(Array(3).fill('unknown account'))
+})
+
+test('a hash that an address gave is taken by no account', async () => {
+  await world.owe(ANNA, 20_000n)
+  await world.owe(holder.address, 20_000n)
+  world.pass(HOUR_MS)
+  await plan()
+  await runs(3)
+  const [attempt] = await world.db.selectFrom('ln_attempts').select('payment_hash').execute()
+  const paymentHash = attempt?.payment_hash ?? ''
+  const createdAtSeconds = Math.floor(world.now() / 1000)
+  const invoice = writeInvoice({ paymentHash, createdAtSeconds, prefix: 'lnbcrt150u' })
+  expect(await why(invoice)).toContain('used before')
 })
 
 test('only who holds the key uploads one, and for that very invoice', async () => {

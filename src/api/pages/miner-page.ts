@@ -16,6 +16,7 @@ import {
   time,
   words,
 } from './html.ts'
+import { schemesPaying } from './invoice-page.ts'
 import { pageOf, settingsTable } from './settings-page.ts'
 
 const ROWS = '25'
@@ -40,7 +41,7 @@ ${payee.kind === 'thunder' ? html`<p>Bare, as Thunder itself writes it: <code>${
 <section><h2>Balances</h2>${accountTable(whole.accounts)}</section>
 <section><h2>How it is paid</h2>${settingsTable(name, itsSettings)}
 <p><a href="${pageOf(payee.destination)}/settings">change it, or see what was changed</a></p>
-</section>
+${invoiceLink(parts, payee)}</section>
 <section><h2>Payouts</h2>${payoutTable(itsPayouts.items)}${more(`${at}/payouts`, itsPayouts)}
 <p><a href="${at}/payouts.csv">all of them as a file (CSV)</a></p></section>
 <section><h2>Workers</h2>${workerTable(itsWorkers.items)}${more(`${at}/workers`, itsWorkers)}
@@ -48,6 +49,11 @@ ${payee.kind === 'thunder' ? html`<p>Bare, as Thunder itself writes it: <code>${
 <section><h2>Earnings</h2>${earningTable(itsEarnings.items)}${more(`${at}/earnings`, itsEarnings)}
 </section>`
   return document({ title: `${name} · ${parts.pool.name}`, pool: parts.pool, body })
+}
+
+function invoiceLink(parts: ApiParts, payee: PayeeReport): Html {
+  if (schemesPaying(parts, payee).length === 0) return html``
+  return html`<p><a href="${pageOf(payee.destination)}/invoice">pay it by an invoice, once</a></p>`
 }
 
 /** For a payee that nobody has mined to. */

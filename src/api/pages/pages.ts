@@ -4,6 +4,7 @@ import type { Api } from '../app.ts'
 import { payeeParams } from '../contract-miner.ts'
 import type { ApiParts } from '../rooms.ts'
 import { firstPage } from './first-page.ts'
+import { addInvoiceForms } from './invoice-page.ts'
 import { minerPage, unknownMinerPage } from './miner-page.ts'
 import { addSettingsForms } from './settings-forms.ts'
 import { STYLE } from './style.ts'
@@ -28,6 +29,7 @@ export function addPages(api: Api, parts: ApiParts): void {
     return reply.type(HTML).send(await minerPage(parts, payee))
   })
   addSettingsForms(api, parts)
+  addInvoiceForms(api, parts)
   api.get('/style.css', { schema: { hide } }, async (_request, reply) =>
     reply.type('text/css; charset=utf-8').header('cache-control', 'max-age=300').send(STYLE),
   )

@@ -9,12 +9,19 @@ import type { ApiParts } from '../rooms.ts'
 import { changeWith, settings, textToSign } from '../routes/miner-settings.ts'
 import { requirePayee } from '../routes/miners.ts'
 import { PROOF_RATE } from '../routes/proofs.ts'
-import { pageOf, refusedPage, type ShownSettings, settingsPage, signPage } from './settings-page.ts'
+import {
+  type FormPage,
+  pageOf,
+  refusedPage,
+  type ShownSettings,
+  settingsPage,
+  signPage,
+} from './settings-page.ts'
 
 const HTML = 'text/html; charset=utf-8'
 /** What a form says: more fields than a payee may name rails are nobody's form. */
 const FIELDS_MAX = 20
-const form = z
+export const form = z
   .record(z.string().max(60), z.string().max(4500))
   .refine(fields => Object.keys(fields).length <= FIELDS_MAX, 'too many fields')
 
@@ -31,11 +38,13 @@ export function addSettingsForms(api: Api, parts: ApiParts): void {
   const hide = true
   const at = '/miner/:payee/settings'
   api.get(at, { schema: { hide, params: payeeParams } }, async ({ params }, reply) =>
-    answer(parts, params.payee, reply, payee => settingsPage(parts, payee)),
+    answer(parts, { text: params.payee, from: 'settings' }, reply, payee =>
+      settingsPage(parts, payee),
+    ),
   )
   const sign = { hide, params: payeeParams, querystring: form }
   api.get(`${at}/sign`, { schema: sign }, async ({ params, query }, reply) =>
-    answer(parts, params.payee, reply, async payee => {
+    answer(parts, { text: params.payee, from: 'settings' }, reply, async payee => {
       const now = await settings(parts, payee)
       const shown = wishesFrom(query, now)
       const wishes = wishesBody.safeParse(shown)
@@ -48,25 +57,31 @@ export function addSettingsForms(api: Api, parts: ApiParts): void {
       return signPage(parts, payee, {
         text,
         change: JSON.stringify({ number: now.nextNumber, ...shown }),
+        ...{ to: 'settings', button: 'Change the settings' },
       })
     }),
   )
   const post = { schema: { hide, params: payeeParams, body: form }, config: PROOF_RATE }
   api.post(at, post, async (request, reply) =>
-    answer(parts, request.params.payee, reply, async ({ destination }) => {
-      const given = settingsBody.safeParse(signedFrom(request.body))
-      if (!given.success) throw new Problem('invalid-request', 'the form was changed on its way')
-      await changeWith(parts, request, { payee: destination, ...given.data })
-      reply.redirect(pageOf(destination), 303)
-      return null
-    }),
+    answer(
+      parts,
+      { text: request.params.payee, from: 'settings' },
+      reply,
+      async ({ destination }) => {
+        const given = settingsBody.safeParse(signedFrom(request.body))
+        if (!given.success) throw new Problem('invalid-request', 'the form was changed on its way')
+        await changeWith(parts, request, { payee: destination, ...given.data })
+        reply.redirect(pageOf(destination), 303)
+        return null
+      },
+    ),
   )
 }
 
 /** A page, or another page that says why not. */
-async function answer(
+export async function answer(
   parts: ApiParts,
-  text: string,
+  { text, from }: { readonly text: string; readonly from: FormPage },
   reply: FastifyReply,
   page: (payee: PayeeReport) => Promise<string | null>,
 ) {
@@ -79,7 +94,7 @@ async function answer(
     return reply
       .code(problem.status)
       .type(HTML)
-      .send(refusedPage(parts, text, problem))
+      .send(refusedPage(parts, { payee: text, from }, problem))
   }
 }
 
@@ -102,7 +117,8 @@ function wishesFrom(
 
 const changed = z.record(z.string(), z.json())
 
-function signedFrom(fields: Readonly<Record<string, string>>): unknown {
+/** What a page of ours had in it, with the signature that was given; null for anything else. */
+export function signedFrom(fields: Readonly<Record<string, string>>): unknown {
   try {
     const change = changed.parse(JSON.parse(fields['change'] ?? ''))
     const [publicKey, signature] = [fields['publicKey']?.trim(), fields['signature']?.trim()]

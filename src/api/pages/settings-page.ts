@@ -14,6 +14,9 @@ export type ShownSettings = Pick<
 
 type Rail = ShownSettings['rails'][number]
 
+/** The pages whose forms lead to a text that is signed, by how their address ends. */
+export type FormPage = 'settings' | 'invoice'
+
 const CHANGES = '10'
 
 /** Where a payee's pages are. */
@@ -121,33 +124,48 @@ const THUNDER_FIELDS = html`<label>public key, 64 hex digits
 export function signPage(
   parts: ApiParts,
   payee: PayeeReport,
-  { text, change }: { readonly text: string; readonly change: string },
+  {
+    text,
+    change,
+    to,
+    button,
+  }: {
+    readonly text: string
+    readonly change: string
+    /** The page that asked for it, and that takes the signature. */
+    readonly to: FormPage
+    readonly button: string
+  },
 ): string {
-  const at = pageOf(payee.destination)
+  const at = `${pageOf(payee.destination)}/${to}`
   const body = html`
 <h1>Sign this text</h1>
 <pre class="text">${text}</pre>
 <p>Sign it exactly as it stands, with the key of
 <code>${shownAddress(payee.kind, payee.destination)}</code>:</p>
 ${payee.kind === 'thunder' ? THUNDER_SIGNING : BITCOIN_SIGNING}
-<form class="fields" action="${at}/settings" method="post">
+<form class="fields" action="${at}" method="post">
 <input type="hidden" name="change" value="${change}">
 ${payee.kind === 'thunder' ? THUNDER_FIELDS : BITCOIN_FIELDS}
-<button>Change the settings</button></form>
-<p><a href="${at}/settings">Back, without a change</a></p>`
+<button>${button}</button></form>
+<p><a href="${at}">Back, without a change</a></p>`
   return pageWith(parts, 'sign a change', body)
 }
 
 /** What went wrong, in words; nothing was changed. */
-export function refusedPage(parts: ApiParts, payee: string, problem: ProblemDetails): string {
+export function refusedPage(
+  parts: ApiParts,
+  { payee, from }: { readonly payee: string; readonly from: FormPage },
+  problem: ProblemDetails,
+): string {
   const body = html`
 <h1>Nothing was changed</h1>
 <p><strong>${problem.title}</strong></p>
 <p>${problem.detail ?? ''}</p>
-<p><a href="${pageOf(payee)}/settings">Back to the settings</a></p>`
+<p><a href="${pageOf(payee)}/${from}">Back</a></p>`
   return pageWith(parts, 'nothing was changed', body)
 }
 
-function pageWith({ pool }: ApiParts, what: string, body: Html): string {
+export function pageWith({ pool }: ApiParts, what: string, body: Html): string {
   return document({ title: `${what} · ${pool.name}`, pool, body })
 }

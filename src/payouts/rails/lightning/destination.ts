@@ -19,7 +19,7 @@ export function parseLightningDestination(text: string, network: Network): Desti
     case 'invoice':
       return {
         kind: 'unpayable',
-        reason: 'invoices cannot be uploaded yet: use a Lightning address',
+        reason: 'an invoice is for one payment: upload it, and name a Lightning address here',
       }
     case 'refused':
       return { kind: 'unpayable', reason: parsed.reason }
