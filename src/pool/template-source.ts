@@ -62,11 +62,14 @@ const GAIN_PARTS = 100n
 type Problem = { readonly reason: PauseReason; readonly detail: string }
 
 /**
- * Follows a node's templates: a long poll and the `hashblock` doorbell tell of a new block at once,
+ * Follows a node's templates: the `hashblock` doorbell or a long poll tells of a new block at once,
  * a look every five seconds stands in for both and finds out whether the node is well. Everything
  * is asked in one loop, so templates never overtake each other. Where the doorbell has named a new
  * tip and its template takes its time, work without transactions comes first. It recovers by itself,
  * and says each change of the node's condition once.
+ *
+ * While the doorbell has named the tip that is worked on there is no long poll: it would wake at the
+ * same instant and make its template under the lock that the question after the new tip waits for.
  */
 export function watchTemplates(options: {
   readonly node: TemplateNode
@@ -94,6 +97,7 @@ export function watchTemplates(options: {
   let lastWellAt = clock.now()
   let longPoll: AbortController | null = null
   let announced: BlockHash | null = null
+  let named: BlockHash | null = null
 
   function well(): void {
     lastWellAt = clock.now()
@@ -190,7 +194,7 @@ export function watchTemplates(options: {
   /** One at a time: a node keeps a thread for each until its template changes. */
   function startLongPoll(): void {
     const id = current?.longPollId
-    if (longPoll || !id) return
+    if (longPoll || !id || named === current?.template.previousBlock) return
     const abort = new AbortController()
     longPoll = abort
     const signal = AbortSignal.any([abort.signal, stopping.signal])
@@ -215,6 +219,7 @@ export function watchTemplates(options: {
   const { zmqHashBlockUrl } = options
   const hear = (hash: BlockHash) => {
     announced = hash
+    named = hash
     bell.ring()
   }
   const doorbell = zmqHashBlockUrl ? watchBlockHashes(zmqHashBlockUrl, hear) : null

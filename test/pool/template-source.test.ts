@@ -175,19 +175,22 @@ describe('the templates of a node that behaves strangely', () => {
     ready: Promise<unknown>
     error: { readonly code: number; readonly message: string } | null
     looks: number
+    /** Each ends a long poll that was begun. */
+    readonly polls: (() => void)[]
   }
 
-  /** A daemon on mainnet that answers what the test sets; long polls never end. */
+  /** A daemon on mainnet that answers what the test sets; long polls end when the test ends them. */
   async function strangeNode() {
     const state: StrangeState = {
       ...{ info: INFO, template: TEMPLATE, header: null },
-      ...{ ready: Promise.resolve(), error: null, looks: 0 },
+      ...{ ready: Promise.resolve(), error: null, looks: 0, polls: [] },
     }
     const server = createServer(async (request, response) => {
       const chunks: Uint8Array[] = []
       for await (const chunk of request) chunks.push(chunk)
       const { method, params } = question.parse(JSON.parse(Buffer.concat(chunks).toString()))
-      if (JSON.stringify(params).includes('longpollid')) return
+      if (JSON.stringify(params).includes('longpollid'))
+        await new Promise<void>(resolve => state.polls.push(resolve))
       if (method === 'getblockchaininfo') state.looks += 1
       const isTemplate = method === 'getblocktemplate'
       if (isTemplate) await state.ready
@@ -255,6 +258,44 @@ describe('the templates of a node that behaves strangely', () => {
     },
     FEWER_LOOKS_MS,
   )
+
+  test('need no long poll while the doorbell has named the tip', async () => {
+    const { state, access } = await strangeNode()
+    const doorbell = new Publisher()
+    const url = `tcp://127.0.0.1:${await freePort()}`
+    await doorbell.bind(url)
+    const watched = watch(access, 'mainnet', url)
+    const ringFor = async (hash: string) => {
+      await doorbell.send(['hashblock', Buffer.from(hash, 'hex'), Buffer.alloc(4)])
+    }
+    const moveTo = (tip: string) => {
+      state.template = { ...state.template, previousblockhash: tip }
+      state.info = { ...state.info, bestblockhash: tip }
+    }
+    await nextEvent(watched, 0)
+    await pollUntil(() => state.polls[0] ?? null, { everyMs: 20, timeoutMs: 45_000 })
+    const lookedThrice = async () => {
+      const from = state.looks
+      const isDone = async () => {
+        await ringFor(NEW)
+        return state.looks > from + 3 || null
+      }
+      expect(await pollUntil(isDone, { everyMs: 20, timeoutMs: 45_000 })).toBe(true)
+    }
+    moveTo(NEW)
+    await lookedThrice()
+    state.polls[0]?.()
+    await lookedThrice()
+    expect(state.polls).toHaveLength(1)
+    const UNHEARD = 'cc'.repeat(32)
+    moveTo(UNHEARD)
+    await ringFor(NEW)
+    await nextEvent(watched, 1, buildsOn(UNHEARD))
+    await pollUntil(() => state.polls[1] ?? null, { everyMs: 20, timeoutMs: 45_000 })
+    expect(state.polls).toHaveLength(2)
+    await watched.stop()
+    doorbell.close()
+  })
 
   test('are renewed early on the same block for a hundredth more, and not for less', async () => {
     const { state, access } = await strangeNode()
