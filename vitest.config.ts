@@ -23,8 +23,8 @@ export default defineConfig({
     // Real servers share two cores with the tests, so more files at once would only wait longer.
     // Real nodes of a sidechain (docs/thunder.md) are one chain, on which files take turns.
     maxWorkers: namesServices(process.env) ? 1 : 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
     teardownTimeout: 60_000,
   },
 })

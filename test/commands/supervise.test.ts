@@ -15,10 +15,10 @@ const idle = () =>
 test('a child that could not be started is tried again, and ends nobody', async () => {
   process.execPath = '/nowhere/node'
   const child = idle()
-  await pollUntil(() => !child.alive() || null, { everyMs: 5, timeoutMs: 2000 })
+  await pollUntil(() => !child.alive() || null, { everyMs: 5, timeoutMs: 45_000 })
   expect(child.alive()).toBe(false)
   process.execPath = NODE
-  await pollUntil(() => child.alive() || null, { everyMs: 5, timeoutMs: 20_000 })
+  await pollUntil(() => child.alive() || null, { everyMs: 5, timeoutMs: 45_000 })
   expect(child.alive()).toBe(true)
   await child.stop()
   expect(child.alive()).toBe(false)

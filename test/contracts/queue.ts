@@ -17,7 +17,7 @@ export const CONTRACT_QUEUES = Array.from({ length: 20 }, (_, i) => `contract-${
 
 const EVERY_MS = 100
 const HEARTBEAT_MS = 100
-const WAIT = { everyMs: 10, timeoutMs: 20_000 }
+const WAIT = { everyMs: 10, timeoutMs: 45_000 }
 const log = createLog('test', 'silent')
 
 /** What every store of the queue must do. */

@@ -11,7 +11,7 @@ import type { Case } from './l1-cases.ts'
 const PASSPHRASE = 'test only'
 /** Longer than any test, in seconds. */
 const UNLOCKED_FOR = 1_000_000
-const SOON = { everyMs: 20, timeoutMs: 10_000 }
+const SOON = { everyMs: 20, timeoutMs: 45_000 }
 /** Nobody's, and of no other test. */
 const NEW_DESTINATION = addressOf(8_000_000)
 

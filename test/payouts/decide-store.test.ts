@@ -257,7 +257,7 @@ test('what a planner takes of the day meanwhile is seen before the pool approves
   await database.db.transaction().execute(async tx => {
     await lockSpending(tx)
     run = auto(policy)
-    await vi.waitFor(async () => expect(await lockWaiters(tx)).toBe(1), { timeout: 5000 })
+    await vi.waitFor(async () => expect(await lockWaiters(tx)).toBe(1), { timeout: 45_000 })
     await addBatchRow(tx, { number: 2 })
   })
   expect(await run).toEqual([])

@@ -247,7 +247,7 @@ test('a version that the mempool has dropped, or would, for its fee is replaced 
     await world.advance({ rail })
     return (await versionsIn(world)).length > 1 ? true : null
   }
-  await pollUntil(replaced, { everyMs: 100, timeoutMs: 20_000 })
+  await pollUntil(replaced, { everyMs: 100, timeoutMs: 45_000 })
   const [, second] = await versionsIn(world)
   expect(second?.fee).toBeGreaterThan(4n * (first?.fee ?? 0n))
   expect(await mempool(node)).toEqual([second?.txid])

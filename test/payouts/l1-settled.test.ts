@@ -225,7 +225,7 @@ test('settled batches that nothing can be said of keep no other from being looke
     .where('total_sats', '>', 1n)
     .execute()
   expect(watched).toEqual([])
-}, 60_000)
+})
 
 test('who spent the anchor is not searched for once a version is in a block', async () => {
   await world.advance()

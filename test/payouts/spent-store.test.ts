@@ -112,7 +112,7 @@ test('who holds the lock is waited for, so the second sees what the first took',
       await lockSpending(other)
       order.push(`second sees ${(await spentInLastDay(other, AT, null)).day}`)
     })
-    await vi.waitFor(async () => expect(await lockWaiters(db)).toBe(1), { timeout: 5000 })
+    await vi.waitFor(async () => expect(await lockWaiters(db)).toBe(1), { timeout: 45_000 })
     await addBatchRow(tx, { number: 1 })
     order.push('first is done')
   })

@@ -147,6 +147,6 @@ test('when it fails, work goes on with the node, and both changes are said once'
     const reply = await node.getBlockTemplate()
     return reply.isEnforced || null
   }
-  expect(await pollUntil(back, { everyMs: 10, timeoutMs: 20_000 })).toBe(true)
+  expect(await pollUntil(back, { everyMs: 10, timeoutMs: 45_000 })).toBe(true)
   expect(state.said).toHaveLength(2)
 })

@@ -67,7 +67,7 @@ async function waiting(): Promise<number> {
 }
 
 const untilWaiting = () =>
-  pollUntil(async () => ((await waiting()) > 0 ? true : null), { everyMs: 5, timeoutMs: 10_000 })
+  pollUntil(async () => ((await waiting()) > 0 ? true : null), { everyMs: 5, timeoutMs: 45_000 })
 
 test('the first epoch is opened once, also by two processes at once', async () => {
   expect(await closeEpochIfDue(database.db, due)).toEqual({ kind: 'none' })
@@ -117,7 +117,7 @@ test('closing waits for a share whose commit holds the epoch, and counts it', as
       )
       return rows.length > 0 ? true : null
     },
-    { everyMs: 5, timeoutMs: 10_000 },
+    { everyMs: 5, timeoutMs: 45_000 },
   )
   const closing = closeEpochIfDue(database.db, due)
   expect(await untilWaiting()).toBe(true)

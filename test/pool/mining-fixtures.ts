@@ -93,7 +93,7 @@ export async function untilBlocked({ ownerDb }: Pick<TestDatabase, 'ownerDb'>): 
          where datname = current_database() and wait_event_type = 'Lock'`.execute(ownerDb)
       return rows.length > 0 || null
     },
-    { everyMs: 20, timeoutMs: 20_000 },
+    { everyMs: 20, timeoutMs: 45_000 },
   )
   if (!blocked) throw new Error('nobody waits')
 }

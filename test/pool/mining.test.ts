@@ -86,7 +86,7 @@ test('a share over a socket becomes a block of the real chain, booked to its fin
       const mined = node.cli('getblockhash', block?.height ?? 0)
       return mined.catch(() => null)
     },
-    { everyMs: 50, timeoutMs: 20_000 },
+    { everyMs: 50, timeoutMs: 45_000 },
   )
   expect(block).toMatchObject({ hash, account_id: account, scheme: 'pplns', recovered: false })
   await watched.stop()

@@ -334,7 +334,7 @@ test('a recovery that meets a closing epoch writes nothing into it', async () =>
         )
         return rows.length > 0 ? true : null
       },
-      { everyMs: 5, timeoutMs: 10_000 },
+      { everyMs: 5, timeoutMs: 45_000 },
     )
     expect(waits).toBe(true)
     await sql`update epochs set closed_ms = 5, close_reason = 'time' where id = 1`.execute(closer)

@@ -337,7 +337,7 @@ test('a kill of PostgreSQL under load loses no answered share and stores none tw
     }
   }
   await load()
-  await pollUntil(() => answered.length > 0 || null, { everyMs: 5, timeoutMs: 20_000 })
+  await pollUntil(() => answered.length > 0 || null, { everyMs: 5, timeoutMs: 45_000 })
   await Promise.all([load(), postgres.kill()])
   await load()
   const before = answered.length

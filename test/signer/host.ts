@@ -13,7 +13,7 @@ import { KEYS, type Person } from './world.ts'
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const CHANNEL_KEY = new Uint8Array(32).fill(0x33)
 const HOST = '127.0.0.1'
-const START_MS_MAX = 30_000
+const START_MS_MAX = 120_000
 const FOREVER = '2999-01-01T00:00:00Z'
 
 /** A signer as it runs on a host of its own: the real program, its files, its port. */

@@ -78,7 +78,7 @@ test('a plain miner who takes a bid without its M7 loses his block', async () =>
       const best = await sidechain.node.cliText('getbestblockhash')
       return best === before ? best : null
     },
-    { everyMs: 50, timeoutMs: 20_000 },
+    { everyMs: 50, timeoutMs: 45_000 },
   )
   expect(tip).toBe(before)
   expect(sidechain.enforcer.control.rejections.get(lost)).toMatch(/not accepted by miners$/)
@@ -107,7 +107,7 @@ test("Thunder's own bid comes into the next block, and its block becomes the tip
       const made = await getTemplate()
       return made.transactions.length > 0 ? made : null
     },
-    { everyMs: 50, timeoutMs: 20_000 },
+    { everyMs: 50, timeoutMs: 45_000 },
   )
   expect(withBid?.transactions[0]?.fee).toBe(7777)
   await sidechain.enforcer.control.mine()

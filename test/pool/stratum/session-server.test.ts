@@ -47,7 +47,7 @@ test('what breaks the check ends the session that sent it, and no other', async 
     const say = (message: object) => server.hear(connection, Buffer.from(JSON.stringify(message)))
     const until = (text: string) =>
       pollUntil(() => (state.isEnded || lines.some(line => line.includes(text)) ? true : null), {
-        ...{ everyMs: 5, timeoutMs: 20_000 },
+        ...{ everyMs: 5, timeoutMs: 45_000 },
       })
     say({ id: 1, method: 'mining.subscribe', params: [] })
     await until('mining.notify')
