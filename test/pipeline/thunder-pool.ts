@@ -27,7 +27,7 @@ const DIFFICULTY = { start: 2 ** -23, minimum: 2 ** -24, maximum: 1, secondsPerS
 const HASHES_PER_BLOCK = 300_000n
 /** Deeper than every reorganisation of these tests, so that none undoes what was settled. */
 const THUNDER_FINALITY = 5
-const SOON = { everyMs: 250, timeoutMs: 400_000 }
+const SOON = { everyMs: 250, timeoutMs: 900_000 }
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const LOG_SHOWN_CHARS = 2500
 

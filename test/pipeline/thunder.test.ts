@@ -226,4 +226,4 @@ test('500 miners with addresses in deposit form are paid on Thunder by one trans
     expect(await side.holds(address), address).toBe(sum)
   }
   expect(await pool.complaints()).toEqual([SCENE_OPERATOR])
-}, 1_800_000)
+}, 2_700_000)
