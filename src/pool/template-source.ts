@@ -96,7 +96,7 @@ export function watchTemplates(options: {
   let isPaused = false
   let lastWellAt = clock.now()
   let longPoll: AbortController | null = null
-  let announced: BlockHash | null = null
+  /** By the doorbell, as the newest tip. */
   let named: BlockHash | null = null
 
   function well(): void {
@@ -157,8 +157,7 @@ export function watchTemplates(options: {
     let tip: BlockHash | null = null
     let reply: BlockTemplateReply
     const { signal } = stopping
-    const heard = announced
-    announced = null
+    const heard = isTipNamed() ? null : named
     try {
       const [info, header] = await Promise.all([
         node.getBlockchainInfo({ signal }),
@@ -184,6 +183,7 @@ export function watchTemplates(options: {
     deliver(reply)
   }
 
+  const isTipNamed = () => named === current?.template.previousBlock
   const isYoung = (at: UnixMs) => clock.now() - at < TEMPLATE_AGE_MAX_MS
 
   function isNoNews(next: BlockTemplateReply, { template: now, isEmpty }: Current): boolean {
@@ -194,7 +194,7 @@ export function watchTemplates(options: {
   /** One at a time: a node keeps a thread for each until its template changes. */
   function startLongPoll(): void {
     const id = current?.longPollId
-    if (longPoll || !id || named === current?.template.previousBlock) return
+    if (longPoll || !id || isTipNamed()) return
     const abort = new AbortController()
     longPoll = abort
     const signal = AbortSignal.any([abort.signal, stopping.signal])
@@ -218,7 +218,6 @@ export function watchTemplates(options: {
 
   const { zmqHashBlockUrl } = options
   const hear = (hash: BlockHash) => {
-    announced = hash
     named = hash
     bell.ring()
   }
