@@ -16,8 +16,8 @@ export type CandidatePlace = { readonly since: UnixMs; readonly account: Account
 
 /**
  * A page of those who may be due, the longest waiting first: their interval is over, or they asked
- * or uploaded an invoice, they are owed the scheme's minimum, and nothing of theirs is under way. Settings are read with
- * them and not judged.
+ * or uploaded an invoice, they are owed the scheme's minimum, and nothing of theirs is under way.
+ * Settings are read with them and not judged.
  *
  * @param after the last one of the page before, or null for the first page
  */

@@ -1,16 +1,9 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { assert } from '../lib/assert.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
-import { toHex } from '../lib/bytes.ts'
 import { wholeNumbers } from '../lib/db/arrays.ts'
 import type { Database } from '../lib/db/schema.ts'
-import {
-  type AccountId,
-  accountId,
-  type PaymentHash,
-  type PayoutId,
-  type UnixMs,
-} from '../lib/ids.ts'
+import type { AccountId, PaymentHash, PayoutId, UnixMs } from '../lib/ids.ts'
 import { recordEvent } from '../treasury/index.ts'
 import {
   INVOICES_A_DAY_MAX,
@@ -19,8 +12,9 @@ import {
   type OpenInvoice,
   readUpload,
 } from './invoice.ts'
+import { type ProvingAccount, provingAccount } from './proving-account-store.ts'
 import type { Scheme } from './scheme.ts'
-import { checkProof, type Proof, type ProvingPayee } from './settings-proof.ts'
+import { checkOwnProof, type Proof, signatureText } from './settings-proof.ts'
 
 const DAY_MS = 86_400_000
 
@@ -53,8 +47,6 @@ export type TakeOutcome =
   | { readonly kind: 'unsigned'; readonly text: string }
   | { readonly kind: 'unproven'; readonly reason: string; readonly text: string }
 
-type Account = ProvingPayee & { readonly id: AccountId }
-
 /**
  * Takes an invoice that an account is paid by next, once its payee's key says so. A proof counts for
  * that very invoice, and its hash is taken once, so it can be used by nobody again.
@@ -79,14 +71,13 @@ export async function takeInvoice(
 
 type Taking = InvoiceRules &
   Omit<GivenInvoice, 'invoice'> & {
-    readonly account: Account
+    readonly account: ProvingAccount
     readonly invoice: OpenInvoice
     readonly paymentHash: PaymentHash
   }
 
 async function take(tx: Transaction<Database>, taking: Taking, now: UnixMs): Promise<TakeOutcome> {
-  const { account, invoice, paymentHash, payee, scheme } = taking
-  await endLapsed(tx, account.id, now)
+  const { account, invoice, paymentHash, payee, scheme, network, proof } = taking
   const { count, isOpen, ofDay } = await earlierOf(tx, account.id, now)
   if (isOpen) return refused('an invoice of this account is open: it is paid, or lapses, first')
   if (ofDay >= INVOICES_A_DAY_MAX)
@@ -94,14 +85,17 @@ async function take(tx: Transaction<Database>, taking: Taking, now: UnixMs): Pro
   if (await isKnown(tx, paymentHash)) return refused('the invoice was used before: make a new one')
   const number = count + 1
   const text = invoiceText({ ...taking, number }, { scheme, invoice })
-  const proven = provenBy(taking, text)
+  // What is paid to an invoice is gone, so that no operator's word is enough.
+  const proven = checkOwnProof(account, network, text, proof)
   if (proven.kind !== 'proven') return proven
+  assert(proof !== null, 'without a proof nothing is proven')
+  await endLapsed(tx, account.id, now)
   const written = await tx
     .insertInto('uploaded_invoices')
     .values({
       ...{ account_id: account.id, number, payment_hash: paymentHash, invoice: invoice.text },
       ...{ amount_sats: invoice.amount, proof: proven.by, message: text },
-      ...{ signature: proven.signature, uploaded_ms: BigInt(now), payout_id: null },
+      ...{ signature: signatureText(proof), uploaded_ms: BigInt(now), payout_id: null },
       ...{ pays_from_ms: BigInt(invoice.paysFrom), lapses_ms: BigInt(invoice.lapsesAt) },
       ended_ms: null,
     })
@@ -122,20 +116,15 @@ async function take(tx: Transaction<Database>, taking: Taking, now: UnixMs): Pro
 /** One upload of an account at a time. */
 async function lockAccount(
   tx: Transaction<Database>,
-  { payee, scheme }: Pick<GivenInvoice, 'payee' | 'scheme'>,
-): Promise<Account | null> {
-  const row = await tx
-    .selectFrom('accounts')
-    .innerJoin('payees', 'payees.id', 'accounts.payee_id')
-    .select(['accounts.id', 'kind', 'destination'])
-    .where('destination', '=', payee)
-    .where('scheme', '=', scheme)
-    .executeTakeFirst()
-  if (!row) return null
-  await sql`select pg_advisory_xact_lock(hashtext('invoice'), hashtext(${String(row.id)}))`.execute(
-    tx,
-  )
-  return { ...row, id: accountId(row.id) }
+  given: Pick<GivenInvoice, 'payee' | 'scheme'>,
+): Promise<ProvingAccount | null> {
+  const account = await provingAccount(tx, given)
+  if (account !== null)
+    await sql`
+      select pg_advisory_xact_lock(hashtext('invoice'), hashtext(${String(account.id)}))`.execute(
+      tx,
+    )
+  return account
 }
 
 async function endLapsed(tx: Transaction<Database>, account: AccountId, now: UnixMs) {
@@ -150,7 +139,8 @@ async function endLapsed(tx: Transaction<Database>, account: AccountId, now: Uni
 
 async function earlierOf(tx: Transaction<Database>, account: AccountId, now: UnixMs) {
   const { rows } = await sql<{ count: number; open: boolean; of_day: number }>`
-    select count(*)::integer as count, coalesce(bool_or(ended_ms is null), false) as open,
+    select count(*)::integer as count,
+           coalesce(bool_or(ended_ms is null and lapses_ms > ${now}), false) as open,
            (count(*) filter (where uploaded_ms > ${now - DAY_MS}))::integer as of_day
       from uploaded_invoices where account_id = ${account}`.execute(tx)
   const [row] = rows
@@ -163,21 +153,6 @@ async function isKnown(tx: Transaction<Database>, hash: PaymentHash): Promise<bo
     select from uploaded_invoices where payment_hash = ${hash}
     union all select from ln_attempts where payment_hash = ${hash} limit 1`.execute(tx)
   return rows.length > 0
-}
-
-/** An operator's word is not taken: what is paid to an invoice is gone. */
-function provenBy({ account, network, proof }: Taking, text: string) {
-  if (proof === null) return { kind: 'unsigned', text } as const
-  if (proof.kind === 'operator')
-    return { kind: 'unproven', reason: 'only the payee may upload one', text } as const
-  const verdict = checkProof(account, network, text, proof)
-  if (verdict.kind === 'refused') return { kind: 'unproven', reason: verdict.reason, text } as const
-  assert(verdict.by !== 'operator', 'an operator proves only what it signs')
-  const signature =
-    proof.kind === 'signature'
-      ? proof.signature
-      : `${toHex(proof.publicKey)}:${toHex(proof.signature)}`
-  return { kind: 'proven', by: verdict.by, signature } as const
 }
 
 /**

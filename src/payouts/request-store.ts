@@ -1,13 +1,14 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
-import { type AccountId, accountId, type UnixMs, unixMs } from '../lib/ids.ts'
+import { type AccountId, type UnixMs, unixMs } from '../lib/ids.ts'
 import { recordEvent } from '../treasury/index.ts'
 import { candidatesAmong } from './candidate-store.ts'
 import { momentOf } from './next-payment-store.ts'
+import { provingAccount } from './proving-account-store.ts'
 import { type LastRequest, type RequestRefusal, requestRefusal, requestText } from './request.ts'
 import type { Scheme } from './scheme.ts'
 import type { SettingsRules } from './settings-change-store.ts'
-import { checkProof, type Proof, type ProvingPayee } from './settings-proof.ts'
+import { checkOwnProof, type Proof } from './settings-proof.ts'
 import type { RailRules } from './waiting.ts'
 
 /** What the pool says of every request. */
@@ -34,8 +35,6 @@ export type RequestOutcome =
   | { readonly kind: 'unsigned'; readonly text: string }
   | { readonly kind: 'unproven'; readonly reason: string; readonly text: string }
 
-type Asking = ProvingPayee & { readonly account: AccountId }
-
 /**
  * Asks that an account be paid with the next plan, whatever its interval. The planning of its
  * payout ends the request; there is one open at most, and one a day.
@@ -55,17 +54,21 @@ async function ask(
   given: GivenRequest,
   now: UnixMs,
 ): Promise<RequestOutcome> {
-  const asking = await askingAccount(tx, given)
+  const asking = await provingAccount(tx, given)
   const moment = await momentOf(tx, now)
   if (asking === null || moment === null) return { kind: 'unknown account' }
-  const { account } = asking
+  const account = asking.id
   const [candidate] = await candidatesAmong(tx, rules.schemes, moment, [account])
   if (!candidate) return { kind: 'unknown account' }
   const { last, count } = await requestsOf(tx, account)
   const why = requestRefusal(candidate, { now: moment, rails: railsOf(rules) }, last)
   if (why !== null) return { kind: 'refused', why }
   const text = requestText({ ...rules, payee: given.payee, number: count + 1 }, given.scheme)
-  const proven = proofOf(asking, rules, text, given.proof, candidate.scheme.feePaidBy)
+  // Nobody but the payee should spend its money on a fee.
+  const proven =
+    candidate.scheme.feePaidBy === 'pool'
+      ? ({ kind: 'proven', by: 'none' } as const)
+      : checkOwnProof(asking, rules.network, text, given.proof)
   if (proven.kind !== 'proven') return proven
   const written = await tx
     .insertInto('payout_requests')
@@ -89,20 +92,6 @@ function railsOf({ destinations }: RequestRules): RailRules[] {
   return [...destinations].map(([name, parseDestination]) => ({ name, parseDestination }))
 }
 
-async function askingAccount(
-  tx: Transaction<Database>,
-  { payee, scheme }: GivenRequest,
-): Promise<Asking | null> {
-  const row = await tx
-    .selectFrom('accounts')
-    .innerJoin('payees', 'payees.id', 'accounts.payee_id')
-    .select(['accounts.id', 'kind', 'destination'])
-    .where('destination', '=', payee)
-    .where('scheme', '=', scheme)
-    .executeTakeFirst()
-  return row ? { ...row, account: accountId(row.id) } : null
-}
-
 async function requestsOf(
   tx: Transaction<Database>,
   account: AccountId,
@@ -114,22 +103,4 @@ async function requestsOf(
   if (!row || row.asked === null) return { last: null, count: 0 }
   const last = { askedAt: unixMs(Number(row.asked)), isOpen: row.open === true }
   return { last, count: Number(row.count) }
-}
-
-/** An operator's word is not taken: nobody but the payee should spend its money on a fee. */
-function proofOf(
-  asking: Asking,
-  { network }: RequestRules,
-  text: string,
-  proof: Proof | null,
-  feePaidBy: Scheme['feePaidBy'],
-) {
-  if (feePaidBy === 'pool') return { kind: 'proven', by: 'none' } as const
-  if (proof === null) return { kind: 'unsigned', text } as const
-  if (proof.kind === 'operator')
-    return { kind: 'unproven', reason: 'only the payee may ask', text } as const
-  const verdict = checkProof(asking, network, text, proof)
-  return verdict.kind === 'proven'
-    ? ({ kind: 'proven', by: verdict.by } as const)
-    : ({ kind: 'unproven', reason: verdict.reason, text } as const)
 }

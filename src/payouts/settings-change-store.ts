@@ -1,7 +1,5 @@
 import type { Kysely, Transaction } from 'kysely'
-import { unreachable } from '../lib/assert.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
-import { toHex } from '../lib/bytes.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type PayeeId, payeeId, type UnixMs } from '../lib/ids.ts'
 import { type OperatorKey, operatorWith, readOperators, recordEvent } from '../treasury/index.ts'
@@ -14,7 +12,7 @@ import {
   type PayoutWishes,
   settingsText,
 } from './settings.ts'
-import { checkProof, type Proof, type ProvingPayee } from './settings-proof.ts'
+import { checkProof, type Proof, type ProvingPayee, signatureText } from './settings-proof.ts'
 import { railsToJson, settingsOf } from './settings-store.ts'
 
 const DAY_MS = 86_400_000
@@ -152,18 +150,9 @@ function settingsRow(settings: PayoutSettings) {
 }
 
 function proofRow(proof: Proof) {
-  switch (proof.kind) {
-    case 'signature':
-      return { signature: proof.signature, operator_key: null, reason: '' }
-    case 'thunder': {
-      const signature = `${toHex(proof.publicKey)}:${toHex(proof.signature)}`
-      return { signature, operator_key: null, reason: '' }
-    }
-    case 'operator': {
-      const { operator, reason } = proof
-      return { signature: toHex(proof.signature), operator_key: operator, reason }
-    }
-    default:
-      return unreachable(proof)
-  }
+  const by =
+    proof.kind === 'operator'
+      ? { operator_key: proof.operator, reason: proof.reason }
+      : { operator_key: null, reason: '' }
+  return { signature: signatureText(proof), ...by }
 }

@@ -2,6 +2,7 @@ import { assert, unreachable } from '../lib/assert.ts'
 import { parseAddress } from '../lib/bitcoin/address.ts'
 import { verifyMessage } from '../lib/bitcoin/message.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
+import { toHex } from '../lib/bytes.ts'
 import { verifyThunderMessage } from '../lib/thunder/message.ts'
 import { type OperatorKey, verifySettingsAct } from '../treasury/index.ts'
 
@@ -35,6 +36,43 @@ export type ProofVerdict =
   | { readonly kind: 'proven'; readonly by: 'bip322' | 'legacy' | 'ed25519' | 'operator' }
   /** For whoever signed. */
   | { readonly kind: 'refused'; readonly reason: string }
+
+/** What a payee's own proof shows where it asks for something that costs, or is to be paid to it. */
+export type OwnVerdict =
+  | { readonly kind: 'proven'; readonly by: 'bip322' | 'legacy' | 'ed25519' }
+  /** None was given: the text to sign. */
+  | { readonly kind: 'unsigned'; readonly text: string }
+  | { readonly kind: 'unproven'; readonly reason: string; readonly text: string }
+
+/** Checks that the payee itself signed; an operator's word is not taken, whatever it signed. */
+export function checkOwnProof(
+  payee: ProvingPayee,
+  network: Network,
+  text: string,
+  proof: Proof | null,
+): OwnVerdict {
+  if (proof === null) return { kind: 'unsigned', text }
+  if (proof.kind === 'operator')
+    return { kind: 'unproven', reason: 'only the payee itself may ask for it', text }
+  const verdict = checkProof(payee, network, text, proof)
+  if (verdict.kind === 'refused') return { kind: 'unproven', reason: verdict.reason, text }
+  assert(verdict.by !== 'operator', 'an operator proves only what it signs')
+  return { kind: 'proven', by: verdict.by }
+}
+
+/** A signature as it is stored and shown: base64 of Bitcoin, key:signature of ed25519, else hex. */
+export function signatureText(proof: Proof): string {
+  switch (proof.kind) {
+    case 'signature':
+      return proof.signature
+    case 'thunder':
+      return `${toHex(proof.publicKey)}:${toHex(proof.signature)}`
+    case 'operator':
+      return toHex(proof.signature)
+    default:
+      return unreachable(proof)
+  }
+}
 
 /** Checks a proof of exactly this text for this payee. */
 export function checkProof(
