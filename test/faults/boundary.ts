@@ -35,12 +35,12 @@ const TRANSACTION: Points = ['asked', 'committing', 'committed']
 type Said = Pick<Boundary, 'phase' | 'server' | 'says'>
 
 /** Both ends of one statement, or of one request. */
-export function around(name: string, said: Said): Boundary[] {
+export function around<T extends Said>(name: string, said: T): (T & Boundary)[] {
   return STATEMENT.map(at => ({ name: `${name}, ${at}`, ...said, at }))
 }
 
 /** The statement in its transaction, and both ends of the commit. */
-export function aroundCommit(name: string, said: Said): Boundary[] {
+export function aroundCommit<T extends Said>(name: string, said: T): (T & Boundary)[] {
   return TRANSACTION.map(at => ({ name: `${name}, ${at}`, ...said, at }))
 }
 /**

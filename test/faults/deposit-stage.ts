@@ -54,7 +54,7 @@ export async function openDepositStage(): Promise<DepositStage> {
   const scene = await poolScene({
     hashesPerBlock: HASHES_PER_BLOCK,
     nodeUrl: devnet => tapped('node', devnet.poolNodeUrl),
-    sidechain: async devnet => {
+    more: async devnet => {
       made.sidechain = await startSidechain({ rpc: devnet.node.rpc, log })
       await activateThunder(made.sidechain.enforcer.grpcUrl)
       const { enforcer, thunder } = made.sidechain

@@ -150,16 +150,26 @@ async function ring(db: Kysely<Database>, channel: 'decisions' | 'tips') {
 }
 
 async function owe(db: Kysely<Database>, amount: Sats): Promise<Miner> {
+  // Of nobody's key, so that what it gets stays where the oracle finds it.
+  const address = nativeAddress.toBech32(systemRandom.bytes(20), 0, networks.regtest.bech32)
+  const account = await oweTo(db, { kind: 'bitcoin', destination: address }, amount)
+  return { account, address, amount }
+}
+
+/** Owes a payee who was never seen before so much, as if the pool had credited it. */
+export async function oweTo(
+  db: Kysely<Database>,
+  payee: { readonly kind: 'bitcoin' | 'thunder' | 'lightning'; readonly destination: string },
+  amount: Sats,
+): Promise<AccountId> {
   // What was paid before is as good as a hundred blocks deep, so that looking after it takes no time.
   const past = db.updateTable('batches').set({ watched_until_height: null })
   await past.where('state', '=', 'settled').execute()
-  // Of nobody's key, so that what it gets stays where the oracle finds it.
-  const address = nativeAddress.toBech32(systemRandom.bytes(20), 0, networks.regtest.bech32)
   const at = systemClock.now()
   return db.transaction().execute(async tx => {
     const { rows } = await sql<{ id: bigint }>`
       with payee as (insert into payees (kind, destination, created_ms)
-                     values ('bitcoin', ${address}, ${at}) returning id)
+                     values (${payee.kind}, ${payee.destination}, ${at}) returning id)
       insert into accounts (payee_id, scheme, created_ms)
       select id, ${SCHEME}, ${at} from payee returning id`.execute(tx)
     const account = accountId(rows[0]?.id ?? 0n)
@@ -173,7 +183,7 @@ async function owe(db: Kysely<Database>, amount: Sats): Promise<Miner> {
     const entry = { key: journalKey(`credit:test:${account}`), event: 'credit', legs, at }
     const [outcome] = await postEntries(tx, [entry])
     if (outcome?.kind !== 'posted') throw new Error('the ledger refuses a credit')
-    return { account, address, amount }
+    return account
   })
 }
 

@@ -127,6 +127,7 @@ export async function putBetween(
     readonly role: string
     readonly begin?: () => Promise<void>
     readonly readyWhenLogSays?: string
+    readonly environment?: Record<string, string>
   },
 ): Promise<Victim> {
   const { striker, taps } = struck
@@ -134,7 +135,8 @@ export async function putBetween(
   taps.push(database)
   const databaseUrl = new URL(scene.appUrl)
   databaseUrl.port = String(database.port)
-  const process = scene.role(told.role, { databaseUrl: databaseUrl.href })
+  const { environment = {} } = told
+  const process = scene.role(told.role, { databaseUrl: databaseUrl.href, environment })
   struck.process = process
   let isThere = false
   const goOn = async () => {

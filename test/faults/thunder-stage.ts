@@ -6,11 +6,11 @@ import {
   type Sidechain,
   startSidechain,
 } from '../../src/devnet/index.ts'
-import { chartAccount, minerAccount, postEntries } from '../../src/ledger/index.ts'
+import { chartAccount, postEntries } from '../../src/ledger/index.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
 import { openDatabase } from '../../src/lib/db/database.ts'
 import type { Database } from '../../src/lib/db/schema.ts'
-import { type AccountId, accountId, blockHash, journalKey } from '../../src/lib/ids.ts'
+import { type AccountId, blockHash, journalKey } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { millisats, msatsFromSats, type Sats } from '../../src/lib/money.ts'
 import { type ThunderClient, thunderClient } from '../../src/lib/nodes/thunder-client.ts'
@@ -27,7 +27,7 @@ import { type PoolScene, poolScene } from '../support/pool-scene.ts'
 import { TEST_MNEMONIC } from '../support/sidechain.ts'
 import { startTapProxy, type TapProxy } from '../support/tap-proxy.ts'
 import { flushQueue, putBetween, target, type Victim } from './stage.ts'
-import { openWorld, type World } from './stage-world.ts'
+import { openWorld, oweTo, type World } from './stage-world.ts'
 
 const HASHES_PER_BLOCK = 1n << 40n
 const MATURITY_BLOCKS = 101
@@ -71,7 +71,7 @@ export async function openThunderStage(): Promise<ThunderStage> {
   const scene = await poolScene({
     hashesPerBlock: HASHES_PER_BLOCK,
     nodeUrl: devnet => tapped('node', devnet.poolNodeUrl),
-    sidechain: async devnet => {
+    more: async devnet => {
       const sidechain = await startSidechain({ rpc: devnet.node.rpc, log })
       made.sidechain = sidechain
       const { publicUrl, privateUrl } = sidechain.thunder
@@ -186,34 +186,7 @@ async function bookFloat(
 
 /** A miner of nobody's key on Thunder. */
 async function owe(db: Kysely<Database>, amount: Sats): Promise<ThunderMiner> {
-  // What was paid before is as good as a hundred blocks deep, so that looking after it takes no time.
-  const past = db.updateTable('batches').set({ watched_until_height: null })
-  await past.where('state', '=', 'settled').execute()
-  const at = systemClock.now()
-  const created_ms = BigInt(at)
   const address = bareAddress(systemRandom.bytes(20))
-  return db.transaction().execute(async tx => {
-    const payee = await tx
-      .insertInto('payees')
-      .values({ kind: 'thunder', destination: address, created_ms })
-      .returning('id')
-      .executeTakeFirstOrThrow()
-    const { id } = await tx
-      .insertInto('accounts')
-      .values({ payee_id: payee.id, scheme: 'pps', created_ms })
-      .returning('id')
-      .executeTakeFirstOrThrow()
-    const account = accountId(id)
-    const owed = msatsFromSats(amount)
-    await tx
-      .insertInto('reward_lines')
-      .values({ statement_number: 1n, account_id: account, amount_msat: owed })
-      .execute()
-    const legs = [
-      { account: chartAccount('ppsCost'), amount: owed },
-      { account: minerAccount(account, 'payable'), amount: millisats(-owed) },
-    ]
-    await postEntries(tx, [{ key: journalKey(`credit:test:${id}`), event: 'credit', legs, at }])
-    return { account, address, amount }
-  })
+  const account = await oweTo(db, { kind: 'thunder', destination: address }, amount)
+  return { account, address, amount }
 }

@@ -50,12 +50,14 @@ export type HostChoices = {
   readonly descriptorOf?: (cosigner: string) => string
   /** As in its configuration; without it, nothing is paid over Lightning. */
   readonly lightning?: object
+  /** Of its process, beside the test's own. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** Makes seed, memory and configuration by the commands an operator uses. Starts nothing yet. */
 export async function signerHost(
   kind: 'wpkh' | 'tr' = 'wpkh',
-  { policy = policyJson(), descriptorOf, lightning }: HostChoices = {},
+  { policy = policyJson(), descriptorOf, lightning, environment = {} }: HostChoices = {},
 ): Promise<SignerHost> {
   const dir = mkdtempSync(join(tmpdir(), 'sidepool-test-host-'))
   const at = (name: string) => join(dir, name)
@@ -83,6 +85,7 @@ export async function signerHost(
   const start = async () => {
     const started = spawn(process.execPath, [MAIN, 'signer', '--config', files.config], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...environment },
     })
     child = started
     const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -4,14 +4,14 @@ import { z } from 'zod'
 import { fromHex } from '../../src/lib/bytes.ts'
 import { ask, type TestLnd } from '../support/lightning.ts'
 import type { StrangersServer } from '../support/strangers-server.ts'
-import { type SignerHost, signerHost } from './host.ts'
+import { type HostChoices, type SignerHost, signerHost } from './host.ts'
 
 const PAGE = new URL('../../docs/lightning.md', import.meta.url)
 const made = z.object({ macaroon: z.string() })
 
 /** The macaroon that the page tells an operator to make, by the name that it has there. */
 export async function macaroonOfPage(
-  node: TestLnd,
+  node: Pick<TestLnd, 'connection'>,
   name: 'pay' | 'read' | 'pay-and-open',
 ): Promise<Uint8Array> {
   const page = readFileSync(PAGE, 'utf8')
@@ -25,11 +25,15 @@ export async function macaroonOfPage(
 }
 
 /** A signer host that pays by a node, and asks strangers who are on loopback. */
-export async function payingHost(node: TestLnd, server: StrangersServer): Promise<SignerHost> {
+export async function payingHost(
+  node: Pick<TestLnd, 'access' | 'connection'>,
+  server: StrangersServer,
+  choices: Pick<HostChoices, 'policy' | 'environment'> = {},
+): Promise<SignerHost> {
   const { access } = node
   const resolver = { address: '127.0.0.1', httpsPort: server.egress.httpsPort, caFile: 'later' }
   const lnd = { socket: access.socket, certFile: 'later', macaroonFile: 'later' }
-  const found = await signerHost('wpkh', { lightning: { lnd, resolver } })
+  const found = await signerHost('wpkh', { ...choices, lightning: { lnd, resolver } })
   const at = (name: string) => join(found.files.dir, name)
   writeFileSync(at('tls.cert'), access.cert)
   writeFileSync(at('ca.pem'), server.egress.ca ?? '')

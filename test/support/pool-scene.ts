@@ -59,10 +59,11 @@ export type PoolScene = {
 }
 
 /** Parts of a configuration beside those of every scene. */
-export type SidechainConfig = {
+export type MoreConfig = {
   readonly bmm?: object
   readonly bridges?: object
-  readonly rails?: { readonly thunder?: object }
+  readonly signer?: object
+  readonly rails?: { readonly thunder?: object; readonly lightning?: object }
   /** Where every scheme pays; as the regtest configuration says unless told. */
   readonly schemeRails?: readonly string[]
 }
@@ -75,8 +76,10 @@ export async function poolScene(
     readonly hashesPerBlock: bigint
     /** The pool's way to its node, past the hardening proxy, for a test that stands in it. */
     readonly nodeUrl?: (devnet: Devnet) => Promise<string>
-    /** What the configuration says of a sidechain; nothing unless told. */
-    readonly sidechain?: (devnet: Devnet) => Promise<SidechainConfig>
+    /** What the configuration says of other rails than L1; nothing unless told. */
+    readonly more?: (devnet: Devnet) => Promise<MoreConfig>
+    /** The key of whoever approves; a new one unless told. */
+    readonly operatorSecret?: Uint8Array
     /** A sidechain on which a scheme of the scene pays; whoever starts it stops it. */
     readonly thunder?: (devnet: Devnet) => Promise<RegtestSidechain>
   },
@@ -89,15 +92,15 @@ export async function poolScene(
   await migrate(ownerUrl)
   await migrateQueue(ownerUrl, ['accounting', 'payouts'])
   const appUrl = await ensureAppLogin(ownerUrl, 'postgres', 'test-only')
-  const { hashesPerBlock, nodeUrl, sidechain, thunder, ...rest } = choices
+  const { hashesPerBlock, nodeUrl, more, thunder, ...others } = choices
+  const { operatorSecret = systemRandom.bytes(32), ...rest } = others
   const devnet = await startDevnet({ dir: join(dir, 'node'), hashesPerBlock, ...options })
   const ports = { pplns: await freePort(), pps: await freePort(), solo: await freePort() }
   const apiPort = await freePort()
   await bookScene(appUrl, devnet)
-  const operatorSecret = systemRandom.bytes(32)
   await addApprover(appUrl, operatorKeyOf(operatorSecret))
   const poolNodeUrl = (await nodeUrl?.(devnet)) ?? devnet.poolNodeUrl
-  const { rails = {}, schemeRails, ...more } = (await sidechain?.(devnet)) ?? {}
+  const { rails = {}, schemeRails, ...parts } = (await more?.(devnet)) ?? {}
   const plain = regtestConfig({
     ...rest,
     devnet: { ...devnet, poolNodeUrl },
@@ -111,7 +114,7 @@ export async function poolScene(
     ...scheme,
     rails: schemeRails ?? scheme.rails,
   }))
-  const config = { ...plain, ...more, schemes, rails: { ...plain.rails, ...rails } }
+  const config = { ...plain, ...parts, schemes, rails: { ...plain.rails, ...rails } }
   const processes: PoolProcess[] = []
   return {
     ...{ devnet, ports, apiPort, operatorSecret, appUrl, config, dir },
