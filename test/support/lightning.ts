@@ -2,13 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Program } from '../../src/devnet/apt-unpack.ts'
 import { type Lnd, startLnd } from '../../src/devnet/lnd.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { lndClient } from '../../src/lib/nodes/lnd-client.ts'
 import { connectLnd, type LndConnection } from '../../src/lib/nodes/lnd-grpc-client.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
 import { type TestNode, testNode } from './bitcoind.ts'
-import { lndOfTheRun } from './lnd.ts'
+import { lndOfTheRun } from './lnd-of-the-run.ts'
 
 /** A node with everything that a test may ask of it. */
 export type TestLnd = Lnd & { readonly connection: LndConnection }
@@ -19,6 +20,8 @@ export type TestLightning = {
   readonly alice: TestLnd
   readonly bob: TestLnd
   readonly carol: TestLnd
+  /** Of this network alone, and removed with it. */
+  readonly dir: string
   /** Mines so many blocks, and waits until all three have seen them. */
   readonly mine: (count: number) => Promise<void>
   /** Ends all and removes their folders. */
@@ -52,7 +55,11 @@ const channels = z.object({ channels: z.array(z.object({ active: z.boolean() }))
 
 /** Call it in `beforeAll`, which allows LND_WAIT_MS, and its `remove` in `afterAll`. */
 export async function testLightning(): Promise<TestLightning> {
-  const program = await lndOfTheRun()
+  return lightningOf(await lndOfTheRun())
+}
+
+/** The same of an lnd that is there, also where no test runs. */
+export async function lightningOf(program: Program): Promise<TestLightning> {
   const dir = await mkdtemp(join(tmpdir(), 'sidepool-test-lnd-'))
   const bitcoind = await testNode()
   await bitcoind.mine(1)
@@ -77,10 +84,10 @@ export async function testLightning(): Promise<TestLightning> {
   await open(alice, bob)
   await open(bob, carol)
   await mine(CONFIRMATIONS)
-  await Promise.all(all.map(knowsTheWay))
+  await Promise.all(all.map(isReady))
   await paysOnce(alice, carol)
   return {
-    ...{ bitcoind, alice, bob, carol, mine },
+    ...{ bitcoind, alice, bob, carol, dir, mine },
     remove: async () => {
       for (const node of all) node.connection.close()
       await Promise.all(all.map(node => node.stop()))
@@ -133,7 +140,8 @@ async function seen(node: TestLnd, bitcoind: TestNode): Promise<void> {
   if (!(await pollUntil(isThere, WAIT))) throw new Error('an lnd does not follow its node')
 }
 
-async function knowsTheWay(node: TestLnd): Promise<void> {
+/** Waits until a node that was started again has its channels, and the way on from there. */
+export async function isReady(node: TestLnd): Promise<void> {
   const isThere = async () => {
     const { edges } = await ask(node, graph, 'describeGraph')
     const { channels: own } = await ask(node, channels, 'listChannels')

@@ -1,4 +1,4 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 /**
  * What becomes of bytes on their way: they go on, or vanish, and in either case the tap may act;
@@ -15,21 +15,35 @@ export type TapProxy = {
   readonly close: () => Promise<void>
 }
 
+/** How a proxy speaks to both sides. */
+export type Ends = {
+  readonly listen: (onClient: (client: Socket) => void) => Server
+  readonly connect: (port: number) => Socket
+}
+
+const HOST = '127.0.0.1'
+const PLAIN: Ends = {
+  listen: onClient => createServer({ noDelay: true }, onClient),
+  connect: port => connect({ port, host: HOST, noDelay: true }),
+}
+
 /**
  * Stands between a client and a server on the loopback, so that a test can strike at an exact
  * point of a conversation without a hook in the code under test.
  *
  * @param tap sees each chunk before it is forwarded, with its connection's number, and decides
+ * @param ends for a conversation that is secret, as whoever has its keys speaks
  */
 export async function startTapProxy(
   serverPort: () => number,
   tap: (direction: Direction, chunk: Buffer, connection: number) => Verdict,
+  ends: Ends = PLAIN,
 ): Promise<TapProxy> {
   const open = new Set<Socket>()
   let connections = 0
-  const server = createServer({ noDelay: true }, client => {
+  const server = ends.listen(client => {
     const number = ++connections
-    const upstream = connect({ port: serverPort(), host: '127.0.0.1', noDelay: true })
+    const upstream = ends.connect(serverPort())
     join(client, upstream, 'to server', number)
     join(upstream, client, 'to client', number)
   })
@@ -50,7 +64,7 @@ export async function startTapProxy(
     })
   }
 
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(0, HOST, resolve))
   const cut = () => {
     for (const socket of open) socket.destroy()
   }
