@@ -1,3 +1,4 @@
+import { findLnd, LND_VERSION } from '../src/devnet/lnd-binary.ts'
 import { systemRandom } from '../src/lib/random.ts'
 import type { Boundary } from '../test/faults/boundary.ts'
 import { chainOf, chance, strikeAt } from '../test/faults/campaign.ts'
@@ -5,6 +6,12 @@ import { DEPOSIT_BOUNDARIES } from '../test/faults/deposit-boundaries.ts'
 import { strikeDeposit } from '../test/faults/deposit-rounds.ts'
 import { openDepositStage } from '../test/faults/deposit-stage.ts'
 import { L1_BOUNDARIES } from '../test/faults/l1-boundaries.ts'
+import {
+  LIGHTNING_BOUNDARIES,
+  type LightningBoundary,
+} from '../test/faults/lightning-boundaries.ts'
+import { complaintsOnLightning, strikeLightning } from '../test/faults/lightning-rounds.ts'
+import { type LightningMiner, openLightningStage } from '../test/faults/lightning-stage.ts'
 import { complaintsOf, type Debt } from '../test/faults/oracle.ts'
 import { openStage } from '../test/faults/stage.ts'
 import { THUNDER_BOUNDARIES } from '../test/faults/thunder-boundaries.ts'
@@ -32,14 +39,19 @@ const times = Number(process.argv[2] ?? TIMES)
 const seed = Number(process.argv[3] ?? new DataView(systemRandom.bytes(4).buffer).getUint32(0))
 
 /** One boundary once, with what its amounts come from. */
-type Kill = { readonly boundary: Boundary; readonly next: () => number }
+type Kill<B extends Boundary = Boundary> = { readonly boundary: B; readonly next: () => number }
 
 function shuffled<T>(items: readonly T[], next: () => number): T[] {
   const drawn = items.map(item => ({ item, lot: next() }))
   return drawn.toSorted((a, b) => a.lot - b.lot).map(({ item }) => item)
 }
 
-const ALL_BOUNDARIES = [...BOUNDARIES, ...THUNDER_BOUNDARIES, ...DEPOSIT_BOUNDARIES]
+const ALL_BOUNDARIES = [
+  ...BOUNDARIES,
+  ...THUNDER_BOUNDARIES,
+  ...DEPOSIT_BOUNDARIES,
+  ...LIGHTNING_BOUNDARIES,
+]
 const counts = new Map(ALL_BOUNDARIES.map(({ name }) => [name, { kills: 0, wrong: 0 }]))
 let failed = 0
 
@@ -77,9 +89,28 @@ async function playThunder(kills: Kill[], keep: (stop: () => Promise<unknown>) =
   fail('at the end, on Thunder', await complaintsOnThunder(stage, miners))
 }
 
+/** The same of payouts over real lnd nodes; without an lnd nothing is tried, and the run fails. */
+async function playLightning(
+  kills: Kill<LightningBoundary>[],
+  keep: (stop: () => Promise<unknown>) => void,
+) {
+  const program = await findLnd()
+  if (program === null)
+    return fail('Lightning', [`there is no lnd ${LND_VERSION}: name one by LND, or run the tests`])
+  const stage = await openLightningStage(program)
+  keep(stage.remove)
+  const miners: LightningMiner[] = []
+  for (let kill = kills.pop(); kill !== undefined && failed < FAILURES_MAX; kill = kills.pop()) {
+    const { miner, complaints } = await strikeLightning(stage, kill.boundary, 'kill', kill.next)
+    miners.push(miner)
+    note(kill.boundary, complaints)
+  }
+  fail('at the end, over Lightning', await complaintsOnLightning(stage, miners))
+}
+
 /** Each boundary so many times, in an order from the seed. */
-function drawnFrom(boundaries: readonly Boundary[]): Kill[] {
-  const drawn = boundaries.flatMap(boundary => Array<Boundary>(times).fill(boundary))
+function drawnFrom<B extends Boundary>(boundaries: readonly B[]): Kill<B>[] {
+  const drawn = boundaries.flatMap(boundary => Array<B>(times).fill(boundary))
   return shuffled(drawn, chance(seed)).map((boundary, index) => ({
     boundary,
     next: chance(seed + index),
@@ -107,9 +138,11 @@ await measure(async ({ keep }) => {
   const kills = drawnFrom(BOUNDARIES)
   const payments = drawnFrom(THUNDER_BOUNDARIES)
   const deposits = drawnFrom(DEPOSIT_BOUNDARIES)
+  const lines = drawnFrom(LIGHTNING_BOUNDARIES)
   const from = performance.now()
   await Promise.all(Array.from({ length: STAGES }, () => playOn(kills, keep)))
   await Promise.all([playThunder(payments, keep), playDeposits(deposits, keep)])
+  await playLightning(lines, keep)
   const seconds = (performance.now() - from) / 1000
   printTable('Kills of a process', [
     ['boundary', 'kills', 'with a complaint'],
@@ -118,7 +151,7 @@ await measure(async ({ keep }) => {
   const total = [...counts.values()].reduce((sum, { kills }) => sum + kills, 0)
   const pace = `${seconds.toFixed(0)} s, ${(seconds / total).toFixed(2)} s a kill`
   process.stdout.write(`\n${total} kills in ${pace}, ${failed} with complaints, seed ${seed}\n`)
-  const left = kills.length + payments.length + deposits.length
+  const left = kills.length + payments.length + deposits.length + lines.length
   if (left > 0) process.stdout.write(`${left} kills were not tried\n`)
   process.exitCode = failed === 0 && left === 0 ? 0 : 1
 })
