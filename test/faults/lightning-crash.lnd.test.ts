@@ -7,7 +7,7 @@ import { complaintsOnLightning, strikeLightning } from './lightning-rounds.ts'
 import { type LightningMiner, type LightningStage, openLightningStage } from './lightning-stage.ts'
 
 const next = chance(20_261_130)
-const ROUND_MS_MAX = 210_000
+const ROUND_MS_MAX = 600_000
 
 describeOnLnd('payouts over real lnd nodes, with one of three killed', () => {
   let stage: LightningStage

@@ -8,7 +8,7 @@ import type { LightningBoundary } from './lightning-boundaries.ts'
 import type { LightningMiner, LightningStage } from './lightning-stage.ts'
 import { checkBooks } from './oracle.ts'
 
-const STEP_MS_MAX = 90_000
+const STEP_MS_MAX = 180_000
 const LOOK_MS = 40
 const LOOKS_A_RING = 15
 const LOG_CHARACTERS = 3000

@@ -69,24 +69,48 @@ const both =
     return verdict === 'pass' ? other(way, chunk, connection) : verdict
   }
 
+/** Where it cannot be opened, what was is closed again. */
 export async function openLightningStage(program: Program): Promise<LightningStage> {
+  const stops: (() => Promise<unknown>)[] = []
+  const remove = async () => {
+    for (const stop of stops.splice(0).toReversed()) await stop()
+  }
+  try {
+    const stage = await openParts(program, stop => stops.push(stop))
+    return { ...stage, remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** @param keep remembers what to stop; the last one is stopped first */
+async function openParts(
+  program: Program,
+  keep: (stop: () => Promise<unknown>) => void,
+): Promise<Omit<LightningStage, 'remove'>> {
   const lightning = await lightningOf(program)
+  keep(lightning.remove)
   const { alice, carol } = lightning
   const made: { host?: SignerHost } = {}
   const payouts = target(() => {})
   const ofSigner = striker(() => void made.host?.kill())
   const ofLnd = striker(() => process.kill(alice.pid(), 'SIGKILL'))
-  const lndOfPool = await startGrpcTap(
-    alice.access,
-    both(payouts.striker.tap('lnd'), ofLnd.tap('pool')),
-  )
+  const ofPayouts = payouts.striker
+  const lndOfPool = await startGrpcTap(alice.access, both(ofPayouts.tap('lnd'), ofLnd.tap('pool')))
+  payouts.taps.push(lndOfPool)
+  keep(async () => {
+    for (const tap of payouts.taps) await tap.close()
+  })
   const lndOfSigner = await startGrpcTap(
     alice.access,
     both(ofSigner.tap('lnd'), ofLnd.tap('signer')),
   )
+  keep(lndOfSigner.close)
   const server = await strangersServer()
+  keep(server.stop)
   const tap = ofSigner.tap('payee')
-  const held = both(tap, both(payouts.striker.tap('payee'), ofLnd.tap('payee')))
+  const held = both(tap, both(ofPayouts.tap('payee'), ofLnd.tap('payee')))
   const payees = payeesOf(carol, server, { tap, held })
   const operatorSecret = systemRandom.bytes(32)
   const clock = movingClock(lightning.dir)
@@ -94,22 +118,21 @@ export async function openLightningStage(program: Program): Promise<LightningSta
     policy: policyOf(operatorSecret),
     environment: clock.environment,
   })
+  keep(host.remove)
   made.host = host
   const channelKey = fromHex(await readFile(host.access.keyFile, 'utf8'))
   const signerTap = await startTapProxy(
     () => host.access.port,
-    both(payouts.striker.tap('signer'), ofSigner.tap('pool')),
+    both(ofPayouts.tap('signer'), ofSigner.tap('pool')),
     keyedEnds(channelKey),
   )
-  payouts.taps.push(lndOfPool, signerTap)
+  payouts.taps.push(signerTap)
   const scene = await sceneOf({
-    lightning,
-    lnd: lndOfPool,
-    signer: signerTap,
-    host,
-    operatorSecret,
+    ...{ lightning, lnd: lndOfPool, signer: signerTap, host, operatorSecret },
   })
+  keep(scene.remove)
   const db = openDatabase(scene.postgres().ownerUrl('postgres'), { max: 3 })
+  keep(() => db.destroy())
   const world = await openWorld(db, scene)
   await bookFloat(db, lightning)
   await host.start()
@@ -118,45 +141,48 @@ export async function openLightningStage(program: Program): Promise<LightningSta
     begin: () => flushQueue(db),
     environment: clock.environment,
   })
+  keep(async () => {
+    for (const each of [ofPayouts, ofSigner, ofLnd]) each.revive()
+  })
   await victim.isThere()
+  const struck = {
+    payouts: { ...victim, ended: victim.process.ended, log: victim.process.log },
+    signer: struckSigner(ofSigner, host),
+    lnd: struckLnd(ofLnd, lightning),
+  }
   return {
-    ...{ db, world, lightning, payees, payouts: victim, pass: clock.pass },
-    struck: {
-      payouts: { ...victim, ended: victim.process.ended, log: victim.process.log },
-      signer: {
-        striker: ofSigner,
-        start: async () => {
-          ofSigner.revive()
-          await host.start()
-        },
-        ended: host.kill,
-        log: host.log,
-      },
-      lnd: {
-        striker: ofLnd,
-        start: async () => {
-          await alice.restart()
-          await isReady(alice)
-          ofLnd.revive()
-        },
-        ended: alice.kill,
-        log: () => '',
-      },
-    },
+    ...{ db, world, lightning, payees, payouts: victim, struck, pass: clock.pass },
     owe: async (amount, manner) => {
       const address = payees.add(manner)
       const account = await oweTo(db, { kind: 'lightning', destination: address }, amount)
       return { account, address, amount, manner }
     },
-    remove: async () => {
-      for (const each of [payouts.striker, ofSigner, ofLnd]) each.revive()
-      await db.destroy()
-      await scene.remove()
-      await host.remove()
-      await server.stop()
-      for (const tap of [...payouts.taps, lndOfSigner]) await tap.close()
-      await lightning.remove()
+  }
+}
+
+function struckSigner(ofSigner: Striker, host: SignerHost): Struck {
+  return {
+    striker: ofSigner,
+    start: async () => {
+      ofSigner.revive()
+      await host.start()
     },
+    ended: host.kill,
+    log: host.log,
+  }
+}
+
+/** It hears nobody before it has its channel again: a way that is not there yet is no way. */
+function struckLnd(ofLnd: Striker, { alice }: TestLightning): Struck {
+  return {
+    striker: ofLnd,
+    start: async () => {
+      await alice.restart()
+      await isReady(alice)
+      ofLnd.revive()
+    },
+    ended: alice.kill,
+    log: () => '',
   }
 }
 
