@@ -4,7 +4,10 @@ import { endProcess, isAlive } from '../lib/other-process.ts'
 import { CommandError } from './command.ts'
 
 /** Files in which the demo's servers left their process numbers. */
-const PID_FILES = ['bitcoind/bitcoind.pid', 'postgres/data/postmaster.pid']
+const PID_FILES = [
+  ...['bitcoind/bitcoind.pid', 'postgres/data/postmaster.pid'],
+  ...['lightning/pool/lnd.pid', 'lightning/miner/lnd.pid'],
+]
 
 /**
  * Makes the demo's folder new and this process its only user. What a demo that was killed left

@@ -18,14 +18,12 @@ import { canonicalPayee } from '../payouts/index.ts'
 import { CommandError, say } from './command.ts'
 
 const CPU_MINER = join(import.meta.dirname, '../devnet/cpu-miner.ts')
-/** Each miner leaves room on two cores for the pool, the node and the database. */
-const HASHES_PER_SECOND = 100_000
 const BLOCKS_WANTED = 3
 const MATURITY_BLOCKS = 100
 /** No step of the demo takes this long on any machine; then something is broken. */
 const STEP_MS_MAX = 180_000
 const LOOK_MS = 500
-const SCHEME_WIDTH = 'thunder'.length
+const SCHEME_WIDTH = 'lightning'.length
 
 const blocks = z.object({
   items: z.array(
@@ -40,8 +38,9 @@ const blocks = z.object({
 /** Who mines where. */
 export type Cast = {
   readonly name: string
-  readonly scheme: 'pplns' | 'pps' | 'thunder'
-  /** The username without a worker; of Thunder in deposit form. */
+  readonly scheme: 'pplns' | 'pps' | 'thunder' | 'lightning'
+  readonly hashesPerSecond: number
+  /** The username without a worker; of Thunder in deposit form, over Lightning an address. */
   readonly payee: string
   /** Asks the node of its rail what it got. */
   readonly paid: PaidBy
@@ -60,7 +59,8 @@ export type Scene = {
 /** From the first share to the settled payment. Throws where a step does not come about. */
 export async function story(scene: Scene, stops: (() => Promise<void>)[]): Promise<void> {
   const { devnet, pool } = scene
-  step('Three CPU miners of our own connect; shares are durable before they are accepted ...')
+  const many = scene.cast.length
+  step(`${many} CPU miners of our own connect; shares are durable before they are accepted ...`)
   const mining = startMiners(scene)
   stops.push(mining.stop)
   await watchBlocks(scene)
@@ -86,8 +86,8 @@ export async function story(scene: Scene, stops: (() => Promise<void>)[]): Promi
 async function approve({ sidechain, operators: { api, secrets } }: Scene) {
   const approved = await approveWaiting(api, ...secrets)
   for (const { batch, rail, purpose, totalSats, manifestHash } of approved) {
-    const what = rail === 'thunder' ? `${purpose} on ${sidechain.name}` : purpose
-    say(`    batch ${batch}, a ${what}: ${totalSats} sat, manifest ${manifestHash}`)
+    const where = { thunder: ` on ${sidechain.name}`, lightning: ' over Lightning' }[rail] ?? ''
+    say(`    batch ${batch}, a ${purpose}${where}: ${totalSats} sat, manifest ${manifestHash}`)
     say('    approved by alice and bob, each by a BIP 340 signature over exactly these bytes')
   }
   return approved.length > 0 ? approved : null
@@ -125,10 +125,11 @@ export async function goOn(scene: Scene, stops: (() => Promise<void>)[]): Promis
 }
 
 function startMiners({ pool, cast }: Scene): { readonly stop: () => Promise<void> } {
-  const children = cast.map(({ name, scheme, payee }): ChildProcess => {
+  const children = cast.map(({ name, scheme, payee, hashesPerSecond }): ChildProcess => {
     const url = `127.0.0.1:${pool.ports[scheme]}`
-    const args = ['--url', url, '--user', `${payee}.${name.replace(' ', '-')}`]
-    const all = [CPU_MINER, ...args, '--rate', String(HASHES_PER_SECOND)]
+    // The domain of a Lightning address has dots, so that its worker stands after a slash.
+    const args = ['--url', url, '--user', `${payee}/${name.replace(' ', '-')}`]
+    const all = [CPU_MINER, ...args, '--rate', String(hashesPerSecond)]
     // Its output is a pipe, so it ends when this process does.
     const child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'inherit'] })
     child.stdout?.resume()
@@ -161,16 +162,16 @@ async function watchBlocks(scene: Scene): Promise<void> {
   })
 }
 
-/** Waits until statements, ledger and chain agree for every miner, and shows it. */
+/** Waits until statements, ledger and the payees' nodes agree for every miner, and shows it. */
 async function report(scene: Scene): Promise<void> {
   const { pool, cast, sidechain } = scene
-  const agreed = await until(pool, 'statements, ledger and chain agree', async () => {
+  const agreed = await until(pool, 'statements, ledger and nodes agree', async () => {
     const all = await accounts(scene)
     return all.every(account => account && agrees(account))
       ? all.filter(each => each !== null)
       : null
   })
-  const titles = ['statements', 'ledger: paid + owed', 'paid by ledger', 'paid on chain']
+  const titles = ['statements', 'ledger: paid + owed', 'paid by ledger', 'got by its node']
   const widths = [20, 20, 16, 16]
   say(
     `\n${' '.repeat(10 + SCHEME_WIDTH)} ${titles.map((text, i) => text.padStart(widths[i] ?? 0)).join(' ')}`,
@@ -184,12 +185,15 @@ async function report(scene: Scene): Promise<void> {
     ]
     say(`  ${name} ${scheme.padEnd(SCHEME_WIDTH)} ${cells.join(' ')}`)
   })
-  const rails = agreed.flatMap(({ txids }, index) => {
+  const rails = agreed.flatMap(({ txids, preimages }, index) => {
     const rail = cast[index]?.scheme === 'thunder' ? sidechain.name : 'L1'
-    return txids.map(txid => `  paid by transaction ${txid} on ${rail}`)
+    return [
+      ...txids.map(txid => `  paid by transaction ${txid} on ${rail}`),
+      ...preimages.map(preimage => `  paid over Lightning, proven by the preimage ${preimage}`),
+    ]
   })
   for (const line of new Set(rails)) say(line)
-  say('  statements = ledger, and paid by ledger = paid on chain, for every miner')
+  say('  statements = ledger, and paid by ledger = got by its node, for every miner')
 }
 
 const startedAt = performance.now()

@@ -6,11 +6,16 @@ import { freePort, isPortFree } from '../lib/free-port.ts'
 import type { Devnet, DevnetNode } from './devnet.ts'
 import type { DevnetSidechain } from './devnet-sidechain.ts'
 import { type PoolApi, poolApi } from './pool-api.ts'
-import { NODE_PASSWORD_VARIABLE, regtestConfig, type SchemePorts } from './regtest-config.ts'
+import {
+  NODE_PASSWORD_VARIABLE,
+  type RegtestLightning,
+  regtestConfig,
+  type SchemePorts,
+} from './regtest-config.ts'
 
 const run = promisify(execFile)
 
-const STRATUM_PORTS = { pplns: 3333, pps: 3334, solo: 3335, thunder: 3336 }
+const STRATUM_PORTS = { pplns: 3333, pps: 3334, solo: 3335, thunder: 3336, lightning: 3337 }
 const API_PORT = 8080
 const MAIN = join(import.meta.dirname, '../main.ts')
 /** A pool that owes nothing to its shutdown may be ended after this. */
@@ -18,7 +23,8 @@ const STOP_MS = 15_000
 
 /** The pool as its users meet it: sockets and HTTP, in processes of its own. */
 export type DemoPool = {
-  readonly ports: SchemePorts & { readonly thunder: number }
+  /** That of Lightning is closed where nobody is paid so. */
+  readonly ports: SchemePorts & { readonly thunder: number; readonly lightning: number }
   readonly url: string
   readonly api: PoolApi
   /** Runs a command of `./sidepool` on this pool: what it prints. Rejects when it fails. */
@@ -29,18 +35,23 @@ export type DemoPool = {
   readonly stop: () => Promise<void>
 }
 
-/** Writes a configuration for the devnet and runs `sidepool start` on it; two must approve. */
+/** How many must approve any batch of the demo. */
+export const DEMO_APPROVALS = 2
+
+/** Writes a configuration for the devnet and runs `sidepool start` on it. */
 export async function startDemoPool(options: {
   readonly dir: string
   readonly devnet: Devnet<DevnetNode>
   readonly sidechain: DevnetSidechain
+  readonly lightning: Omit<RegtestLightning, 'port'> | null
 }): Promise<DemoPool> {
-  const { dir, devnet, sidechain } = options
+  const { dir, devnet, sidechain, lightning } = options
   const ports = {
     pplns: await preferred(STRATUM_PORTS.pplns),
     pps: await preferred(STRATUM_PORTS.pps),
     solo: await preferred(STRATUM_PORTS.solo),
     thunder: await preferred(STRATUM_PORTS.thunder),
+    lightning: await preferred(STRATUM_PORTS.lightning),
   }
   const apiPort = await preferred(API_PORT)
   const config = join(dir, 'config.json')
@@ -49,10 +60,11 @@ export async function startDemoPool(options: {
     JSON.stringify(
       regtestConfig({
         devnet,
-        approvals: 2,
+        approvals: DEMO_APPROVALS,
         ports,
         apiPort,
         sidechain: { ...sidechain, port: ports.thunder, finalityDepth: 1 },
+        lightning: lightning ? { ...lightning, port: ports.lightning } : undefined,
         database: { embedded: join(dir, 'postgres') },
       }),
       null,

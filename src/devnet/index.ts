@@ -1,13 +1,15 @@
 /**
- * Real parts for the demo and the tests: a node, a queue's server, a proxy and a miner; and two
+ * Real parts for the demo and the tests: a node, lnds, a queue's server, a proxy and a miner; and two
  * that are simulated unless the environment names real ones, a sidechain's node and its enforcer.
  */
 
 export { type Bitcoind, startBitcoind } from './bitcoind.ts'
 export { type BitcoindBinary, findBitcoind } from './bitcoind-binary.ts'
 export { type DemoOperators, joinOperators } from './demo-operators.ts'
-export { type DemoPool, startDemoPool } from './demo-pool.ts'
+export { DEMO_APPROVALS, type DemoPool, startDemoPool } from './demo-pool.ts'
+export { type DemoSigner, demoSigner } from './demo-signer.ts'
 export { type Devnet, type DevnetNode, joinDevnet, startDevnet } from './devnet.ts'
+export { type DevnetLightning, startDevnetLightning } from './devnet-lightning.ts'
 export {
   type DevnetSidechain,
   joinDevnetSidechain,
@@ -23,6 +25,7 @@ export {
 } from './firmware/firmware.ts'
 export type { RigTarget } from './firmware/rig.ts'
 export { type HardeningProxy, startHardeningProxy } from './hardening-proxy.ts'
+export { findLnd, LND_VERSION } from './lnd-binary.ts'
 export { type Miner, type MinerEvent, type MinerOptions, startMiner } from './miner.ts'
 export {
   accountOf,

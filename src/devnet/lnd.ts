@@ -69,6 +69,9 @@ nobootstrap=true
 noseedbackup=true
 ; News of channels go round at once, in place of every 90 seconds.
 trickledelay=50
+[protocol]
+; Channels that carry what a block of regtest pays.
+protocol.wumbo-channels=true
 [Bitcoin]
 bitcoin.regtest=true
 bitcoin.node=bitcoind

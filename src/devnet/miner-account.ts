@@ -13,7 +13,14 @@ const earnings = z.object({
 })
 const balances = z.object({ pendingMsat: whole, payableMsat: whole, inflightMsat: whole })
 const payouts = z.object({
-  items: z.array(z.object({ amountSats: whole, state: z.string(), txid: z.string().nullable() })),
+  items: z.array(
+    z.object({
+      amountSats: whole,
+      state: z.string(),
+      txid: z.string().nullable(),
+      preimage: z.string().nullable(),
+    }),
+  ),
 })
 const transaction = z.object({
   confirmations: z.number().default(0),
@@ -30,9 +37,11 @@ export type MinerAccount = {
   readonly owedMsat: bigint
   /** What the ledger says was paid, in settled payouts. */
   readonly paidSats: bigint
-  /** What confirmed transactions pay to its address, as the node of its rail sees them. */
+  /** What confirmed transactions pay to it, or payments, as the node of its rail sees them. */
   readonly chainSats: bigint
   readonly txids: readonly string[]
+  /** Of payments over Lightning: only the payee had them. */
+  readonly preimages: readonly string[]
 }
 
 /** Earned is what was paid and what is owed; and the chain paid what the ledger says. */
@@ -64,6 +73,7 @@ export async function accountOf(
     paidSats: settled.reduce((sum, payout) => sum + payout.amountSats, 0n),
     chainSats: await paid(payee, txids),
     txids,
+    preimages: settled.map(payout => payout.preimage).filter(preimage => preimage !== null),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Devnet, DevnetNode } from './devnet.ts'
+import type { LndFiles } from './devnet-lightning.ts'
 import type { DevnetSidechain } from './devnet-sidechain.ts'
 
 export type SchemePorts = { readonly pplns: number; readonly pps: number; readonly solo: number }
@@ -22,6 +23,18 @@ export type RegtestSidechain = Pick<
   /** Confirmations of the main block until a payment there counts as final. */
   readonly finalityDepth: number
 }
+
+/** What a pool needs to pay over Lightning, and the port of the scheme that does. */
+export type RegtestLightning = {
+  readonly port: number
+  readonly lnd: LndFiles
+  /** The signer host that pays. */
+  readonly signer: { readonly host: string; readonly port: number; readonly keyFile: string }
+}
+
+/** A slow miner finds a share in seconds, so that it earns as little as a channel can carry. */
+const SLOW_DIFFICULTY = { ...DIFFICULTY, start: 2 ** -24 }
+const LIGHTNING_FEE_MAX = { baseSats: '3', ppm: 5000 }
 
 /** The float on Thunder: enough for what three miners earn in a demo. */
 const THUNDER_REFILL = {
@@ -48,13 +61,16 @@ export type RegtestChoices = {
   readonly soloCoinbase?: 'pool' | 'finder'
   /** Without one nobody is paid on Thunder. */
   readonly sidechain?: RegtestSidechain | undefined
+  /** Without it nobody is paid over Lightning. */
+  readonly lightning?: RegtestLightning | undefined
 }
 
-/** The configuration of a pool on a devnet: a port for each reward method, and one for Thunder. */
+/** The configuration of a pool on a devnet: a port for each reward method, and one for each other rail. */
 export function regtestConfig(choices: RegtestChoices) {
-  const { devnet, ports, apiPort, database, sidechain } = choices
+  const { devnet, ports, apiPort, database, sidechain, lightning } = choices
   return {
     ...(sidechain && { bmm: BMM, bridges: bridgesOf(sidechain) }),
+    ...(lightning && { signer: lightning.signer }),
     network: 'regtest',
     pool: {
       name: 'sidepool demo',
@@ -79,6 +95,7 @@ export function regtestConfig(choices: RegtestChoices) {
     schemes: schemesOf(choices, ports),
     rails: {
       ...(sidechain && { thunder: thunderOf(sidechain) }),
+      ...(lightning && { lightning: { lnd: lightning.lnd, feeMax: LIGHTNING_FEE_MAX } }),
       l1: {
         hot: { wallet: devnet.wallet, signer: { kind: 'node', floatCapSats: null } },
         cold: null,
@@ -92,13 +109,7 @@ export function regtestConfig(choices: RegtestChoices) {
       },
     },
     treasury: {
-      policy: {
-        version: 1,
-        bands: [{ upToSats: null, approvals: choices.approvals }],
-        auto: null,
-        limits: { perBatchSats: null, perDaySats: null, perDestinationPerDaySats: null },
-        allowList: null,
-      },
+      policy: regtestRules(choices.approvals),
       approvalExpiryHours: APPROVAL_HOURS,
     },
     stratum: { host: '127.0.0.1', processes: choices.stratumProcesses ?? 1 },
@@ -109,7 +120,21 @@ export function regtestConfig(choices: RegtestChoices) {
   }
 }
 
-function schemesOf({ sidechain, difficulty = DIFFICULTY }: RegtestChoices, ports: SchemePorts) {
+/** Any amount may go anywhere, once so many have approved it: as the pool and a signer say it. */
+export function regtestRules(approvals: number) {
+  return {
+    version: 1,
+    bands: [{ upToSats: null, approvals }],
+    auto: null,
+    limits: { perBatchSats: null, perDaySats: null, perDestinationPerDaySats: null },
+    allowList: null,
+  }
+}
+
+function schemesOf(
+  { sidechain, lightning, difficulty = DIFFICULTY }: RegtestChoices,
+  ports: SchemePorts,
+) {
   const scheme = (name: keyof SchemePorts, feeBasisPoints: number) => ({
     name,
     ports: [ports[name]],
@@ -126,7 +151,12 @@ function schemesOf({ sidechain, difficulty = DIFFICULTY }: RegtestChoices, ports
     ...{ name: 'thunder', ports: [sidechain.port], rails: ['thunder'] },
   }
   const all = [scheme('pplns', 100), scheme('pps', 400), scheme('solo', 200)]
-  return onThunder ? [...all, onThunder] : all
+  const overLightning = lightning && {
+    ...scheme('pplns', 100),
+    ...{ name: 'lightning', ports: [lightning.port], rails: ['lightning'] },
+    difficulty: SLOW_DIFFICULTY,
+  }
+  return [...all, ...[onThunder, overLightning].filter(each => each !== undefined)]
 }
 
 /** Our own side blocks in our blocks, and nobody else's; templates come from the node. */

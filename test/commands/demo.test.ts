@@ -43,7 +43,7 @@ function demo() {
 
 test('the demo is one at a time, survives its own crash, pays all miners, and leaves nothing running', async () => {
   const first = demo()
-  await first.untilItSays('Three CPU miners')
+  await first.untilItSays('CPU miners of our own')
   const second = demo()
   expect(await second.ended).toBe(2)
   expect(second.text()).toContain('a demo is running already')
@@ -52,7 +52,7 @@ test('the demo is one at a time, survives its own crash, pays all miners, and le
 
   const again = demo()
   expect(await again.ended, again.text()).toBe(0)
-  expect(again.text()).toContain('statements = ledger, and paid by ledger = paid on chain')
+  expect(again.text()).toContain('statements = ledger, and paid by ledger = got by its node')
   expect(again.text()).toMatch(/paid by transaction [0-9a-f]{64} on Thunder \(simulated\)/)
   expect(again.text()).toContain('Stopped.')
 }, 900_000)
