@@ -62,7 +62,7 @@ async function until(
   check: () => Promise<boolean>,
   atRing: (rings: number) => Promise<void> = async () => {},
 ): Promise<boolean> {
-  let looks = 0
+  let [looks, rings] = [0, 0]
   const look = async () => {
     if (await check()) return true
     await stage.world.approve()
@@ -70,7 +70,7 @@ async function until(
       if (await isUnknownToLnd(stage)) stage.pass(RING_OF_SILENCE_MS)
       await stage.world.endLeases()
       await stage.world.ring()
-      await atRing(looks / LOOKS_A_RING)
+      await atRing(++rings)
     }
     return null
   }
