@@ -108,7 +108,7 @@ function channelView(
   channels: LndChannelsClient,
 ): ChannelView {
   return {
-    channels: channels.channels,
+    channels: client.channels,
     spendsSince: async ({ txid }) => {
       // The wallet that paid it knows it, and the tip is asked for first: a block too many is harmless.
       const looks = wallets.map(async ({ client }) => {

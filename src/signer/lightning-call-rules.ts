@@ -4,6 +4,7 @@ import { parseBolt11 } from '../lib/lightning/bolt11.ts'
 import { judgeAttempt } from '../lib/lightning/evidence.ts'
 import { exposureOf } from '../lib/lightning/exposure.ts'
 import { heldBlocks } from '../lib/lightning/invoice.ts'
+import type { Way } from '../lib/lightning/way.ts'
 import { millisats } from '../lib/money.ts'
 import type { PaymentNews, PaymentOrder } from '../lib/nodes/lnd-client.ts'
 import { CALLS_OPEN_MAX, type EndRequest, type PayRequest } from '../treasury/index.ts'
@@ -26,6 +27,7 @@ const TRY_SECONDS = 30
 export type NodeStand = {
   readonly publicKey: string
   readonly isSynced: boolean
+  readonly height: number
   /** Of the payment that it began last. */
   readonly newestIndex: bigint
   /** Whether it had begun more payments before: it was restored, and knows no past. */
@@ -175,8 +177,9 @@ export type Look = {
   readonly news: PaymentNews
   /** How often it had been called when lnd was asked. */
   readonly calls: number
-  /** For how long every look-up has said "not found". */
-  readonly notFoundMs: number
+  readonly way: Way
+  /** For how long every look-up that told anything has said that it is nowhere. */
+  readonly goneMs: number
   /** What the payee's server shows, where lnd can say nothing of it; null where that is nothing. */
   readonly shown: Preimage | null
 }
@@ -265,7 +268,7 @@ function judgeDeath(
     ...{ paymentHash: state.paymentHash, amount: millisats(1000n * state.amount) },
     ...{ wasCalled: true, mayBeCalled: false, news: look.news, shown: look.shown },
     node: { isOurs: node.publicKey === state.node, hasForgotten: node.hasForgotten },
-    notFoundMs: look.notFoundMs,
+    ...{ way: look.way, goneMs: look.goneMs },
   })
   switch (verdict.kind) {
     case 'dead':

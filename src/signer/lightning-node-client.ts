@@ -3,6 +3,7 @@ import type { Bolt11 } from '../lib/lightning/bolt11.ts'
 import type { ChannelOrder, LndChannelsClient } from '../lib/nodes/lnd-channels-client.ts'
 import { type LndClient, lndMisfit } from '../lib/nodes/lnd-client.ts'
 import { LndError } from '../lib/nodes/lnd-grpc-client.ts'
+import type { LndChannel } from '../lib/nodes/lnd-replies.ts'
 import { NodeUnreachable } from '../lib/nodes/post-client.ts'
 
 /** How an lnd stands, or why nothing is done with it. */
@@ -11,6 +12,7 @@ export type NodeLook =
       readonly kind: 'node'
       readonly publicKey: string
       readonly isSynced: boolean
+      readonly height: number
       readonly newestIndex: bigint
     }
   /** It does not answer, or not this host. */
@@ -21,6 +23,8 @@ export type NodeLook =
 /** The lnd that this host pays by. Nothing of it throws for what lnd or the network is the cause of. */
 export type PayingNode = Pick<LndClient, 'track' | 'pay'> & {
   readonly look: () => Promise<NodeLook>
+  /** Null where it does not show them. */
+  readonly channels: () => Promise<readonly LndChannel[] | null>
   /** Why lnd would not pay what we read in an invoice, or null. */
   readonly decodeComplaint: (invoice: Bolt11) => Promise<string | null>
 }
@@ -52,12 +56,20 @@ export function payingNode(lnd: LndClient, network: Network): PayingNode {
     look: async () => {
       try {
         const [info, newestIndex] = await Promise.all([lnd.info(), lnd.newestPaymentIndex()])
-        const { publicKey, isSynced } = info
+        const { publicKey, isSynced, height } = info
         const misfit = lndMisfit(info, network)
         if (misfit !== null) return { kind: 'unfit', reason: misfit }
-        return { kind: 'node', publicKey, isSynced, newestIndex }
+        return { kind: 'node', publicKey, isSynced, height, newestIndex }
       } catch (error) {
         return { kind: 'away', reason: `lnd cannot be asked: ${reasonOf(error)}` }
+      }
+    },
+    channels: async () => {
+      try {
+        return await lnd.channels()
+      } catch (error) {
+        reasonOf(error)
+        return null
       }
     },
     decodeComplaint: async invoice => {

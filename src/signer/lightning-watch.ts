@@ -1,5 +1,6 @@
 import type { PaymentHash, Preimage, UnixMs } from '../lib/ids.ts'
 import { parsePreimage } from '../lib/lightning/preimage.ts'
+import { isOverdue, NOT_TOLD, type Way, wayOf } from '../lib/lightning/way.ts'
 import type { PaymentNews } from '../lib/nodes/lnd-client.ts'
 import type { Clock } from '../lib/time.ts'
 import type { Look, NodeStand, OpenCalls } from './lightning-call-rules.ts'
@@ -53,7 +54,7 @@ export function paymentWatch(
     node,
     askForPreimage,
   }: {
-    readonly node: Pick<PayingNode, 'track'>
+    readonly node: Pick<PayingNode, 'track' | 'channels'>
     readonly askForPreimage: (verifyUrl: string, hash: PaymentHash) => Promise<Preimage | null>
   },
   {
@@ -63,7 +64,7 @@ export function paymentWatch(
   }: { readonly clock: Clock; readonly eachInTime: EachInTime; readonly open: OpenCalls },
 ): PaymentWatch {
   const paid = new Set<PaymentHash>()
-  const notFoundSince = new Map<PaymentHash, UnixMs>()
+  const gone = new Map<PaymentHash, { readonly from: 'lnd' | 'channels'; readonly since: UnixMs }>()
   const verifiedAt = new Map<PaymentHash, UnixMs>()
 
   function heard(hash: PaymentHash, news: PaymentNews): void {
@@ -95,7 +96,9 @@ export function paymentWatch(
       const news = await node.track(paymentHash)
       const isLost = stand !== null && (stand.hasForgotten || stand.publicKey !== attempt.node)
       const shown = isLost && !isPaid(news, paymentHash) ? await shownOf(attempt) : null
-      looks.set(paymentHash, { news, calls, notFoundMs: notFoundFor(paymentHash, news), shown })
+      const way = await wayAt(news, stand)
+      const goneMs = goneFor(paymentHash, news, way)
+      looks.set(paymentHash, { news, calls, way, goneMs, shown })
     })
     return looks
   }
@@ -108,19 +111,26 @@ export function paymentWatch(
     return askForPreimage(verifyUrl, paymentHash)
   }
 
-  /** Silence in between neither proves nor disproves that it is not there. */
-  function notFoundFor(hash: PaymentHash, { kind }: PaymentNews): number {
-    if (kind === 'no answer') return 0
-    if (kind !== 'not found') {
-      notFoundSince.delete(hash)
+  async function wayAt(news: PaymentNews, stand: NodeStand | null): Promise<Way> {
+    if (stand === null) return NOT_TOLD
+    return wayOf(news, stand, isOverdue(news, stand) ? await node.channels() : null)
+  }
+
+  /** Silence in between neither proves nor disproves that it is nowhere. */
+  function goneFor(hash: PaymentHash, news: PaymentNews, way: Way): number {
+    if (news.kind === 'no answer' || (news.kind === 'payment' && way.kind === 'not told')) return 0
+    const from = news.kind === 'not found' ? 'lnd' : way.kind === 'gone' ? 'channels' : null
+    if (from === null) {
+      gone.delete(hash)
       return 0
     }
-    const since = notFoundSince.get(hash) ?? clock.now()
-    notFoundSince.set(hash, since)
+    const before = gone.get(hash)
+    const since = before?.from === from ? before.since : clock.now()
+    gone.set(hash, { from, since })
     return clock.now() - since
   }
 
-  return { paid, begins: hash => void notFoundSince.delete(hash), heard, restOf, lookAt }
+  return { paid, begins: hash => void gone.delete(hash), heard, restOf, lookAt }
 }
 
 function isPaid(news: PaymentNews, hash: PaymentHash): boolean {

@@ -54,7 +54,7 @@ export type Desk = {
  * Gives invoices, calls lnd for them, and ends them. Whatever waits for somebody else, a payee's
  * server or lnd, waits out of turn, and what was found is judged anew in it.
  *
- * What this process alone knows are its open calls, and since when lnd knows nothing of a payment:
+ * What this process alone knows are its open calls, and since when a payment is nowhere:
  * with it both begin anew, and a call ends where its process does. Which payments were made it may
  * forget, too: lnd is asked again when they take the room of others.
  */
@@ -209,11 +209,11 @@ export function lightningPayer(
     const [before, remembered] = [seen, memory().lightning.newestIndex]
     const look = await node.look()
     if (look.kind !== 'node') return { kind: 'refused', reason: look.reason }
-    const { publicKey, isSynced, newestIndex } = look
+    const { publicKey, isSynced, height, newestIndex } = look
     const known = [before.get(publicKey) ?? 0n, remembered.get(publicKey) ?? 0n]
     const hasForgotten = known.some(index => newestIndex < index)
     noteIndex(publicKey, newestIndex)
-    return { kind: 'stand', node: { publicKey, isSynced, newestIndex, hasForgotten } }
+    return { kind: 'stand', node: { publicKey, isSynced, height, newestIndex, hasForgotten } }
   }
 
   function noteIndex(publicKey: string, index: bigint): void {

@@ -9,7 +9,6 @@ import { channelBridgeJobs } from '../../src/commands/channel-wiring.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { sats } from '../../src/lib/money.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
-import { lndChannelsClient } from '../../src/lib/nodes/lnd-channels-client.ts'
 import { lndClient } from '../../src/lib/nodes/lnd-client.ts'
 import { connectLnd, type LndConnection } from '../../src/lib/nodes/lnd-grpc-client.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
@@ -125,7 +124,7 @@ describeOnLnd('a float over Lightning, from a wallet of the main chain', () => {
     return lightningReconciler(parts).run()
   }
   const ownChannels = async () =>
-    (await lndChannelsClient(connection).channels()).filter(
+    (await lndClient(connection).channels()).filter(
       ({ peer }) => peer === lightning.carol.publicKey,
     )
 

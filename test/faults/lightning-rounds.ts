@@ -83,7 +83,7 @@ async function isUnknownToLnd({ db }: LightningStage): Promise<boolean> {
     .selectFrom('ln_attempts')
     .select('payee')
     .where('state', '=', 'called')
-    .where('not_found_ms', 'is not', null)
+    .where('gone_ms', 'is not', null)
     .executeTakeFirst()
   return row !== undefined
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { paymentHash, unixMs } from '../../src/lib/ids.ts'
+import { NOT_TOLD, type Way } from '../../src/lib/lightning/way.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import type { PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
 import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
@@ -18,7 +19,7 @@ const NOW = unixMs(1_800_000_000_000)
 const MINUTE = 60_000
 const attempt = (change: Partial<Attempt> = {}): Attempt => ({
   ...{ n: 1, paymentHash: paymentHash('ab'.repeat(32)), invoice: 'lnbcrt1', nodeKey: '02' },
-  ...{ expiresAt: unixMs(NOW + 10 * MINUTE), state: 'called', calls: 1, notFoundSince: null },
+  ...{ expiresAt: unixMs(NOW + 10 * MINUTE), state: 'called', calls: 1, goneSince: null },
   ...{ onWaySince: null, heldAt: null },
   reason: '',
   ...change,
@@ -28,6 +29,7 @@ const payment = (change: Partial<LndPayment>): PaymentNews => ({
   payment: {
     ...{ paymentHash: 'ab'.repeat(32), status: 'failed', amount: millisats(1n), index: 1n },
     ...{ fee: millisats(0n), preimage: '00'.repeat(32), unresolvedHtlcs: 0, untilHeight: null },
+    firstHops: [],
     ...change,
   },
 })
@@ -35,7 +37,10 @@ const STALE = { expiresAt: unixMs(NOW + MINUTE - 1) }
 const FAILED = payment({})
 const NOT_FOUND: PaymentNews = { kind: 'not found' }
 const SILENCE: PaymentNews = { kind: 'no answer', reason: 'no answer in time' }
-const ago = (ms: number) => ({ notFoundSince: unixMs(NOW - ms) })
+const ago = (ms: number) => ({ goneSince: unixMs(NOW - ms) })
+const ON_WAY = payment({ status: 'in flight', unresolvedHtlcs: 1 })
+/** On its way, and in no channel. */
+const gone = (ms: number) => ({ ...ago(ms), onWaySince: unixMs(NOW - 9 * MINUTE) })
 const ask = (n: number) => ({ kind: 'ask for an invoice', n })
 const call = (number: number) => ({ kind: 'call', call: number })
 const [END, WAIT] = [{ kind: 'end' }, { kind: 'wait' }]
@@ -50,6 +55,10 @@ const CASES: readonly (readonly [string, Attempt | null, PaymentNews | null, obj
   ['failed, and soon over', attempt(STALE), FAILED, END],
   ['failed with a part on its way', attempt(), payment({ unresolvedHtlcs: 1 }), WAIT],
   ['on its way', attempt(STALE), payment({ status: 'in flight', unresolvedHtlcs: 1 }), WAIT],
+  ['on its way, and gone for a minute', attempt(gone(MINUTE)), ON_WAY, END],
+  ['on its way, and gone a moment ago', attempt(gone(MINUTE - 1)), ON_WAY, WAIT],
+  ['on its way, and was not found before', attempt(ago(MINUTE)), ON_WAY, WAIT],
+  ['failed but for a part, and gone', attempt(gone(MINUTE)), payment({ unresolvedHtlcs: 1 }), WAIT],
   ['begun', attempt(), payment({ status: 'initiated' }), WAIT],
   ['paid', attempt(), payment({ status: 'succeeded' }), WAIT],
   ['not confirmed, and not found', attempt({ calls: 0, ...ago(9 * MINUTE) }), NOT_FOUND, call(1)],
@@ -85,8 +94,8 @@ test('each call may cost more than the one before, and the last all that was app
   expect(() => feeLimit(sats(10n), 4)).toThrow('one of three')
 })
 
-const ON_WAY = payment({ status: 'in flight', unresolvedHtlcs: 1 })
-const NEITHER = { notFoundSince: null, onWaySince: null, heldAt: null }
+const OPEN: Way = { kind: 'open' }
+const NEITHER = { goneSince: null, onWaySince: null, heldAt: null }
 const since = (ms: number) => unixMs(NOW - ms)
 const SIGHTS: readonly (readonly [string, object, PaymentNews, object])[] = [
   ['is seen on its way', {}, ON_WAY, { onWaySince: NOW }],
@@ -118,7 +127,7 @@ const SIGHTS: readonly (readonly [string, object, PaymentNews, object])[] = [
   ['came back', { onWaySince: since(11 * MINUTE), heldAt: NOW }, FAILED, { heldAt: NOW }],
   ['came back in time', { onWaySince: since(MINUTE) }, FAILED, {}],
   ['looks for a way', {}, payment({ status: 'in flight' }), {}],
-  ['is not found', { onWaySince: since(MINUTE) }, NOT_FOUND, { notFoundSince: NOW }],
+  ['is not found', { onWaySince: since(MINUTE) }, NOT_FOUND, { goneSince: NOW }],
   ['is not found again', ago(MINUTE), NOT_FOUND, ago(MINUTE)],
   [
     'has no answer',
@@ -129,7 +138,25 @@ const SIGHTS: readonly (readonly [string, object, PaymentNews, object])[] = [
   ['is found again', ago(MINUTE), ON_WAY, { onWaySince: NOW }],
 ]
 test.each(SIGHTS)('an attempt that %s', (_name, before, news, after) => {
-  expect(sightsAfter({ ...NEITHER, ...before }, news, NOW)).toEqual({ ...NEITHER, ...after })
+  const found = sightsAfter({ ...NEITHER, ...before }, news, OPEN, NOW)
+  expect(found).toEqual({ ...NEITHER, ...after })
+})
+
+const GONE: Way = { kind: 'gone', lndUpMs: 9 * MINUTE }
+const WAYS: readonly (readonly [string, object, PaymentNews, Way, object])[] = [
+  ['for the first time', { onWaySince: since(MINUTE) }, ON_WAY, GONE, { goneSince: NOW }],
+  ['again', gone(MINUTE), ON_WAY, GONE, ago(MINUTE)],
+  ['as soon as it is on its way', {}, ON_WAY, GONE, { goneSince: NOW }],
+  ['after lnd knew nothing of it', ago(MINUTE), ON_WAY, GONE, { goneSince: NOW }],
+  ['no longer', gone(MINUTE), ON_WAY, OPEN, { goneSince: null }],
+  ['by what was seen before', gone(MINUTE), ON_WAY, NOT_TOLD, ago(MINUTE)],
+  ['no more than before', ago(MINUTE), ON_WAY, NOT_TOLD, { goneSince: null }],
+  ['by what was heard before', gone(MINUTE), SILENCE, NOT_TOLD, ago(MINUTE)],
+  ['by lnd itself, and anew', gone(MINUTE), NOT_FOUND, NOT_TOLD, { goneSince: NOW }],
+  ['no longer, since it failed', gone(MINUTE), FAILED, NOT_TOLD, { goneSince: null }],
+]
+test.each(WAYS)('an attempt is gone %s', (_name, before, news, way, after) => {
+  expect(sightsAfter({ ...NEITHER, ...before }, news, way, NOW)).toMatchObject(after)
 })
 
 const ADDRESS = 'ann@pay.example.org'

@@ -6,10 +6,12 @@ import {
   type PaymentHash,
   type Preimage,
   paymentHash,
+  txid,
 } from '../../src/lib/ids.ts'
 import { invoiceNamed } from '../../src/lib/lightning/destination.ts'
 import { type Millisats, millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import type { LndClient, PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
+import { LndError } from '../../src/lib/nodes/lnd-grpc-client.ts'
 import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
 import type { Asked, LightningSigner } from '../../src/payouts/rails/lightning/signer.ts'
 import { encodeManifest, manifestHash } from '../../src/treasury/index.ts'
@@ -19,6 +21,12 @@ import { writeInvoice } from '../support/invoice.ts'
 const FRESH_MS_MIN = 120_000
 const NO_HASH = paymentHash('00'.repeat(32))
 const NODE_KEY = `02${'ab'.repeat(32)}`
+const HOUR_MS = 3_600_000
+const CHANNEL = '7'
+const OUR_CHANNEL = {
+  ...{ id: CHANNEL, coin: { txid: txid('cd'.repeat(32)), vout: 0 }, peer: NODE_KEY },
+  ...{ capacity: sats(1_000_000n), isActive: true },
+}
 const LATEST = { publicKey: NODE_KEY, version: '0.20.1-beta', network: 'regtest' }
 
 /** What a payee's server and its node do with what comes. */
@@ -30,9 +38,10 @@ export type Behaviour =
   | 'dear'
   | 'has too much'
   | 'another invoice'
+  | 'lnd loses it'
 
 /** A payment in the model, with whether what pays was asked to do it. */
-type Payment = LndPayment & { readonly to: string }
+type Payment = LndPayment & { readonly to: string; readonly isLost?: true }
 
 /**
  * A simulated lnd and a simulated signer that pays by it, both in memory: real ones are in the tests
@@ -41,6 +50,8 @@ type Payment = LndPayment & { readonly to: string }
 export type SimulatedLightning = {
   readonly client: LndClient
   readonly signer: LightningSigner
+  /** How lnd stands, for a test to change. */
+  readonly node: { height: number; startedMs: number; showsChannels: boolean }
   /** What a destination does from now on; it pays where nothing was said. */
   readonly behave: (destination: string, behaviour: Behaviour) => void
   /** Lets whoever holds money take it, or send it back. */
@@ -84,6 +95,7 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
   /** What lnd has forgotten; the channels have what they have. */
   const forgotten = new Map<string, Payment>()
   let room = Number.POSITIVE_INFINITY
+  const node = { height: 100, startedMs: now() - HOUR_MS, showsChannels: true }
 
   const behaviourOf = (to: string) => behaviours.get(to) ?? 'pays'
 
@@ -104,10 +116,14 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
     if (!asked || (before && before.status !== 'failed')) return
     const { to, amount } = asked
     const fee = millisats(behaviourOf(to) === 'dear' ? 6000n : 1000n)
-    const base = { paymentHash: hash, amount, to, index: ++index, untilHeight: null }
+    const base = { paymentHash: hash, amount, to, index: ++index, untilHeight: null, firstHops: [] }
     const failed = { ...base, fee: millisats(0n), preimage: '00'.repeat(32), unresolvedHtlcs: 0 }
-    if (behaviourOf(to) === 'holds')
-      payments.set(hash, { ...failed, status: 'in flight', unresolvedHtlcs: 1, untilHeight: 900 })
+    const onItsWay = {
+      ...({ ...failed, status: 'in flight', unresolvedHtlcs: 1 } as const),
+      ...{ untilHeight: 900, firstHops: [CHANNEL] },
+    }
+    if (behaviourOf(to) === 'holds') payments.set(hash, onItsWay)
+    else if (behaviourOf(to) === 'lnd loses it') payments.set(hash, { ...onItsWay, isLost: true })
     else if (behaviourOf(to) === 'no way' || fee > feeMax)
       payments.set(hash, { ...failed, status: 'failed' })
     else payments.set(hash, { ...failed, status: 'succeeded', fee, preimage: asked.preimage })
@@ -195,7 +211,8 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
             return [payee, { kind: 'alive', reason: 'its payee shows it', preimage }] as const
           }
           const made = line && (lost ?? payments.get(line.hash))
-          const isDead = !made || (made.status === 'failed' && made.unresolvedHtlcs === 0)
+          const hasFailed = made?.status === 'failed' && made.unresolvedHtlcs === 0
+          const isDead = !made || made.isLost || hasFailed
           if (line?.n !== n || !isDead)
             return [payee, { kind: 'alive', reason: 'it may pay' }] as const
           line.isEnded = true
@@ -206,9 +223,9 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
   }
 
   const client: LndClient = {
-    info: async () => ({ ...LATEST, height: 100, isSynced: true, activeChannels: 2 }),
+    info: async () => ({ ...LATEST, height: node.height, isSynced: true, activeChannels: 2 }),
     liquidity: async () => {
-      const all = [...forgotten.values(), ...payments.values()]
+      const all = [...forgotten.values(), ...payments.values()].filter(({ isLost }) => !isLost)
       const spent = all
         .filter(({ status }) => status !== 'failed')
         .reduce((sum, each) => sum + each.amount + each.fee, 0n)
@@ -218,6 +235,14 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
       const inbound = millisats(spent)
       const opening = millisats(0n)
       return { outbound: millisats(balance - spent), inbound, leaving: millisats(leaving), opening }
+    },
+    channels: async () => {
+      if (!node.showsChannels) throw new LndError(7, 'listChannels: permission denied (7)')
+      const carried = [...payments.values()].filter(
+        ({ status, isLost }) => status === 'in flight' && !isLost,
+      )
+      const carries = carried.map(({ paymentHash }) => paymentHash)
+      return [{ ...OUR_CHANNEL, carries, watchedMs: now() - node.startedMs }]
     },
     newestPaymentIndex: async () => index,
     decode: () => Promise.reject(new Error('the signer decodes')),
@@ -229,7 +254,7 @@ export function simulatedLightning(balance: Millisats, now: () => number): Simul
   }
 
   return {
-    ...{ client, signer, calls },
+    ...{ client, signer, calls, node },
     behave: (destination, behaviour) => behaviours.set(destination, behaviour),
     release: (destination, isTaken) => {
       for (const known of [payments, forgotten])

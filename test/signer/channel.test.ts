@@ -40,7 +40,13 @@ const RULES: ChannelRules = {
   feeRateMax: 50,
 }
 const HERE: NodeLook = {
-  ...{ kind: 'node', publicKey: `02${'cc'.repeat(32)}`, isSynced: true, newestIndex: 5n },
+  ...{
+    kind: 'node',
+    publicKey: `02${'cc'.repeat(32)}`,
+    isSynced: true,
+    height: 800,
+    newestIndex: 5n,
+  },
 }
 
 let world: SignerWorld
@@ -64,6 +70,7 @@ const start = (channels: ChannelRules | null = RULES, policy = POLICY) =>
         look: async () => HERE,
         decodeComplaint: async () => null,
         track: async () => ({ kind: 'not found' }),
+        channels: async () => null,
         pay: async () => ({ kind: 'no answer', reason: 'nobody is paid here' }),
         open: async order => {
           opened.push(order)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { batchId, preimage, unixMs } from '../../src/lib/ids.ts'
+import { NOT_TOLD } from '../../src/lib/lightning/way.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import type { PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
 import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
@@ -35,7 +36,7 @@ import { HOUR_MS, START } from './world.ts'
 const PAID: LndPayment = {
   ...{ paymentHash: HASH, status: 'succeeded', amount: millisats(AMOUNT_MSAT) },
   ...{ fee: millisats(1n), preimage: '00'.repeat(32), unresolvedHtlcs: 0, untilHeight: null },
-  index: 6n,
+  ...{ index: 6n, firstHops: [] },
 }
 const payment = (over: Partial<LndPayment>): PaymentNews => ({
   kind: 'payment',
@@ -52,7 +53,7 @@ describe('an attempt is ended', () => {
     memory: Memory,
     change: Omit<Change, 'memory'> & { readonly look?: Partial<Look>; readonly away?: true } = {},
   ) => {
-    const look = { news: FAILED, calls: 1, notFoundMs: 0, shown: null, ...change.look }
+    const look = { news: FAILED, calls: 1, way: NOT_TOLD, goneMs: 0, shown: null, ...change.look }
     const judged = judgeEnd(
       standingOf(memory, change.standing),
       endRequest(MANIFEST, [{ payee: 0, n: 1, isLast: false, ...place }]),
@@ -77,7 +78,7 @@ describe('an attempt is ended', () => {
     ['that failed', end({}, once, { look: { news: FAILED } }), 'ends'],
     [
       'that lnd never heard of',
-      end({}, once, { look: { news: NOT_FOUND, notFoundMs: 3 * MINUTES } }),
+      end({}, once, { look: { news: NOT_FOUND, goneMs: 3 * MINUTES } }),
       'ends',
     ],
     ['that has ended', end({}, ended(once)), 'ended'],
@@ -134,7 +135,7 @@ describe('an attempt is ended', () => {
     ],
     [
       'that lnd knows nothing of yet',
-      end({}, once, { look: { news: NOT_FOUND, notFoundMs: 3 * MINUTES - 1 } }),
+      end({}, once, { look: { news: NOT_FOUND, goneMs: 3 * MINUTES - 1 } }),
       'lnd knows nothing of it yet',
     ],
     [

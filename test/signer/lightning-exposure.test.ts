@@ -186,8 +186,15 @@ describe('a host', () => {
     world = await signerWorld({
       lightning: {
         node: {
-          look: async () => ({ kind: 'node', publicKey: NODE, isSynced: true, newestIndex: 5n }),
+          look: async () => ({
+            kind: 'node',
+            publicKey: NODE,
+            isSynced: true,
+            height: 800,
+            newestIndex: 5n,
+          }),
           decodeComplaint: async () => null,
+          channels: async () => null,
           track: async hash => {
             looked.push(hash)
             return news.get(hash) ?? { kind: 'no answer', reason: 'away' }
@@ -229,7 +236,7 @@ describe('a host', () => {
     payment: {
       ...{ paymentHash: hashAt(number), status: 'failed', amount: millisats(1_000_000n) },
       ...{ index: 5n, fee: millisats(1n), preimage: '00'.repeat(32), unresolvedHtlcs: 0 },
-      ...{ untilHeight: null, ...change },
+      ...{ untilHeight: null, firstHops: [], ...change },
     },
   })
   const ending = async (number: number, as: PaymentNews) => {

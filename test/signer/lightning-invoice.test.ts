@@ -163,8 +163,15 @@ describe('a host that pays one', () => {
     paid = []
     complaint = null
     const node: PayingNode = {
-      look: async () => ({ kind: 'node', publicKey: NODE, isSynced: true, newestIndex: 5n }),
+      look: async () => ({
+        kind: 'node',
+        publicKey: NODE,
+        isSynced: true,
+        height: 800,
+        newestIndex: 5n,
+      }),
       decodeComplaint: async () => complaint,
+      channels: async () => null,
       track: async () => ({ kind: 'not found' }),
       pay: ({ invoice }) => {
         paid.push(invoice.paymentHash)

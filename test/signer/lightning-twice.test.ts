@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type PaymentHash, unixMs } from '../../src/lib/ids.ts'
+import { NOT_TOLD } from '../../src/lib/lightning/way.ts'
 import { millisats } from '../../src/lib/money.ts'
 import type { PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
 import {
@@ -99,7 +100,13 @@ function world() {
   let notFound = new Map<PaymentHash, number>()
   const standing = () => standingOf(memory, { now: unixMs(now), wallNow: unixMs(now) })
   const node = (): NodeStand => ({
-    ...{ publicKey: NODE, isSynced: true, hasForgotten: false, newestIndex: BigInt(lnd.size) },
+    ...{
+      publicKey: NODE,
+      isSynced: true,
+      height: 800,
+      hasForgotten: false,
+      newestIndex: BigInt(lnd.size),
+    },
   })
   const open = () => new Set(calling)
 
@@ -126,7 +133,7 @@ function world() {
     const payment = {
       ...{ paymentHash: hash, status, amount: millisats(AMOUNT_MSAT), fee: millisats(0n) },
       ...{ preimage: '00'.repeat(32), unresolvedHtlcs: isOnItsWay ? 1 : 0, untilHeight: null },
-      index: 1n,
+      ...{ index: 1n, firstHops: [] },
     }
     return { kind: 'payment', payment }
   }
@@ -210,7 +217,7 @@ function world() {
       const news = track(paymentHash)
       const since = notFound.get(paymentHash) ?? now
       if (news.kind === 'not found') notFound.set(paymentHash, since)
-      looks.set(paymentHash, { news, calls, notFoundMs: now - since, shown: null })
+      looks.set(paymentHash, { news, calls, way: NOT_TOLD, goneMs: now - since, shown: null })
     }
     const judged = judgeEnd(standing(), request, { ...about, looks })
     if (judged.kind === 'ended') add(judged.event)

@@ -110,7 +110,7 @@ export function standingOf(memory: Memory, over: Partial<Standing> = {}): Standi
 }
 
 export const STAND: NodeStand = {
-  ...{ publicKey: NODE, isSynced: true, newestIndex: 5n, hasForgotten: false },
+  ...{ publicKey: NODE, isSynced: true, height: 800, newestIndex: 5n, hasForgotten: false },
 }
 
 export const lineOf = (memory: Memory, manifest: LineManifest, payee: number): LineState | null =>

@@ -26,7 +26,13 @@ const PAY_REQUEST = {
   ...{ tag: 'payRequest', callback: 'https://api.example.com/cb', metadata: '[]' },
   ...{ minSendable: 1000, maxSendable: 100_000_000 },
 }
-const HERE: NodeLook = { kind: 'node', publicKey: NODE, isSynced: true, newestIndex: 5n }
+const HERE: Extract<NodeLook, { kind: 'node' }> = {
+  kind: 'node',
+  publicKey: NODE,
+  isSynced: true,
+  height: 906,
+  newestIndex: 5n,
+}
 
 let server: StrangersServer
 let world: SignerWorld
@@ -61,6 +67,7 @@ beforeEach(async () => {
   const node: PayingNode & OpeningNode = {
     open: async () => 'no channels here',
     look: async () => look,
+    channels: async () => null,
     decodeComplaint: async () => null,
     track: async () => news,
     pay: ({ invoice }) => {

@@ -14,7 +14,7 @@ export type LightningTables = {
     expires_ms: bigint
     state: AttemptState
     calls: Generated<number>
-    not_found_ms: bigint | null
+    gone_ms: bigint | null
     on_way_ms: bigint | null
     held_ms: bigint | null
     preimage: string | null

@@ -4,6 +4,7 @@ import type { Millisats } from '../money.ts'
 import type { PaymentNews } from '../nodes/lnd-client.ts'
 import type { LndPayment } from '../nodes/lnd-replies.ts'
 import { parsePreimage } from './preimage.ts'
+import type { Way } from './way.ts'
 
 /** Everything that one attempt to pay one invoice is judged by. */
 export type AttemptEvidence = {
@@ -27,8 +28,13 @@ export type AttemptEvidence = {
     /** Whether its count of payments is below one that was seen before: it was restored. */
     readonly hasForgotten: boolean
   }
-  /** For how long every look-up has said "not found"; 0 where this is the first, or none did. */
-  readonly notFoundMs: number
+  /** Of the channels, where lnd takes it for on its way. */
+  readonly way: Way
+  /**
+   * For how long every look-up that told anything has said that it is nowhere: lnd knows nothing of
+   * it, or it is gone from the channels. 0 where this is the first, or did not say so.
+   */
+  readonly goneMs: number
 }
 
 /** What became of an attempt. */
@@ -44,6 +50,10 @@ export type AttemptVerdict =
 
 /** Two look-ups so far apart: what was on its way to lnd's disk is there, or never comes. */
 const NOT_FOUND_MS_MIN = 3 * 60_000
+/** Until then lnd may be handing on what it has read from its disk since it was started. */
+const UP_MS_MIN = 3 * 60_000
+/** lnd counts whole seconds since it was started. */
+const UP_MS_STEP = 1000
 
 /**
  * The one judge of a payment. Only these proofs count; silence, an expired invoice, "already exists"
@@ -55,9 +65,17 @@ const NOT_FOUND_MS_MIN = 3 * 60_000
  * | our node: failed, no part on its way, nobody may call again | dead |
  * | never called, nobody may call, and no node shows a payment | dead |
  * | our node, which has forgotten nothing: not found for minutes, nobody may call | dead |
+ * | so: overdue and in no channel, before lnd was started and still after it, nobody may call | dead |
  * | anything else | waiting or unknown |
  *
- * Source: lnd, payments/db/payment_status.go.
+ * An lnd that is killed as it sends may say for ever that a part is on its way which was never sent.
+ * What a channel no longer carries after its time was settled, came back, or never was there. lnd
+ * keeps how it ended before it forgets the part, and a forwarding package until that is kept; but
+ * where its database fails, it gives up and says "on its way" until it is started again. Then it
+ * reads both anew: so a payment that was gone before the start, and is on its way after, was not made.
+ *
+ * Source: lnd, payments/db/payment_status.go; htlcswitch/switch.go `handleLocalResponse`,
+ * `reforwardResponses`, `GetAttemptResult`; routing/payment_lifecycle.go `resumePayment`.
  */
 export function judgeAttempt(evidence: AttemptEvidence): AttemptVerdict {
   const { news, shown, amount, paymentHash } = evidence
@@ -84,8 +102,9 @@ function judgePayment(evidence: AttemptEvidence, payment: LndPayment): AttemptVe
   const { untilHeight, unresolvedHtlcs } = payment
   switch (payment.status) {
     case 'initiated':
-    case 'in flight':
       return { kind: 'waiting', untilHeight }
+    case 'in flight':
+      return judgeWay(evidence, untilHeight)
     case 'succeeded':
       return unknown('lnd says that it paid, and has no preimage of this hash')
     case 'failed':
@@ -94,6 +113,15 @@ function judgePayment(evidence: AttemptEvidence, payment: LndPayment): AttemptVe
     default:
       return unreachable(payment.status)
   }
+}
+
+function judgeWay(evidence: AttemptEvidence, untilHeight: number | null): AttemptVerdict {
+  const { way, goneMs } = evidence
+  if (way.kind !== 'gone') return { kind: 'waiting', untilHeight }
+  if (goneMs < way.lndUpMs + UP_MS_STEP)
+    return unknown('no channel carries it any more: start lnd anew, which proves that it ended')
+  if (way.lndUpMs < UP_MS_MIN) return unknown('lnd was started a moment ago')
+  return dead(evidence, 'lnd lost it as it sent it')
 }
 
 function judgeAbsence(
@@ -106,7 +134,7 @@ function judgeAbsence(
     case 'known already':
       return unknown('lnd has a payment by this hash')
     case 'not found':
-      if (evidence.notFoundMs < NOT_FOUND_MS_MIN) return unknown('lnd knows nothing of it yet')
+      if (evidence.goneMs < NOT_FOUND_MS_MIN) return unknown('lnd knows nothing of it yet')
       return dead(evidence, 'lnd never began it')
     default:
       return unreachable(news)

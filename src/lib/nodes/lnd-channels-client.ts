@@ -1,11 +1,9 @@
 import { z } from 'zod'
 import { fromHex } from '../bytes.ts'
 import { type Txid, txid } from '../ids.ts'
-import { MAX_MONEY_SATS, type Sats, sats } from '../money.ts'
+import type { Sats } from '../money.ts'
 import { type LndCall, type LndConnection, LndError } from './lnd-grpc-client.ts'
-
-/** A coin of lnd's own wallet, or the output of a channel. */
-export type LndCoin = { readonly txid: Txid; readonly vout: number }
+import { coinReply, type LndCoin, satsReply } from './lnd-replies.ts'
 
 /** Who a channel is opened to, and where he is. */
 export type LndPeer = { readonly publicKey: string; readonly socket: string }
@@ -25,20 +23,10 @@ export type LndTransaction = {
   readonly outputs: readonly { readonly vout: number; readonly amount: Sats }[]
 }
 
-/** A channel that both sides take for open. */
-export type LndChannel = {
-  readonly coin: LndCoin
-  readonly peer: string
-  readonly capacity: Sats
-  /** Whether its peer is there now. */
-  readonly isActive: boolean
-}
-
 /** What is asked of lnd about channels. All throw LndError and NodeUnreachable. */
 export type LndChannelsClient = {
   /** Transactions of lnd's wallet from that height on, and those that no block has. */
   readonly transactionsFrom: (height: number) => Promise<readonly LndTransaction[]>
-  readonly channels: () => Promise<readonly LndChannel[]>
   /** Sees to it that a peer is connected; harmless where it is. */
   readonly connect: (peer: LndPeer) => Promise<void>
   /**
@@ -54,19 +42,6 @@ const CONNECT_SECONDS = 8
 const OPEN_MS_MAX = 25_000
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
-const amount = z
-  .string()
-  .regex(/^\d{1,16}$/)
-  .transform(BigInt)
-  .refine(value => value <= MAX_MONEY_SATS)
-  .transform(sats)
-const coin = z
-  .string()
-  .regex(/^[0-9a-f]{64}:\d{1,10}$/)
-  .transform((text): LndCoin => {
-    const [id = '', vout = ''] = text.split(':')
-    return { txid: txid(id), vout: Number(vout) }
-  })
 
 /** Source: lnd, lnrpc/lightning.proto `TransactionDetails`. */
 const transactionsReply = z.object({
@@ -75,8 +50,10 @@ const transactionsReply = z.object({
       .object({
         tx_hash: hash.transform(txid),
         num_confirmations: z.int().min(0),
-        output_details: z.array(z.object({ output_index: z.string().regex(/^\d{1,10}$/), amount })),
-        previous_outpoints: z.array(z.object({ outpoint: coin })),
+        output_details: z.array(
+          z.object({ output_index: z.string().regex(/^\d{1,10}$/), amount: satsReply }),
+        ),
+        previous_outpoints: z.array(z.object({ outpoint: coinReply })),
       })
       .transform(
         (said): LndTransaction => ({
@@ -92,26 +69,6 @@ const transactionsReply = z.object({
   ),
 })
 
-/** Source: lnd, lnrpc/lightning.proto `Channel`. */
-const channelsReply = z.object({
-  channels: z.array(
-    z
-      .object({
-        channel_point: coin,
-        remote_pubkey: z.string().regex(/^0[23][0-9a-f]{64}$/),
-        ...{ capacity: amount, active: z.boolean() },
-      })
-      .transform(
-        (said): LndChannel => ({
-          coin: said.channel_point,
-          peer: said.remote_pubkey,
-          capacity: said.capacity,
-          isActive: said.active,
-        }),
-      ),
-  ),
-})
-
 /** The calls that the macaroons of docs/lightning.md allow where the pool opens channels. */
 export function lndChannelsClient(connection: LndConnection): LndChannelsClient {
   const call = (method: string, request: object, timeoutMs = CALL_MS_MAX): LndCall => ({
@@ -121,9 +78,6 @@ export function lndChannelsClient(connection: LndConnection): LndChannelsClient 
     async transactionsFrom(height) {
       const range = { start_height: height, end_height: -1 }
       return (await connection.call(transactionsReply, call('getTransactions', range))).transactions
-    },
-    async channels() {
-      return (await connection.call(channelsReply, call('listChannels', {}))).channels
     },
     async connect({ publicKey, socket }) {
       const addr = { pubkey: publicKey, host: socket }

@@ -5,8 +5,10 @@ import type { Millisats } from '../money.ts'
 import { type LndCall, type LndConnection, LndError } from './lnd-grpc-client.ts'
 import {
   balanceReply,
+  channelsReply,
   decodedReply,
   infoReply,
+  type LndChannel,
   type LndInfo,
   type LndLiquidity,
   type LndPayment,
@@ -44,6 +46,7 @@ export type PaymentNews =
 export type LndClient = {
   readonly info: () => Promise<LndInfo>
   readonly liquidity: () => Promise<LndLiquidity>
+  readonly channels: () => Promise<readonly LndChannel[]>
   /** Of the payment begun last, 0 before one: a node whose count went back has lost its memory. */
   readonly newestPaymentIndex: () => Promise<bigint>
   /** How lnd itself reads an invoice. */
@@ -83,6 +86,9 @@ export function lndClient(connection: LndConnection): LndClient {
   return {
     info: () => connection.call(infoReply, call('getInfo')),
     liquidity: () => connection.call(balanceReply, call('channelBalance')),
+    async channels() {
+      return (await connection.call(channelsReply, call('listChannels'))).channels
+    },
     async newestPaymentIndex() {
       const newest = { include_incomplete: true, reversed: true, max_payments: '1' }
       const { payments } = await connection.call(paymentsReply, call('listPayments', newest))

@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { MAX_MONEY_SATS, type Millisats, millisats } from '../money.ts'
+import { toHex } from '../bytes.ts'
+import { type Txid, txid } from '../ids.ts'
+import { MAX_MONEY_SATS, type Millisats, millisats, type Sats, sats } from '../money.ts'
 
 /** How far lnd has come with a payment, in its own order. */
 export type LndPaymentStatus = 'initiated' | 'in flight' | 'succeeded' | 'failed'
@@ -18,6 +20,8 @@ export type LndPayment = {
   readonly unresolvedHtlcs: number
   /** The height at which the last of them comes back by itself; null where none is on its way. */
   readonly untilHeight: number | null
+  /** The channels of ours by which they left, by lnd's own ids, one for each of them. */
+  readonly firstHops: readonly string[]
   /** Counts up with every payment that the node begins. */
   readonly index: bigint
 }
@@ -44,6 +48,24 @@ export type LndLiquidity = {
   readonly opening: Millisats
 }
 
+/** A coin of lnd's own wallet, or the output of a channel. */
+export type LndCoin = { readonly txid: Txid; readonly vout: number }
+
+/** A channel that both sides take for open. */
+export type LndChannel = {
+  /** lnd's own, as in the ways of payments. */
+  readonly id: string
+  readonly coin: LndCoin
+  readonly peer: string
+  readonly capacity: Sats
+  /** Whether its peer is there now, and both have said to each other how they stand. */
+  readonly isActive: boolean
+  /** The hashes of the parts of payments on our commitment, in hex. */
+  readonly carries: readonly string[]
+  /** For how long lnd has watched it: since it was started, or since it opened the channel. */
+  readonly watchedMs: number
+}
+
 const STATUSES = {
   INITIATED: 'initiated',
   IN_FLIGHT: 'in flight',
@@ -61,7 +83,10 @@ const msat = integer
 const hex = z.string().regex(/^[0-9a-f]{64}$/)
 const htlc = z.object({
   status: z.enum(['IN_FLIGHT', 'SUCCEEDED', 'FAILED']),
-  route: z.object({ total_time_lock: z.int().min(0) }),
+  route: z.object({
+    total_time_lock: z.int().min(0),
+    hops: z.array(z.object({ chan_id: z.string().regex(/^\d{1,20}$/) })).min(1),
+  }),
 })
 
 /** Source: lnd, lnrpc/lightning.proto `Payment`. A status that is none of these is no reply. */
@@ -83,6 +108,7 @@ export const paymentReply = z
       preimage: said.payment_preimage,
       unresolvedHtlcs: unresolved.length,
       untilHeight: heights.length === 0 ? null : Math.max(...heights),
+      firstHops: unresolved.flatMap(({ route }) => route.hops[0]?.chan_id ?? []),
       index: said.payment_index,
     }
   })
@@ -133,3 +159,45 @@ export const decodedReply = z
   .transform(said => ({
     ...{ paymentHash: said.payment_hash, amount: said.num_msat, payee: said.destination },
   }))
+
+/** Whole satoshis as lnd writes them. */
+export const satsReply = z
+  .string()
+  .regex(/^\d{1,16}$/)
+  .transform(BigInt)
+  .refine(value => value <= MAX_MONEY_SATS)
+  .transform(sats)
+
+/** An outpoint as lnd writes it. */
+export const coinReply = z
+  .string()
+  .regex(/^[0-9a-f]{64}:\d{1,10}$/)
+  .transform((text): LndCoin => {
+    const [id = '', vout = ''] = text.split(':')
+    return { txid: txid(id), vout: Number(vout) }
+  })
+
+/** Source: lnd, lnrpc/lightning.proto `Channel`; `lifetime` is in seconds, 0 before lnd watches. */
+export const channelsReply = z.object({
+  channels: z.array(
+    z
+      .object({
+        ...{ chan_id: z.string().regex(/^\d{1,20}$/), channel_point: coinReply },
+        remote_pubkey: z.string().regex(/^0[23][0-9a-f]{64}$/),
+        ...{ capacity: satsReply, active: z.boolean() },
+        pending_htlcs: z.array(z.object({ hash_lock: z.instanceof(Uint8Array) })),
+        lifetime: z.string().regex(/^\d{1,12}$/),
+      })
+      .transform(
+        (said): LndChannel => ({
+          id: said.chan_id,
+          coin: said.channel_point,
+          peer: said.remote_pubkey,
+          capacity: said.capacity,
+          isActive: said.active,
+          carries: said.pending_htlcs.map(({ hash_lock }) => toHex(hash_lock)),
+          watchedMs: 1000 * Number(said.lifetime),
+        }),
+      ),
+  ),
+})

@@ -14,6 +14,7 @@ import {
   heldBlocks,
   invoiceComplaint,
 } from '../../../src/lib/lightning/invoice.ts'
+import { NOT_TOLD } from '../../../src/lib/lightning/way.ts'
 import { millisats } from '../../../src/lib/money.ts'
 import { lndClient, type PaymentNews } from '../../../src/lib/nodes/lnd-client.ts'
 import { connectLnd, type LndConnection } from '../../../src/lib/nodes/lnd-grpc-client.ts'
@@ -50,7 +51,13 @@ describeOnLnd('a payment over real nodes', () => {
   const judge = (invoice: Bolt11, news: PaymentNews, change: Partial<AttemptEvidence> = {}) =>
     judgeAttempt({
       ...{ paymentHash: invoice.paymentHash, amount: AMOUNT, wasCalled: true, mayBeCalled: false },
-      ...{ news, shown: null, notFoundMs: 0, node: { isOurs: true, hasForgotten: false } },
+      ...{
+        news,
+        shown: null,
+        way: NOT_TOLD,
+        goneMs: 0,
+        node: { isOurs: true, hasForgotten: false },
+      },
       ...change,
     })
 

@@ -3,7 +3,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { selfSigned } from '../../../src/devnet/certificate.ts'
 import { connectLnd, type LndConnection } from '../../../src/lib/nodes/lnd-grpc-client.ts'
-import { balanceReply, infoReply, paymentReply } from '../../../src/lib/nodes/lnd-replies.ts'
+import {
+  balanceReply,
+  channelsReply,
+  infoReply,
+  paymentReply,
+} from '../../../src/lib/nodes/lnd-replies.ts'
 import { NodeUnreachable } from '../../../src/lib/nodes/post-client.ts'
 
 const sockets = new Set<Socket>()
@@ -38,6 +43,7 @@ test('a node that says nothing is not waited for without end, in a call and in a
   await expect(stream.next()).rejects.toThrow(NodeUnreachable)
 })
 
+const hops = (...ids: readonly string[]) => ids.map(chan_id => ({ chan_id }))
 const PAYMENT = {
   payment_hash: 'ab'.repeat(32),
   payment_preimage: '00'.repeat(32),
@@ -46,9 +52,9 @@ const PAYMENT = {
   status: 'IN_FLIGHT',
   payment_index: '18446744073709551615',
   htlcs: [
-    { status: 'FAILED', route: { total_time_lock: 999 } },
-    { status: 'IN_FLIGHT', route: { total_time_lock: 700 } },
-    { status: 'IN_FLIGHT', route: { total_time_lock: 800 } },
+    { status: 'FAILED', route: { total_time_lock: 999, hops: hops('1') } },
+    { status: 'IN_FLIGHT', route: { total_time_lock: 700, hops: hops('2', '9') } },
+    { status: 'IN_FLIGHT', route: { total_time_lock: 800, hops: hops('18446744073709551615') } },
   ],
 }
 
@@ -56,8 +62,26 @@ test('a payment is read exactly, and waits for its last part', () => {
   expect(paymentReply.parse(PAYMENT)).toEqual({
     ...{ paymentHash: 'ab'.repeat(32), preimage: '00'.repeat(32), status: 'in flight' },
     ...{ amount: 1_000_000n, fee: 1001n, index: 2n ** 64n - 1n },
-    ...{ unresolvedHtlcs: 2, untilHeight: 800 },
+    ...{ unresolvedHtlcs: 2, untilHeight: 800, firstHops: ['2', '18446744073709551615'] },
   })
+})
+
+const CHANNEL = {
+  ...{ chan_id: '18446744073709551615', channel_point: `${'cd'.repeat(32)}:1` },
+  ...{ remote_pubkey: `02${'ee'.repeat(32)}`, capacity: '5000000', active: true, lifetime: '61' },
+  pending_htlcs: [{ hash_lock: Buffer.from('ab'.repeat(32), 'hex') }],
+}
+
+test('a channel is read with what it carries, and for how long lnd has watched it', () => {
+  expect(channelsReply.parse({ channels: [CHANNEL] }).channels).toEqual([
+    {
+      ...{ id: '18446744073709551615', coin: { txid: 'cd'.repeat(32), vout: 1 } },
+      ...{ peer: `02${'ee'.repeat(32)}`, capacity: 5_000_000n, isActive: true },
+      ...{ carries: ['ab'.repeat(32)], watchedMs: 61_000 },
+    },
+  ])
+  for (const change of [{ pending_htlcs: undefined }, { lifetime: undefined }, { chan_id: '' }])
+    expect(channelsReply.safeParse({ channels: [{ ...CHANNEL, ...change }] }).success).toBe(false)
 })
 
 test('a reply that makes no sense is none', () => {
@@ -70,7 +94,8 @@ test('a reply that makes no sense is none', () => {
     { value_msat: '2100000000000000001' },
     { payment_hash: 'ab' },
     { payment_preimage: '' },
-    { htlcs: [{ status: 'LOST', route: { total_time_lock: 1 } }] },
+    { htlcs: [{ status: 'LOST', route: { total_time_lock: 1, hops: hops('1') } }] },
+    { htlcs: [{ status: 'FAILED', route: { total_time_lock: 1, hops: [] } }] },
     { htlcs: undefined },
   ])
     expect(paymentReply.safeParse({ ...PAYMENT, ...change }).success, JSON.stringify(change)).toBe(

@@ -1,5 +1,6 @@
 import type { PaymentHash, Preimage } from '../../../lib/ids.ts'
 import { parsePreimage } from '../../../lib/lightning/preimage.ts'
+import { NOT_TOLD } from '../../../lib/lightning/way.ts'
 import { millisats, msatsFromSats } from '../../../lib/money.ts'
 import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 import {
@@ -56,7 +57,10 @@ async function endingsOf(
     const said = newest && news.get(newest.paymentHash)
     if (newest?.state !== 'called' || !said) return []
     // Whether it is dead is for whoever asks the signer to end it.
-    const witnesses = { node, news: said, shown: shown.get(payee) ?? null, mayBeCalled: true, now }
+    const witnesses = {
+      ...{ node, news: said, way: NOT_TOLD, mayBeCalled: true, now },
+      shown: shown.get(payee) ?? null,
+    }
     const verdict = verdictOn(newest, line, witnesses)
     if (verdict.kind !== 'settled' || (verdict.fee === null && !shown.has(payee))) return []
     // What it cost nobody knows any more: no more than it could.

@@ -27,7 +27,7 @@ export async function newestAttempts(
         paymentHash: paymentHash(row.payment_hash),
         ...{ invoice: row.invoice, nodeKey: row.node_key, state: row.state, calls: row.calls },
         expiresAt: unixMs(Number(row.expires_ms)),
-        notFoundSince: instantOf(row.not_found_ms),
+        goneSince: instantOf(row.gone_ms),
         onWaySince: instantOf(row.on_way_ms),
         heldAt: instantOf(row.held_ms),
         reason: row.reason,
@@ -64,7 +64,7 @@ export async function addAttempts(
         ...{ batch_id: batch, payee: each.payee, n: each.n, payment_hash: each.paymentHash },
         ...{ invoice: each.invoice, node_key: each.nodeKey, amount_msat: each.amount },
         ...{ expires_ms: BigInt(each.expiresAt), state: 'prepared' as const, calls: 0 },
-        ...{ not_found_ms: null, preimage: null, fee_msat: null, created_ms: BigInt(at) },
+        ...{ gone_ms: null, preimage: null, fee_msat: null, created_ms: BigInt(at) },
         ...{ on_way_ms: null, held_ms: null, ended_ms: null },
       })),
     )
@@ -118,12 +118,12 @@ export async function noteSights(
   db: Kysely<Database>,
   batch: BatchId,
   { payee, n }: { readonly payee: number; readonly n: number },
-  { notFoundSince, onWaySince, heldAt }: Sights,
+  { goneSince, onWaySince, heldAt }: Sights,
 ): Promise<void> {
   const ms = (instant: UnixMs | null) => (instant === null ? null : BigInt(instant))
   await db
     .updateTable('ln_attempts')
-    .set({ not_found_ms: ms(notFoundSince), on_way_ms: ms(onWaySince), held_ms: ms(heldAt) })
+    .set({ gone_ms: ms(goneSince), on_way_ms: ms(onWaySince), held_ms: ms(heldAt) })
     .where('batch_id', '=', batch)
     .where('payee', '=', payee)
     .where('n', '=', n)

@@ -3,13 +3,14 @@ import type { AttemptState } from '../../../lib/db/schema.ts'
 import type { PaymentHash, UnixMs } from '../../../lib/ids.ts'
 import { invoiceNamed } from '../../../lib/lightning/destination.ts'
 import { TIME_LEFT_MS_MIN } from '../../../lib/lightning/invoice.ts'
+import type { Way } from '../../../lib/lightning/way.ts'
 import { type Millisats, millisats, msatsFromSats, type Sats } from '../../../lib/money.ts'
 import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 
 /** What look-ups have found, each since an instant; null where the last one did not. */
 export type Sights = {
-  /** That lnd knows nothing of it. */
-  readonly notFoundSince: UnixMs | null
+  /** That it is nowhere: lnd knows nothing of it, or it is on its way and in no channel. */
+  readonly goneSince: UnixMs | null
   /** That a part of it is on its way. */
   readonly onWaySince: UnixMs | null
   /** When it had been on its way for so long that somebody held it; that stays. */
@@ -67,6 +68,8 @@ export type LineStep =
  * called, unconfirmed   not found             call 1                     end
  * called                not found, shortly    wait                       wait
  * called                not found, longer     end                        end
+ * called                on its way, and gone  end                        end
+ *                       from the channels
  * called                anything else         wait                       wait
  * dead, n tries                               ask for an invoice n + 1, or give up
  * ```
@@ -120,13 +123,17 @@ export function whyNoInvoice(
 }
 
 function afterCall(
-  { calls, notFoundSince }: Attempt,
+  newest: Attempt,
   news: PaymentNews,
   { isFresh, now }: { readonly isFresh: boolean; readonly now: UnixMs },
 ): LineStep {
+  const { calls, goneSince, onWaySince } = newest
+  const isLong = goneSince !== null && now - goneSince >= UNKNOWN_MS_MAX
   switch (news.kind) {
     case 'payment': {
       const { status, unresolvedHtlcs } = news.payment
+      // The signer says what its end still waits for.
+      if (status === 'in flight' && onWaySince !== null && isLong) return { kind: 'end' }
       if (status !== 'failed' || unresolvedHtlcs > 0)
         return { kind: 'wait', reason: 'a payment is on its way' }
       return isFresh && calls < CALLS_MAX ? { kind: 'call', call: calls + 1 } : { kind: 'end' }
@@ -134,8 +141,7 @@ function afterCall(
     case 'not found': {
       // The signer had no room for it, or its word was lost.
       if (calls === 0) return isFresh ? { kind: 'call', call: 1 } : { kind: 'end' }
-      const isShort = notFoundSince === null || now - notFoundSince < UNKNOWN_MS_MAX
-      return isShort ? { kind: 'wait', reason: 'lnd knows nothing of it yet' } : { kind: 'end' }
+      return isLong ? { kind: 'end' } : { kind: 'wait', reason: 'lnd knows nothing of it yet' }
     }
     case 'known already':
     case 'no answer':
@@ -146,23 +152,41 @@ function afterCall(
 }
 
 /** What is known of an attempt after one more look-up; silence tells nothing. */
-export function sightsAfter(before: Sights, news: PaymentNews, now: UnixMs): Sights {
-  const { notFoundSince, onWaySince, heldAt } = before
-  const neither = { notFoundSince: null, onWaySince: null, heldAt }
+export function sightsAfter(before: Sights, news: PaymentNews, way: Way, now: UnixMs): Sights {
+  const { goneSince, onWaySince, heldAt } = before
+  const neither = { goneSince: null, onWaySince: null, heldAt }
   switch (news.kind) {
     case 'no answer':
     case 'known already':
-      return { notFoundSince, onWaySince, heldAt }
+      return { goneSince, onWaySince, heldAt }
     case 'not found':
-      return { ...neither, notFoundSince: notFoundSince ?? now }
+      return { ...neither, goneSince: (onWaySince === null ? goneSince : null) ?? now }
     case 'payment': {
       if (news.payment.unresolvedHtlcs === 0) return neither
       const since = onWaySince ?? now
       const isHeld = now - since >= HELD_MS_MIN
-      return { ...neither, onWaySince: since, heldAt: heldAt ?? (isHeld ? now : null) }
+      return {
+        // Since when lnd knew nothing of it says nothing of the channels.
+        goneSince: goneAfter(onWaySince === null ? null : goneSince, way, now),
+        onWaySince: since,
+        heldAt: heldAt ?? (isHeld ? now : null),
+      }
     }
     default:
       return unreachable(news)
+  }
+}
+
+function goneAfter(before: UnixMs | null, way: Way, now: UnixMs): UnixMs | null {
+  switch (way.kind) {
+    case 'gone':
+      return before ?? now
+    case 'open':
+      return null
+    case 'not told':
+      return before
+    default:
+      return unreachable(way)
   }
 }
 

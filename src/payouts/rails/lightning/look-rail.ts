@@ -1,8 +1,10 @@
 import type { PaymentHash, Preimage, UnixMs } from '../../../lib/ids.ts'
 import { type AttemptVerdict, judgeAttempt } from '../../../lib/lightning/evidence.ts'
+import { isOverdue, type Way, wayOf } from '../../../lib/lightning/way.ts'
 import { msatsFromSats } from '../../../lib/money.ts'
 import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 import type { ManifestLine } from '../../../treasury/index.ts'
+import { orReason } from '../../node-trouble-client.ts'
 import type { Attempt } from './attempt.ts'
 import type { LightningParts } from './lightning-parts.ts'
 import type { OpenLine } from './line-source.ts'
@@ -29,10 +31,23 @@ export async function newsOf(
   return news
 }
 
+/** What the channels say of each payment; they are asked where one of them is overdue. */
+export async function waysOf(
+  { client }: LightningParts,
+  node: NodeStanding,
+  news: ReadonlyMap<PaymentHash, PaymentNews>,
+): Promise<ReadonlyMap<PaymentHash, Way>> {
+  const isAsked = [...news.values()].some(each => isOverdue(each, node))
+  // A macaroon of an earlier version may not show them.
+  const channels = isAsked ? await orReason(() => null, client.channels) : null
+  return new Map([...news].map(([hash, each]) => [hash, wayOf(each, node, channels)]))
+}
+
 /** Everything but the attempt that it is judged by. */
 export type Witnesses = {
   readonly node: NodeStanding
   readonly news: PaymentNews
+  readonly way: Way
   /** What the signer had from the payee's server; null where it had nothing. */
   readonly shown: Preimage | null
   /** Whether whoever pays may still call lnd for it. */
@@ -44,14 +59,14 @@ export type Witnesses = {
 export function verdictOn(
   attempt: Attempt,
   line: ManifestLine,
-  { node, news, shown, mayBeCalled, now }: Witnesses,
+  { node, news, way, shown, mayBeCalled, now }: Witnesses,
 ): AttemptVerdict {
-  const { paymentHash, nodeKey, state, notFoundSince } = attempt
+  const { paymentHash, nodeKey, state, goneSince } = attempt
   return judgeAttempt({
-    ...{ paymentHash, news, shown, mayBeCalled },
+    ...{ paymentHash, news, way, shown, mayBeCalled },
     amount: msatsFromSats(line.amount),
     wasCalled: state !== 'prepared',
     node: { isOurs: node.publicKey === nodeKey, hasForgotten: node.hasForgotten },
-    notFoundMs: notFoundSince === null ? 0 : now - notFoundSince,
+    goneMs: goneSince === null ? 0 : now - goneSince,
   })
 }

@@ -13,7 +13,13 @@ export async function nodeComplaint(client: LndClient, network: Network): Promis
 }
 
 /** The lnd that is asked, as far as what it says of the past can be trusted. */
-export type NodeStanding = { readonly publicKey: string; readonly hasForgotten: boolean }
+export type NodeStanding = {
+  readonly publicKey: string
+  readonly height: number
+  /** Whether it has seen all blocks. */
+  readonly isSynced: boolean
+  readonly hasForgotten: boolean
+}
 
 /**
  * Notes the highest count of payments that an lnd has shown. One that shows less than before was
@@ -24,7 +30,7 @@ export async function nodeStanding(
   client: LndClient,
   at: UnixMs,
 ): Promise<NodeStanding> {
-  const { publicKey } = await client.info()
+  const { publicKey, height, isSynced } = await client.info()
   // Read before lnd is asked: what another worker notes meanwhile says nothing of this answer.
   const known = await db
     .selectFrom('ln_nodes')
@@ -40,5 +46,5 @@ export async function nodeStanding(
       set payment_index = greatest(ln_nodes.payment_index, excluded.payment_index),
           seen_ms = excluded.seen_ms,
           forgot_ms = coalesce(ln_nodes.forgot_ms, excluded.forgot_ms)`.execute(db)
-  return { publicKey, hasForgotten: forgot !== null }
+  return { publicKey, height, isSynced, hasForgotten: forgot !== null }
 }

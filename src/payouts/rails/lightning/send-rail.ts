@@ -2,6 +2,7 @@ import type { Digest, PaymentHash, UnixMs } from '../../../lib/ids.ts'
 import { type Bolt11, parseBolt11 } from '../../../lib/lightning/bolt11.ts'
 import { invoiceNamed } from '../../../lib/lightning/destination.ts'
 import { HELD_BLOCKS_MAX, invoiceComplaint } from '../../../lib/lightning/invoice.ts'
+import { NOT_TOLD, type Way } from '../../../lib/lightning/way.ts'
 import { msatsFromSats } from '../../../lib/money.ts'
 import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 import {
@@ -24,7 +25,7 @@ import {
 } from './attempt-store.ts'
 import type { LightningParts } from './lightning-parts.ts'
 import { type OpenLine, openLines } from './line-source.ts'
-import { newsOf, verdictOn } from './look-rail.ts'
+import { newsOf, verdictOn, waysOf } from './look-rail.ts'
 import type { NodeStanding } from './node-client.ts'
 
 /** No new invoices are asked for then: a request takes up to a minute, and a lease lasts for two. */
@@ -42,6 +43,7 @@ export type Troubles = ReadonlySet<string>
 
 type Work = { readonly parts: LightningParts; readonly run: Run; readonly troubles: Set<string> }
 type News = ReadonlyMap<PaymentHash, PaymentNews>
+type Ways = ReadonlyMap<PaymentHash, Way>
 type Stepped<Kind extends LineStep['kind']> = OpenLine & {
   readonly step: Extract<LineStep, { readonly kind: Kind }>
 }
@@ -56,8 +58,10 @@ export async function workOn(parts: LightningParts, run: Run): Promise<Troubles>
   const work: Work = { parts, run, troubles: new Set() }
   const until = clock.now() + RUN_MS_MAX
   const news = await newsOf(parts, await openLines(parts.db, run.manifest))
-  await noteLooks(work, news)
-  for (const lines of piecesOf(await linesFor(work, news, 'end'))) await end(work, news, lines)
+  const ways = await waysOf(parts, run.node, news)
+  await noteLooks(work, news, ways)
+  for (const lines of piecesOf(await linesFor(work, news, 'end')))
+    await end(work, { news, ways }, lines)
   let hasRoom = await callAll(work, news)
   for (const lines of piecesOf(
     fromAnother(await linesFor(work, news, 'ask for an invoice'), until),
@@ -115,23 +119,26 @@ function isOfKind<Kind extends LineStep['kind']>(
   return step.kind === kind
 }
 
-/** Minutes of "not found" are a proof, and ten minutes on the way are a payee's doing. */
-async function noteLooks({ parts, run }: Work, news: News): Promise<void> {
+/** Minutes of "nowhere" are part of a proof, and ten minutes on the way are a payee's doing. */
+async function noteLooks({ parts, run }: Work, news: News, ways: Ways): Promise<void> {
   const { db, clock } = parts
   for (const { payee, newest } of await openLines(db, run.manifest)) {
     const said = newest && news.get(newest.paymentHash)
     if (!newest || !said) continue
-    const after = sightsAfter(newest, said, clock.now())
-    const { notFoundSince, onWaySince, heldAt } = newest
+    const way = ways.get(newest.paymentHash) ?? NOT_TOLD
+    const after = sightsAfter(newest, said, way, clock.now())
+    const { goneSince, onWaySince, heldAt } = newest
     const isNew =
-      after.notFoundSince !== notFoundSince ||
-      after.onWaySince !== onWaySince ||
-      after.heldAt !== heldAt
+      after.goneSince !== goneSince || after.onWaySince !== onWaySince || after.heldAt !== heldAt
     if (isNew) await noteSights(db, run.manifest.batch, { payee, n: newest.n }, after)
   }
 }
 
-async function end(work: Work, news: News, lines: readonly Stepped<'end'>[]): Promise<void> {
+async function end(
+  work: Work,
+  { news, ways }: { readonly news: News; readonly ways: Ways },
+  lines: readonly Stepped<'end'>[],
+): Promise<void> {
   const { parts, run, troubles } = work
   const places = lines.flatMap(({ payee, newest }) =>
     newest ? [{ payee, n: newest.n, isLast: false }] : [],
@@ -148,9 +155,9 @@ async function end(work: Work, news: News, lines: readonly Stepped<'end'>[]): Pr
       continue
     }
     const said = news.get(newest.paymentHash) ?? { kind: 'not found' }
-    const { node } = run
+    const way = ways.get(newest.paymentHash) ?? NOT_TOLD
     const verdict = verdictOn(newest, line, {
-      ...{ node, news: said, shown: null, mayBeCalled: false, now },
+      ...{ node: run.node, news: said, way, shown: null, mayBeCalled: false, now },
     })
     if (verdict.kind === 'dead') dead.push({ payee, n: newest.n, end: verdict })
     else if ('reason' in verdict) troubles.add(verdict.reason)
