@@ -3,11 +3,12 @@ import { describeOnLnd, LND_WAIT_MS } from '../support/lnd.ts'
 import { lndOfTheRun } from '../support/lnd-of-the-run.ts'
 import { chance } from './campaign.ts'
 import { LIGHTNING_BOUNDARIES } from './lightning-boundaries.ts'
-import { complaintsOnLightning, strikeLightning } from './lightning-rounds.ts'
+import { complaintsOnLightning, strikeAsLndSends, strikeLightning } from './lightning-rounds.ts'
 import { type LightningMiner, type LightningStage, openLightningStage } from './lightning-stage.ts'
 
 const next = chance(20_261_130)
-const ROUND_MS_MAX = 600_000
+/** A payment that lnd loses takes minutes of its own. */
+const ROUND_MS_MAX = 1_200_000
 
 describeOnLnd('payouts over real lnd nodes, with one of three killed', () => {
   let stage: LightningStage
@@ -39,6 +40,16 @@ describeOnLnd('payouts over real lnd nodes, with one of three killed', () => {
     'a payouts process cut off at "%s" leaves one payment after all',
     async (_name, boundary) => {
       const { miner, complaints } = await strikeLightning(stage, boundary, 'cut', next)
+      paid.push(miner)
+      expect(complaints).toEqual([])
+    },
+    ROUND_MS_MAX,
+  )
+
+  test(
+    'what lnd lost as it sent it is paid once, after its time and a start of lnd',
+    async () => {
+      const { miner, complaints } = await strikeAsLndSends(stage, next)
       paid.push(miner)
       expect(complaints).toEqual([])
     },

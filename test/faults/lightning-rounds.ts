@@ -1,14 +1,22 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { balancesOf, chartAccount } from '../../src/ledger/index.ts'
+import { paymentHash } from '../../src/lib/ids.ts'
 import { msatsFromSats, sats } from '../../src/lib/money.ts'
+import { lndClient } from '../../src/lib/nodes/lnd-client.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
 import { auditAttempts } from '../../src/payouts/index.ts'
-import { restingOutbound } from '../support/lightning.ts'
+import { isReady, restingOutbound } from '../support/lightning.ts'
 import { type Blow, isDeadly } from './boundary.ts'
 import type { LightningBoundary } from './lightning-boundaries.ts'
 import type { LightningMiner, LightningStage } from './lightning-stage.ts'
 import { checkBooks } from './oracle.ts'
 
 const STEP_MS_MAX = 180_000
+/** lnd must have run for three minutes by its own clock, which no test moves. */
+const LOST_MS_MAX = 420_000
+/** Blocks past the time of a payment, and one that may be on its way to lnd. */
+const BLOCKS_PAST = 7
 const LOOK_MS = 40
 const LOOKS_A_RING = 15
 const LOG_CHARACTERS = 3000
@@ -45,22 +53,80 @@ export async function strikeLightning(
     await stage.world.endLeases()
     await start()
   }
-  const isPaid = await until(
-    stage,
-    () => isDone(stage, miner),
-    async rings => {
-      if (rings === RINGS_HELD) await stage.payees.letGo(miner.address)
-    },
-  )
+  const check = () => isDone(stage, miner)
+  const letGo = async (rings: number) => {
+    if (rings === RINGS_HELD) await stage.payees.letGo(miner.address)
+  }
+  const isPaid = (await until(stage, check, letGo)) || (await endLost(stage, check))
   const late = isPaid ? [] : [`not settled in time\n${logOf(stage)}`]
   const wrong = await complaintsOnLightning(stage, [miner])
   return { miner, complaints: [...late, ...wrong] }
+}
+
+/**
+ * Kills lnd between writing down that it sends and sending, for which it is told to put off the
+ * latter, and sees the miner paid once by another invoice.
+ */
+export async function strikeAsLndSends(
+  stage: LightningStage,
+  next: () => number,
+): Promise<LightningRound> {
+  const { alice, dir } = stage.lightning
+  const file = join(dir, 'alice', 'lnd.conf')
+  const config = await readFile(file, 'utf8')
+  const startWith = async (text: string) => {
+    await alice.kill()
+    await writeFile(file, text)
+    await alice.restart()
+    await isReady(alice)
+  }
+  await startWith(config.replace('[protocol]', 'channel-commit-interval=1h\n[protocol]'))
+  const miner = await stage.owe(sats(BigInt(1000 + Math.floor(next() * 1000))), 'pays')
+  const isOnItsWay = await until(stage, async () => (await onItsWay(stage)) !== undefined)
+  await startWith(config)
+  const isPaid = isOnItsWay && (await endLost(stage, () => isDone(stage, miner)))
+  const late = isPaid ? [] : [`not settled in time\n${logOf(stage)}`]
+  return { miner, complaints: [...late, ...(await complaintsOnLightning(stage, [miner]))] }
+}
+
+/**
+ * What lnd lost as it sent it, and takes for on its way for ever, ends as docs/lightning.md says: its
+ * time goes by, the pool asks for it, lnd is started anew. Nothing is done where lnd lost nothing.
+ */
+async function endLost(stage: LightningStage, check: () => Promise<boolean>): Promise<boolean> {
+  const { alice, mine } = stage.lightning
+  const lnd = lndClient(alice.connection)
+  const lost = await onItsWay(stage)
+  const news = lost && (await lnd.track(paymentHash(lost.payment_hash)))
+  const untilHeight = news?.kind === 'payment' ? news.payment.untilHeight : null
+  if (untilHeight === null) return false
+  await mine(Math.max(1, untilHeight + BLOCKS_PAST - (await lnd.info()).height))
+  const isAskedFor = async () => {
+    const live = stage.db.selectFrom('batches').select('note').where('state', '=', 'uncertain')
+    return (await live.execute()).some(({ note }) => note.includes('start lnd anew'))
+  }
+  if (!(await until(stage, isAskedFor))) return false
+  await alice.kill()
+  await alice.restart()
+  await isReady(alice)
+  return until(stage, check, async () => {}, LOST_MS_MAX)
+}
+
+/** A payment of which lnd has said so. */
+function onItsWay({ db }: LightningStage) {
+  return db
+    .selectFrom('ln_attempts')
+    .select('payment_hash')
+    .where('state', '=', 'called')
+    .where('on_way_ms', 'is not', null)
+    .executeTakeFirst()
 }
 
 async function until(
   stage: LightningStage,
   check: () => Promise<boolean>,
   atRing: (rings: number) => Promise<void> = async () => {},
+  timeoutMs = STEP_MS_MAX,
 ): Promise<boolean> {
   let [looks, rings] = [0, 0]
   const look = async () => {
@@ -74,7 +140,7 @@ async function until(
     }
     return null
   }
-  return (await pollUntil(look, { everyMs: LOOK_MS, timeoutMs: STEP_MS_MAX })) === true
+  return (await pollUntil(look, { everyMs: LOOK_MS, timeoutMs })) === true
 }
 
 /** A call was written down, and lnd knows nothing of it. */
@@ -84,6 +150,8 @@ async function isUnknownToLnd({ db }: LightningStage): Promise<boolean> {
     .select('payee')
     .where('state', '=', 'called')
     .where('gone_ms', 'is not', null)
+    // What is gone from the channels waits for lnd's own clock.
+    .where('on_way_ms', 'is', null)
     .executeTakeFirst()
   return row !== undefined
 }
