@@ -1,12 +1,13 @@
 import type { Kysely } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { z } from 'zod'
 import { auditChecks, runCheck } from '../../src/commands/audit-checks.ts'
 import { verifyFiles } from '../../src/commands/verify-files.ts'
+import { auditChain } from '../../src/ledger/index.ts'
 import { openDatabase } from '../../src/lib/db/database.ts'
 import type { Database } from '../../src/lib/db/schema.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
 import { systemClock } from '../../src/lib/time.ts'
+import { paidTo } from '../support/coinbase.ts'
 import { ofKind, type TestMiner, testMiner } from '../support/miner.ts'
 import type { PoolProcess } from '../support/pool-process.ts'
 import {
@@ -54,27 +55,6 @@ async function until<T>(what: string, look: () => Promise<T | null>): Promise<T>
   return found
 }
 
-const coinbaseOnChain = z.object({
-  tx: z.tuple([
-    z.object({
-      vout: z.array(
-        z.object({
-          value: z.number().transform(btc => BigInt(Math.round(btc * 1e8))),
-          scriptPubKey: z.object({ address: z.string().optional() }),
-        }),
-      ),
-    }),
-  ]),
-})
-
-/** What a block's coinbase pays to an address, as the node has it. */
-async function paidTo(hash: string, address: string): Promise<bigint> {
-  const block = coinbaseOnChain.parse(await scene.devnet.call('getblock', hash, 2))
-  return block.tx[0].vout
-    .filter(({ scriptPubKey }) => scriptPubKey.address === address)
-    .reduce((sum, { value }) => sum + value, 0n)
-}
-
 const blocks = () => db.selectFrom('blocks').selectAll().orderBy('height').execute()
 const balances = async () => {
   const rows = await db
@@ -114,11 +94,11 @@ test('a block found on such a port pays its finder, and the books owe it nothing
   const found = await blocks()
   for (const { hash, value_sats: value, finder_sats: paid, scheme } of found) {
     expect(scheme).toBe('solo')
-    expect(await paidTo(hash, payee)).toBe(paid)
+    expect(await paidTo(scene.devnet, hash, payee)).toBe(paid)
     const whole = value + (paid ?? 0n)
     expect(value).toBe((whole * FEE_BASIS_POINTS) / 10_000n)
     const { coinbaseAddress } = scene.devnet
-    expect(await paidTo(hash, coinbaseAddress)).toBe(value)
+    expect(await paidTo(scene.devnet, hash, coinbaseAddress)).toBe(value)
   }
   await until('both are stated', () => isStated(found.length))
   const fees = found.reduce((sum, block) => sum + block.value_sats, 0n) * 1000n
@@ -158,3 +138,53 @@ test('a block found on such a port pays its finder, and the books owe it nothing
   const page = await (await fetch(`http://127.0.0.1:${scene.apiPort}/`)).text()
   expect(page).toContain(`paid in the coinbase to ${payee}`)
 }, 240_000)
+
+test('one that is orphaned leaves nothing in the books, and one that returns stands there again', async () => {
+  const { devnet } = scene
+  const payee = await scene.newAddress()
+  const before = await blocks()
+  const settled = await balances()
+  miner = testMiner({ port: scene.ports.solo, user: payee, hashesPerSecond: 20_000 })
+  await until('a block', async () => ((await blocks()).length > before.length ? true : null))
+  await miner.stop()
+  const found = (await blocks()).slice(before.length)
+  const first = found[0]
+  if (!first) throw new Error('a block was found')
+  const fees = found.reduce((sum, block) => sum + block.value_sats, 0n) * 1000n
+  const isPending = async (msat: bigint) =>
+    ((await balances()).get('liability:pool_fee_pending') ?? 0n) === -msat || null
+  await until('its fee is pending', () => isPending(fees))
+
+  const height = Number(await devnet.call('getblockcount'))
+  await devnet.call('invalidateblock', first.hash)
+  await devnet.mine(height - first.height + 3)
+  await until("it is orphaned, and its fee nobody's", () => isPending(0n))
+  expect((await fates(found)).map(({ fate }) => fate)).toEqual(found.map(() => 'orphaned'))
+  expect((await auditChain(db)).findings).toEqual([])
+
+  await devnet.call('invalidateblock', await devnet.call('getblockhash', first.height))
+  await devnet.call('reconsiderblock', first.hash)
+  await devnet.mine(5)
+  await until('it is back, and its fee with it', () => isPending(fees))
+  expect((await fates(found)).map(({ fate }) => fate)).toEqual(found.map(() => 'found'))
+  const now = await balances()
+  expect(now.get('income:pool_fee'), 'what was mature before').toBe(settled.get('income:pool_fee'))
+  expect([...now].filter(([name]) => name.startsWith('miner:'))).toEqual([])
+  expect((await auditChain(db)).findings).toEqual([])
+  expect(await db.selectFrom('freeze_acts').selectAll().execute()).toEqual([])
+}, 240_000)
+
+/** The last fate of each. */
+const fates = (found: readonly { readonly hash: string }[]) =>
+  db
+    .selectFrom('block_fates')
+    .select('fate')
+    .distinctOn('block_hash')
+    .where(
+      'block_hash',
+      'in',
+      found.map(({ hash }) => hash),
+    )
+    .orderBy('block_hash')
+    .orderBy('seq', 'desc')
+    .execute()
