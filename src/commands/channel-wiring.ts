@@ -54,7 +54,7 @@ export function channelBridgeJobs(
     size: { atLeast: channel.atLeastSats, atMost: channel.atMostSats },
     finality: config.rails.l1.finalityDepth,
     view: channelView(parts.wallets, lndClient(connection), lndChannelsClient(connection)),
-    need: () => lightningNeed(db),
+    need: () => lightningNeed(db, clock.now()),
     fill: amount =>
       planOwnBatch(
         parts,
@@ -88,7 +88,7 @@ export function channelHealth({
   if (!lightning) return {}
   let newest: { readonly at: UnixMs; readonly part: Promise<HealthPart> } | null = null
   const look = async () => {
-    const need = await lightningNeed(db)
+    const need = await lightningNeed(db, clock.now())
     const short = shortage(need, floatRuleOf(lightning.refill))
     return { ok: short === null, detail: short ?? `the float holds ${need.float} sat` }
   }

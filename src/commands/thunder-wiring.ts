@@ -69,7 +69,7 @@ export function thunderBridgeJobs(
       thunderClient({ ...thunder, network }),
       walletClient(connectNode(node), rails.l1.hot.wallet),
     ),
-    need: () => thunderNeed(db),
+    need: () => thunderNeed(db, clock.now()),
     fill: amount =>
       planOwnBatch(
         parts,

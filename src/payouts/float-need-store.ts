@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { balancesOf, chartAccount } from '../ledger/index.ts'
 import type { Database } from '../lib/db/schema.ts'
+import type { UnixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
 import { payableOn } from './demand-store.ts'
 import { totalUnderWay } from './own-manifest-store.ts'
@@ -14,16 +15,17 @@ type Need = {
 }
 
 /** What Thunder's float has and should have. */
-export function thunderNeed(db: Kysely<Database>): Promise<Need> {
+export function thunderNeed(db: Kysely<Database>, now: UnixMs): Promise<Need> {
   const assets = { float: 'thunderFloat', transit: 'thunderTransit' } as const
-  return needOf(db, { rail: 'thunder', purpose: 'deposit', ...assets, leaving: totalWithdrawing })
+  const of = { ...assets, rail: 'thunder', purpose: 'deposit', leaving: totalWithdrawing } as const
+  return needOf(db, of, now)
 }
 
 /** What our side of the channels has and should have; no bridge leads back from there. */
-export function lightningNeed(db: Kysely<Database>): Promise<Need> {
+export function lightningNeed(db: Kysely<Database>, now: UnixMs): Promise<Need> {
   const assets = { float: 'lightningFloat', transit: 'lightningTransit' } as const
   const leaving = async () => sats(0n)
-  return needOf(db, { rail: 'lightning', purpose: 'channel', ...assets, leaving })
+  return needOf(db, { rail: 'lightning', purpose: 'channel', ...assets, leaving }, now)
 }
 
 /**
@@ -39,6 +41,7 @@ async function needOf(
     readonly purpose: 'deposit' | 'channel'
     readonly leaving: (db: Kysely<Database>) => Promise<Sats>
   },
+  now: UnixMs,
 ): Promise<Need> {
   const [float, transit] = [chartAccount(of.float), chartAccount(of.transit)]
   return db
@@ -52,7 +55,7 @@ async function needOf(
         float: sats(held(float)),
         coming: sats(held(transit) + (await totalUnderWay(tx, of.purpose))),
         leaving: await of.leaving(tx),
-        due: await payableOn(tx, { rail: of.rail, kind: of.rail }),
+        due: await payableOn(tx, { rail: of.rail, kind: of.rail }, now),
       }
     })
 }
