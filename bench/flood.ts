@@ -2,13 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startDatabase } from './parts/database.ts'
 import { type Load, type Look, startLoad } from './parts/load.ts'
 import { median, printMachine, printTable } from './parts/report.ts'
-import { measure } from './parts/scene.ts'
-import { startShareServer } from './parts/servers.ts'
+import { measure, type Scene } from './parts/scene.ts'
+import { startBareServer, startShareServer } from './parts/servers.ts'
 
 /**
  * How long miners wait for their answers while another one floods the pool with bad shares: in
  * turns without and with it. It comes from one address, authorized, on connections that it opens
- * again whenever the pool ends them.
+ * again whenever the pool ends them. The same flood of a server beside the pool's shows what of it is
+ * the flooder's own use of the processors.
  */
 const CONNECTIONS = 200
 const SHARES_PER_SECOND = 500
@@ -24,24 +25,35 @@ async function watch(load: Load): Promise<Look> {
   return load.look()
 }
 
+type Flooded = { readonly looks: Look[]; readonly rates: number[] }
+
+const noFlood = (): Flooded => ({ looks: [], rates: [] })
+const rateOf = ({ rates }: Flooded) => median(rates).toFixed(0)
+
+/** Watches the miners while somebody floods a port. */
+async function flood(scene: Scene, port: number, miners: Load, into: Flooded): Promise<void> {
+  const flooder = await startLoad(scene)
+  await flooder.flood(port, BAD_SHARES_PER_SECOND)
+  const before = { at: performance.now(), lines: await flooder.flooded() }
+  into.looks.push(await watch(miners))
+  const lines = (await flooder.flooded()) - before.lines
+  into.rates.push(lines / ((performance.now() - before.at) / 1000))
+  await flooder.stop()
+}
+
 await measure(async scene => {
   printMachine()
   const server = await startShareServer(scene, await startDatabase(scene))
   const miners = await startLoad(scene)
   await miners.connect(server.port, CONNECTIONS)
   await miners.submit(SHARES_PER_SECOND)
+  const bare = await startBareServer(scene)
   const calm: Look[] = []
-  const flooded: Look[] = []
-  const rates: number[] = []
+  const [elsewhere, flooded] = [noFlood(), noFlood()]
   for (let i = 0; i < ROUNDS; i++) {
     calm.push(await watch(miners))
-    const flooder = await startLoad(scene)
-    await flooder.flood(server.port, BAD_SHARES_PER_SECOND)
-    const before = { at: performance.now(), lines: await flooder.flooded() }
-    flooded.push(await watch(miners))
-    const lines = (await flooder.flooded()) - before.lines
-    rates.push(lines / ((performance.now() - before.at) / 1000))
-    await flooder.stop()
+    await flood(scene, bare.port, miners, elsewhere)
+    await flood(scene, server.port, miners, flooded)
   }
   const row = (name: string, looks: readonly Look[], rate: string) => {
     const of = (key: 'accepted' | 'p50Ms' | 'p99Ms' | 'maxMs') =>
@@ -53,6 +65,7 @@ await measure(async scene => {
   printTable(`${heading}, medians of ${ROUNDS} rounds`, [
     ['beside them', 'bad shares/s', 'shares/s', 'p50 ms', 'p99 ms', 'longest ms'],
     row('nobody', calm, '0'),
-    row('a flood from one address', flooded, median(rates).toFixed(0)),
+    row('a flood of a bare loop, not of the pool', elsewhere.looks, rateOf(elsewhere)),
+    row('a flood from one address', flooded.looks, rateOf(flooded)),
   ])
 })
