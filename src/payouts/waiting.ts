@@ -49,7 +49,7 @@ export type Way = {
   readonly least: Sats
   /** The largest amount that is paid at once; null where nothing bounds it. */
   readonly most: Sats | null
-  /** What is paid there, no more and no less; null where all that is payable is. */
+  /** What is paid there, no more and no less; null where it is what is payable. */
   readonly exact: Sats | null
   /** Null where it is not known to have any. */
   readonly trouble: Trouble | null
@@ -90,13 +90,13 @@ export type Due = {
   readonly account: AccountId
   readonly payee: PayeeId
   readonly destination: string
-  /** All whole satoshis that are payable. */
+  /** All whole satoshis that are payable, or as many of them as are paid at once. */
   readonly gross: Sats
   /** What must be left when the payee's part of the fee is taken off. */
   readonly least: Sats
   /** What its destination gets at once at most; null where nothing bounds it. */
   readonly most: Sats | null
-  /** What its destination gets, no more and no less; null where it gets all that is payable. */
+  /** What its destination gets, no more and no less; null where it gets what is payable. */
   readonly exact: Sats | null
   /** Whether the payee bears its part of the fee. */
   readonly paysFee: boolean
@@ -109,16 +109,21 @@ const RETRY_AFTER_MS = 6 * 3_600_000
 /**
  * On which rail an account is paid: the first that can, in the payee's order where it has one, else
  * in the scheme's. A rail that the scheme does not offer, or that is not there, is passed over, and
- * so is one that failed not long ago or whose destination held what it was sent, where another can
- * pay. An invoice that is open comes before all of them.
+ * so is one that failed not long ago, whose destination held what it was sent, or that pays only a
+ * part at once, where another can pay. An invoice that is open comes before all of them.
  */
 export function wayOf(
   candidate: Candidate,
   rails: readonly RailRules[],
 ): Way | { readonly kind: 'none'; readonly reason: string } {
   if (candidate.invoice !== null) return wayBy(candidate.invoice, candidate.scheme, rails)
-  const way = firstWay(candidate, rails, ({ trouble }) => trouble === null)
-  return way.kind === 'way' ? way : firstWay(candidate, rails, () => true)
+  const all = satsFloor(candidate.payable)
+  const isGood = ({ trouble }: Way) => trouble === null
+  const paysAll = ({ most }: Way) => most === null || all <= most
+  const way = firstWay(candidate, rails, each => isGood(each) && paysAll(each))
+  if (way.kind === 'way') return way
+  const part = firstWay(candidate, rails, isGood)
+  return part.kind === 'way' ? part : firstWay(candidate, rails, () => true)
 }
 
 function wayBy(
@@ -137,7 +142,7 @@ function firstWay(
   rails: readonly RailRules[],
   isTaken: (way: Way) => boolean,
 ): Way | { readonly kind: 'none'; readonly reason: string } {
-  const { scheme, settings, ownDestination, failed, payable } = candidate
+  const { scheme, settings, ownDestination, failed } = candidate
   const none = { destination: null, minimum: sats(0n) }
   const wishes = settings?.rails ?? scheme.rails.map(rail => ({ rail, ...none }))
   let reason = 'none of its rails is offered here'
@@ -150,11 +155,11 @@ function firstWay(
       continue
     }
     const { canonical: destination, dust, most = null } = parsed
-    if (most !== null && satsFloor(payable) > most) {
+    const least = largest([scheme.minimum, wish.minimum, dust, sats(1n)])
+    if (most !== null && least > most) {
       reason = `${rail.name}: it pays ${most} sat at once at most`
       continue
     }
-    const least = largest([scheme.minimum, wish.minimum, dust, sats(1n)])
     const setBy = wish.destination === null ? null : (settings?.destinationsBy ?? null)
     const trouble = failed?.rail === rail.name ? failed : (rail.held?.get(destination) ?? null)
     const way = { destination, least, most, exact: null, trouble, setBy }
@@ -222,9 +227,15 @@ export function dueOn(
     .map(({ candidate: { account, payee, payable, scheme }, way }) => {
       const { destination, least, most, exact, setBy } = way
       const paysFee = scheme.feePaidBy === 'payees'
-      const gross = satsFloor(payable)
+      const gross = payableAtOnce(payable, most)
       return { account, payee, destination, gross, least, most, exact, paysFee, setBy }
     })
+}
+
+/** Whole satoshis that are payable, or as many of them as are paid at once. */
+export function payableAtOnce(payable: Millisats, most: Sats | null): Sats {
+  const all = satsFloor(payable)
+  return most !== null && most < all ? most : all
 }
 
 /** Whether {@link dueOn} would answer with anybody. */

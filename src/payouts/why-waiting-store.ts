@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../lib/db/schema.ts'
 import type { AccountId } from '../lib/ids.ts'
-import { type Sats, satsFloor } from '../lib/money.ts'
+import type { Sats } from '../lib/money.ts'
 import type { Clock } from '../lib/time.ts'
 import type { Spent } from '../treasury/index.ts'
 import { candidatesAmong } from './candidate-store.ts'
@@ -13,6 +13,7 @@ import { spentInLastDay } from './spent-store.ts'
 import {
   type Candidate,
   type Circumstances,
+  payableAtOnce,
   type RailRules,
   type Waiting,
   waitingReason,
@@ -69,7 +70,7 @@ function reasonWithLimits(
   const reason = waitingReason(candidate, around)
   const way = wayOf(candidate, around.rails)
   if (reason.kind !== 'next plan' || way.kind === 'none') return reason
-  const amount = way.exact ?? satsFloor(candidate.payable)
+  const amount = way.exact ?? payableAtOnce(candidate.payable, way.most)
   const growth = { destination: way.destination, toDestination: amount, spend: amount }
   const why = growthRefusal(rules, spent, growth)
   return why === null ? reason : { kind: 'limit', why }

@@ -159,7 +159,7 @@ test('a destination that held payments is passed over likewise, and no other one
   expect(waitingReason(candidate(1, { scheme, settings: onlyFast }), later).kind).toBe('next plan')
 })
 
-test('what is more than a rail pays at once goes by the next one', () => {
+test('what is more than a rail pays at once goes by the next one, and in parts where none pays all', () => {
   const bounded = {
     ...railRules('fast'),
     parseDestination: (payee: string) =>
@@ -170,7 +170,16 @@ test('what is more than a rail pays at once goes by the next one', () => {
     wayOf(candidate(1, { scheme, payable: millisats(payable) }), rails)
   expect(way(5_000_999n)).toMatchObject({ rail: 'fast', most: 5000n })
   expect(way(5_001_000n)).toMatchObject({ rail: 'l1', most: null })
-  expect(way(5_001_000n, [bounded])).toEqual({
+  expect(way(5_001_000n, [bounded])).toMatchObject({ rail: 'fast', most: 5000n })
+  const due = (payable: bigint) => {
+    const one = candidate(1, { scheme, payable: millisats(payable) })
+    return dueOn('fast', [one], circumstances({ rails: [bounded] }))
+  }
+  expect(due(4_999_999n)).toMatchObject([{ gross: 4999n }])
+  expect(due(5_001_000n)).toMatchObject([{ gross: 5000n }])
+  const settings = { ...SETTINGS, rails: [{ ...wish('fast'), minimum: sats(5001n) }] }
+  const never = candidate(1, { scheme, settings, payable: millisats(9_000_000n) })
+  expect(wayOf(never, [bounded])).toEqual({
     ...{ kind: 'none', reason: 'fast: it pays 5000 sat at once at most' },
   })
 })
