@@ -9,6 +9,9 @@ const PID_FILES = [
   ...['lightning/pool/lnd.pid', 'lightning/miner/lnd.pid'],
 ]
 
+/** The processes of a PostgreSQL that was killed write to its folder until they notice: seconds. */
+const WHILE_WRITTEN = { maxRetries: 20, retryDelay: 50 }
+
 /**
  * Makes the demo's folder new and this process its only user. What a demo that was killed left
  * running in it is ended first.
@@ -25,7 +28,7 @@ export async function takeDemoFolder(dir: string): Promise<() => Promise<void>> 
     const left = await pidIn(join(dir, file))
     if (left !== null) await endProcess(left, dir, 'SIGKILL')
   }
-  await rm(dir, { recursive: true, force: true })
+  await rm(dir, { recursive: true, force: true, ...WHILE_WRITTEN })
   await mkdir(dir, { recursive: true, mode: 0o755 })
   await writeFile(pidFile, String(process.pid))
   return () => rm(pidFile, { force: true })
