@@ -1,14 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import { z } from 'zod'
-import type { LndConnection } from '../lib/nodes/lnd-grpc-client.ts'
 import { selfSigned } from './certificate.ts'
+import { ask, type ConnectedLnd } from './connected-lnd.ts'
 
 const HOST = '127.0.0.1'
 /** Of nobody: it is reserved for examples, and stands for the loopback interface here. */
 const DOMAIN = 'pay.example.org'
 const NAME = 'miner-d'
-const CALL_MS_MAX = 15_000
 /** Invoices of one look: more than a demo ever gives. */
 const INVOICES_MAX = '1000'
 
@@ -40,16 +39,14 @@ const msats = z.string().regex(/^[1-9]\d{0,18}$/)
  */
 export async function startLightningPayee(
   path: string,
-  node: LndConnection,
+  node: ConnectedLnd,
 ): Promise<LightningPayee> {
-  const call = <T>(reply: z.ZodType<T>, method: string, request: object) =>
-    node.call(reply, { service: 'default', method, request, timeoutMs: CALL_MS_MAX })
   const { key, cert } = selfSigned([DOMAIN])
   const answer = async (url: URL): Promise<object> => {
     if (url.pathname === `/.well-known/lnurlp/${NAME}`) return PAY_REQUEST
     const amount = msats.parse(url.searchParams.get('amount'))
     const request = { value_msat: amount, memo: 'payout of sidepool' }
-    const { payment_request } = await call(made, 'addInvoice', request)
+    const { payment_request } = await ask(node, made, 'addInvoice', request)
     return { pr: payment_request, routes: [] }
   }
   const server = createServer({ key, cert }, ({ url = '' }, response) => {
@@ -67,7 +64,8 @@ export async function startLightningPayee(
     address: `${NAME}@${DOMAIN}`,
     resolver: { address: HOST, httpsPort: address.port, caFile },
     receivedSats: async () => {
-      const { invoices } = await call(listed, 'listInvoices', { num_max_invoices: INVOICES_MAX })
+      const all = { num_max_invoices: INVOICES_MAX }
+      const { invoices } = await ask(node, listed, 'listInvoices', all)
       const paid = invoices.filter(({ state }) => state === 'SETTLED')
       return paid.reduce((sum, { amt_paid_msat }) => sum + amt_paid_msat, 0n) / 1000n
     },

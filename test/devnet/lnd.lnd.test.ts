@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { ask, type TestLightning, testLightning } from '../support/lightning.ts'
+import { ask } from '../../src/devnet/connected-lnd.ts'
+import { type TestLightning, testLightning } from '../support/lightning.ts'
 import { describeOnLnd, LND_WAIT_MS } from '../support/lnd.ts'
 
 describeOnLnd('three nodes and two channels', () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { ask, type ConnectedLnd } from '../../src/devnet/connected-lnd.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
 import type { PaymentHash } from '../../src/lib/ids.ts'
-import { ask, type TestLnd } from '../support/lightning.ts'
 import { heldInvoiceOf, invoiceOf } from '../support/payee.ts'
 import type { StrangersServer } from '../support/strangers-server.ts'
 import type { Striker } from './boundary.ts'
@@ -52,7 +52,7 @@ type Tap = ReturnType<Striker['tap']>
  * @param held hears that money came which is kept
  */
 export function payeesOf(
-  node: TestLnd,
+  node: ConnectedLnd,
   server: StrangersServer,
   { tap, held }: { readonly tap: Tap; readonly held: Tap },
 ): Payees {

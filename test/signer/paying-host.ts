@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { ask, type ConnectedLnd } from '../../src/devnet/connected-lnd.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
-import { ask, type TestLnd } from '../support/lightning.ts'
 import type { StrangersServer } from '../support/strangers-server.ts'
 import { type HostChoices, type SignerHost, signerHost } from './host.ts'
 
@@ -11,7 +11,7 @@ const made = z.object({ macaroon: z.string() })
 
 /** The macaroon that the page tells an operator to make, by the name that it has there. */
 export async function macaroonOfPage(
-  node: Pick<TestLnd, 'connection'>,
+  node: Pick<ConnectedLnd, 'connection'>,
   name: 'pay' | 'read' | 'pay-and-open',
 ): Promise<Uint8Array> {
   const page = readFileSync(PAGE, 'utf8')
@@ -26,7 +26,7 @@ export async function macaroonOfPage(
 
 /** A signer host that pays by a node, and asks strangers who are on loopback. */
 export async function payingHost(
-  node: Pick<TestLnd, 'access' | 'connection'>,
+  node: Pick<ConnectedLnd, 'access' | 'connection'>,
   server: StrangersServer,
   choices: Pick<HostChoices, 'policy' | 'environment'> = {},
 ): Promise<SignerHost> {

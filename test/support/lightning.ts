@@ -3,23 +3,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Program } from '../../src/devnet/apt-unpack.ts'
-import { type Lnd, startLnd } from '../../src/devnet/lnd.ts'
+import {
+  ask,
+  type ConnectedLnd,
+  fundChannel,
+  hasSeen,
+  startConnectedLnd,
+} from '../../src/devnet/connected-lnd.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { lndClient } from '../../src/lib/nodes/lnd-client.ts'
-import { connectLnd, type LndConnection } from '../../src/lib/nodes/lnd-grpc-client.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
 import { type TestNode, testNode } from './bitcoind.ts'
 import { lndOfTheRun } from './lnd-of-the-run.ts'
 
-/** A node with everything that a test may ask of it. */
-export type TestLnd = Lnd & { readonly connection: LndConnection }
-
 /** Alice pays, Carol is paid, and Bob is between them: two channels on a node of regtest. */
 export type TestLightning = {
   readonly bitcoind: TestNode
-  readonly alice: TestLnd
-  readonly bob: TestLnd
-  readonly carol: TestLnd
+  readonly alice: ConnectedLnd
+  readonly bob: ConnectedLnd
+  readonly carol: ConnectedLnd
   /** Of this network alone, and removed with it. */
   readonly dir: string
   /** Mines so many blocks, and waits until all three have seen them. */
@@ -28,9 +30,8 @@ export type TestLightning = {
   readonly remove: () => Promise<void>
 }
 
-const CHANNEL_SATS = '5000000'
-/** From each channel's opener to the other side, so that payments find their way back too. */
-const PUSHED_SATS = '1000000'
+/** Some of it goes to the other side, so that payments find their way back too. */
+const CHANNEL = { sats: '5000000', pushedSats: '1000000' }
 const COINBASE_MATURITY_BLOCKS = 100
 /** An lnd takes a channel for open then. */
 const CONFIRMATIONS = 6
@@ -40,7 +41,6 @@ const CALL_MS_MAX = 30_000
 
 const anything = z.unknown()
 const address = z.object({ address: z.string() })
-const info = z.object({ synced_to_chain: z.boolean(), block_height: z.int() })
 /** Each side says for itself what it takes for a payment; without its word no way leads through. */
 const said = z.object({}).nullable()
 const graph = z.object({
@@ -64,32 +64,29 @@ export async function lightningOf(program: Program): Promise<TestLightning> {
   const bitcoind = await testNode()
   await bitcoind.mine(1)
   const log = createLog('test', 'silent')
-  const start = async (name: string): Promise<TestLnd> => {
-    const at = { dir: join(dir, name), program, bitcoind: bitcoind.rpc, log }
-    const lnd = await startLnd(at)
-    return { ...lnd, connection: connectLnd(lnd.access) }
-  }
+  const start = (name: string) =>
+    startConnectedLnd({ dir: join(dir, name), program, bitcoind: bitcoind.rpc, log })
   const alice = await start('alice')
   const bob = await start('bob')
   const carol = await start('carol')
   const all = [alice, bob, carol]
   const mine: TestLightning['mine'] = async count => {
     await bitcoind.mine(count)
-    await Promise.all(all.map(node => seen(node, bitcoind)))
+    const blocks = z.int().parse(await bitcoind.cli('getblockcount'))
+    await Promise.all(all.map(node => hasSeen(node, blocks)))
   }
 
   for (const node of [alice, bob])
     await bitcoind.mine(1, (await ask(node, address, 'newAddress')).address)
   await mine(COINBASE_MATURITY_BLOCKS)
-  await open(alice, bob)
-  await open(bob, carol)
+  await fundChannel(alice, bob, CHANNEL)
+  await fundChannel(bob, carol, CHANNEL)
   await mine(CONFIRMATIONS)
   await Promise.all(all.map(isReady))
   await paysOnce(alice, carol)
   return {
     ...{ bitcoind, alice, bob, carol, dir, mine },
     remove: async () => {
-      for (const node of all) node.connection.close()
       await Promise.all(all.map(node => node.stop()))
       await bitcoind.remove()
       await rm(dir, { recursive: true, force: true })
@@ -97,23 +94,11 @@ export async function lightningOf(program: Program): Promise<TestLightning> {
   }
 }
 
-/** A call of the service that has no name of its own in the package. */
-export function ask<T>(
-  { connection }: Pick<TestLnd, 'connection'>,
-  reply: z.ZodType<T>,
-  method: string,
-  request: object = {},
-): Promise<T> {
-  return connection.call(reply, {
-    ...{ service: 'default', method, request, timeoutMs: CALL_MS_MAX },
-  })
-}
-
 /**
  * What its channels can send, in millisats, once nothing is on its way: until a payment has left the
  * commitment its opener bears the room that it takes there.
  */
-export async function restingOutbound(node: Pick<TestLnd, 'connection'>): Promise<bigint> {
+export async function restingOutbound(node: Pick<ConnectedLnd, 'connection'>): Promise<bigint> {
   const isAtRest = async () => {
     const all = (await ask(node, resting, 'listChannels')).channels
     return all.every(({ pending_htlcs }) => pending_htlcs.length === 0) || null
@@ -122,26 +107,8 @@ export async function restingOutbound(node: Pick<TestLnd, 'connection'>): Promis
   return (await lndClient(node.connection).liquidity()).outbound
 }
 
-async function open(from: TestLnd, to: TestLnd): Promise<void> {
-  const addr = { pubkey: to.publicKey, host: to.peerSocket }
-  await ask(from, anything, 'connectPeer', { addr })
-  await ask(from, anything, 'openChannelSync', {
-    node_pubkey: Buffer.from(to.publicKey, 'hex'),
-    ...{ local_funding_amount: CHANNEL_SATS, push_sat: PUSHED_SATS, sat_per_vbyte: '2' },
-  })
-}
-
-async function seen(node: TestLnd, bitcoind: TestNode): Promise<void> {
-  const blocks = await bitcoind.cli('getblockcount')
-  const isThere = async () => {
-    const { synced_to_chain, block_height } = await ask(node, info, 'getInfo')
-    return (synced_to_chain && block_height === blocks) || null
-  }
-  if (!(await pollUntil(isThere, WAIT))) throw new Error('an lnd does not follow its node')
-}
-
 /** Waits until a node that was started again has its channels, and the way on from there. */
-export async function isReady(node: TestLnd): Promise<void> {
+export async function isReady(node: ConnectedLnd): Promise<void> {
   const isThere = async () => {
     const { edges } = await ask(node, graph, 'describeGraph')
     const { channels: own } = await ask(node, channels, 'listChannels')
@@ -156,7 +123,7 @@ export async function isReady(node: TestLnd): Promise<void> {
  * What the graph says of a way may come before its nodes forward anything, and each failure would
  * make the payer shun it for a while; so a test begins when money has gone through.
  */
-async function paysOnce(from: TestLnd, to: TestLnd): Promise<void> {
+async function paysOnce(from: ConnectedLnd, to: ConnectedLnd): Promise<void> {
   const isPaid = async () => {
     const { payment_request } = await ask(to, invoice, 'addInvoice', { value: '1' })
     const { payment_error } = await ask(from, sent, 'sendPaymentSync', { payment_request })

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import { ask, type ConnectedLnd } from '../../src/devnet/connected-lnd.ts'
 import { sha256 } from '../../src/lib/bitcoin/hash.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { type Bolt11, parseBolt11 } from '../../src/lib/lightning/bolt11.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
-import { ask, type TestLnd } from './lightning.ts'
 
 const WAIT = { everyMs: 50, timeoutMs: 60_000 }
 const CALL_MS_MAX = 30_000
@@ -18,7 +18,7 @@ const state = z.object({ state: z.string() })
  * @param more of `AddInvoice`, as lnd spells it
  */
 export async function invoiceOf(
-  node: TestLnd,
+  node: ConnectedLnd,
   amountMsat: bigint,
   more: object = {},
 ): Promise<Bolt11> {
@@ -37,7 +37,7 @@ export type HeldInvoice = {
   readonly cancel: () => Promise<void>
 }
 
-export async function heldInvoiceOf(node: TestLnd, amountMsat: bigint): Promise<HeldInvoice> {
+export async function heldInvoiceOf(node: ConnectedLnd, amountMsat: bigint): Promise<HeldInvoice> {
   const preimage = randomBytes(32)
   const hash = sha256(preimage)
   const call = <T>(reply: z.ZodType<T>, method: string, request: object) =>

@@ -1,11 +1,9 @@
-import { promisify } from 'node:util'
 import { bech32 } from 'bech32'
-import { authenticatedLndGrpc } from 'lightning/lnd_grpc/index.js'
 import { z } from 'zod'
-import { concat, utf8 } from '../../src/lib/bytes.ts'
+import type { ConnectedLnd } from '../../src/devnet/connected-lnd.ts'
+import { concat, fromHex, utf8 } from '../../src/lib/bytes.ts'
 import { type Bolt11, parseBolt11 } from '../../src/lib/lightning/bolt11.ts'
 import { paddedBytes } from '../../src/lib/lightning/bolt11-fields.ts'
-import type { TestLnd } from './lightning.ts'
 import { invoiceOf } from './payee.ts'
 
 /** Words of Bech32: the time, the header of a field, and the signature with its recovery id. */
@@ -18,6 +16,7 @@ const FINAL_CLTV_MIN = 18
 const NODE_KEY = { key_family: 6, key_index: 0 }
 /** Of a compact signature's first byte, before the recovery id: a compressed key's. */
 const COMPRESSED = 31
+const CALL_MS_MAX = 30_000
 
 const signed = z.object({ signature: z.instanceof(Uint8Array) })
 
@@ -30,17 +29,17 @@ const signed = z.object({ signature: z.instanceof(Uint8Array) })
  * @param theirs in the wallet's words, whatever its network
  */
 export async function likeWallet(
-  node: TestLnd,
+  node: ConnectedLnd,
   theirs: string,
   amountMsat: bigint,
 ): Promise<Bolt11> {
-  const { minFinalCltvBlocks, ...read } = accepted(parseBolt11(theirs))
+  const { minFinalCltvBlocks } = accepted(parseBolt11(theirs))
   const cltv = Math.max(minFinalCltvBlocks, FINAL_CLTV_MIN)
   const ours = await invoiceOf(node, amountMsat, { cltv_expiry: cltv })
   const own = new Map(cut(ours.text).fields.map(({ tag, words }) => [tag, words]))
   const { prefix, time } = cut(ours.text)
   const fields = cut(theirs).fields.map(({ tag, words }) => {
-    if (tag === PAYEE) return { tag, words: bech32.toWords(Buffer.from(ours.payee, 'hex')) }
+    if (tag === PAYEE) return { tag, words: bech32.toWords(fromHex(ours.payee)) }
     const isOwn =
       tag === HASH || tag === SECRET || (tag === FINAL_CLTV && cltv > minFinalCltvBlocks)
     return { tag, words: (isOwn ? own.get(tag) : undefined) ?? words }
@@ -49,12 +48,12 @@ export async function likeWallet(
     ...time,
     ...fields.flatMap(({ tag, words }) => [tag, words.length >> 5, words.length & 31, ...words]),
   ]
-  const signature = await signature65(node, concat(utf8(prefix), paddedBytes(body)))
-  const [first = 0, ...rest] = signature
+  const text = concat(utf8(prefix), paddedBytes(body))
+  const [first = 0, ...rest] = await compactSignature(node, text)
   const last = bech32.toWords([...rest, first - COMPRESSED])
   const written = accepted(parseBolt11(bech32.encode(prefix, [...body, ...last], CHARS_MAX)))
   if (written.payee !== ours.payee) throw new Error('the node did not sign it')
-  return { ...written, description: read.description }
+  return written
 }
 
 function cut(text: string) {
@@ -70,19 +69,16 @@ function cut(text: string) {
   return { prefix, time: words.slice(0, TIME_WORDS), fields }
 }
 
-/** By the key of the node, over the SHA-256 of it. */
-async function signature65({ access }: TestLnd, msg: Uint8Array): Promise<Uint8Array> {
-  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
-  const { lnd } = authenticatedLndGrpc({
-    ...{ socket: access.socket, cert: base64(access.cert), macaroon: base64(access.macaroon) },
-  })
-  try {
-    const sign = promisify(lnd.signer.signMessage.bind(lnd.signer))
-    const request = { msg, key_loc: NODE_KEY, double_hash: false, compact_sig: true }
-    return signed.parse(await sign(request)).signature
-  } finally {
-    for (const service of Object.values(lnd)) service.close()
-  }
+/** By the key of the node, over the SHA-256 of it; the recovery id comes first. */
+async function compactSignature(node: ConnectedLnd, msg: Uint8Array): Promise<Uint8Array> {
+  const request = { msg, key_loc: NODE_KEY, double_hash: false, compact_sig: true }
+  const call = {
+    service: 'signer',
+    method: 'signMessage',
+    request,
+    timeoutMs: CALL_MS_MAX,
+  } as const
+  return (await node.connection.call(signed, call)).signature
 }
 
 function accepted(outcome: ReturnType<typeof parseBolt11>): Bolt11 {

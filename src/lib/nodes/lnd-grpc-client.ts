@@ -24,7 +24,7 @@ export class LndError extends Error {
 }
 
 /** The parts of lnd that are asked here, by the names of the package `lightning`. */
-export type LndService = 'default' | 'invoices' | 'router'
+export type LndService = 'default' | 'invoices' | 'router' | 'signer'
 
 /** A method with its request, in lnd's own words. */
 export type LndCall = {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { ask } from '../../../src/devnet/connected-lnd.ts'
 import { parseBolt11 } from '../../../src/lib/lightning/bolt11.ts'
 import { LndError } from '../../../src/lib/nodes/lnd-grpc-client.ts'
 import {
@@ -10,7 +11,7 @@ import {
   numberWords,
   writeInvoice,
 } from '../../support/invoice.ts'
-import { ask, type TestLightning, testLightning } from '../../support/lightning.ts'
+import { type TestLightning, testLightning } from '../../support/lightning.ts'
 import { describeOnLnd, LND_WAIT_MS } from '../../support/lnd.ts'
 
 const hop = z.object({ cltv_expiry_delta: z.int() })

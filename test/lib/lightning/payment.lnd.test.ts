@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { ask } from '../../../src/devnet/connected-lnd.ts'
 import { fromHex } from '../../../src/lib/bytes.ts'
 import { paymentHash, preimage } from '../../../src/lib/ids.ts'
 import type { Bolt11 } from '../../../src/lib/lightning/bolt11.ts'
@@ -20,7 +21,7 @@ import { lndClient, type PaymentNews } from '../../../src/lib/nodes/lnd-client.t
 import { connectLnd, type LndConnection } from '../../../src/lib/nodes/lnd-grpc-client.ts'
 import { pollUntil } from '../../../src/lib/poll.ts'
 import { systemClock } from '../../../src/lib/time.ts'
-import { ask, restingOutbound, type TestLightning, testLightning } from '../../support/lightning.ts'
+import { restingOutbound, type TestLightning, testLightning } from '../../support/lightning.ts'
 import { describeOnLnd, LND_WAIT_MS } from '../../support/lnd.ts'
 import { heldInvoiceOf, invoiceOf } from '../../support/payee.ts'
 
