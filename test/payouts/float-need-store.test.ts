@@ -64,7 +64,11 @@ test('what others have uploaded an invoice for is due over Lightning, once it is
   await credit(ownerDb, account, 2000n)
   expect(await due()).toBe(5000n)
   expect(await due(NOW_MS + HOUR_MS), 'lapsed').toBe(0n)
-  expect((await thunderNeed(db, unixMs(NOW_MS))).due, 'no other rail pays it').toBe(0n)
+  const dueOnThunder = async () => (await thunderNeed(db, unixMs(NOW_MS))).due
+  expect(await dueOnThunder(), 'no other rail pays it').toBe(0n)
+  await setSettings(ownerDb, account, { rail: 'thunder' })
+  expect(await due(), 'whatever the wish').toBe(5000n)
+  expect(await dueOnThunder(), 'the rest').toBe(1000n)
   await setSettings(ownerDb, account, { rail: 'lightning' })
   expect(await due(), 'all of it is paid there').toBe(6000n)
   await sql`update uploaded_invoices set ended_ms = ${NOW_MS}`.execute(ownerDb)
