@@ -3,12 +3,20 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { namesServices } from './src/devnet/sidechain-services.ts'
 import { needsLnd } from './test/support/lnd-build.ts'
 
-/** What may have to wait for lnd to be built comes last, so that it keeps nothing else waiting. */
-class LndLast extends BaseSequencer {
+/**
+ * Where a process is killed at every boundary comes first, since it takes longest and mostly waits;
+ * else what may have to wait for lnd to be built comes last, so that it keeps nothing else waiting.
+ */
+class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
-    return sorted.toSorted((a, b) => Number(needsLnd(a.moduleId)) - Number(needsLnd(b.moduleId)))
+    return sorted.toSorted((a, b) => placeOf(a) - placeOf(b))
   }
+}
+
+function placeOf({ moduleId }: TestSpecification): number {
+  const isKill = moduleId.includes('/test/faults/')
+  return (isKill ? 0 : 2) + Number(needsLnd(moduleId))
 }
 
 export default defineConfig({
@@ -19,7 +27,7 @@ export default defineConfig({
       'test/support/real-parts.ts',
       'test/support/postgres-for-the-run.ts',
     ],
-    sequence: { sequencer: LndLast },
+    sequence: { sequencer: LongestFirst },
     // Real servers share two cores with the tests, so more files at once would only wait longer.
     // Real nodes of a sidechain (docs/thunder.md) are one chain, on which files take turns.
     maxWorkers: namesServices(process.env) ? 1 : 2,

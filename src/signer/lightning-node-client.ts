@@ -68,6 +68,7 @@ export function payingNode(lnd: LndClient, network: Network): PayingNode {
       try {
         return await lnd.channels()
       } catch (error) {
+        // A defect of ours is thrown on.
         reasonOf(error)
         return null
       }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import type { Program } from '../../src/devnet/apt-unpack.ts'
+import { regtestRules } from '../../src/devnet/regtest-config.ts'
 import { chartAccount, postEntries } from '../../src/ledger/index.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
 import { openDatabase } from '../../src/lib/db/database.ts'
@@ -220,14 +221,8 @@ async function sceneOf(parts: {
 /** As the scene has it: its one operator is enough for any amount. */
 function policyOf(secret: Uint8Array): object {
   const keys = [{ key: operatorKeyOf(secret), notAfter: FOREVER }]
-  return {
-    version: 1,
-    operators: [{ alias: 'scene-operator', roles: ['approver'], keys }],
-    bands: [{ upToSats: null, approvals: 1 }],
-    auto: null,
-    limits: { perBatchSats: null, perDaySats: null, perDestinationPerDaySats: null },
-    allowList: null,
-  }
+  const operators = [{ alias: 'scene-operator', roles: ['approver'], keys }]
+  return { ...regtestRules(1), operators }
 }
 
 /** As if what the channels can send had been put in as capital. */

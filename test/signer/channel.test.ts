@@ -12,6 +12,7 @@ import {
   type OpenRequest,
   signFreezeAct,
 } from '../../src/treasury/index.ts'
+import { LOOK } from './lightning-world.ts'
 import {
   addressOf,
   coin,
@@ -39,15 +40,7 @@ const RULES: ChannelRules = {
   peers: new Map([[PEER, { publicKey: PEER, socket: 'peer.example:9735' }]]),
   feeRateMax: 50,
 }
-const HERE: NodeLook = {
-  ...{
-    kind: 'node',
-    publicKey: `02${'cc'.repeat(32)}`,
-    isSynced: true,
-    height: 800,
-    newestIndex: 5n,
-  },
-}
+const HERE: NodeLook = { ...LOOK, publicKey: `02${'cc'.repeat(32)}` }
 
 let world: SignerWorld
 let opened: ChannelOrder[]

@@ -18,6 +18,7 @@ import {
   hashOf,
   hashOfNumber,
   invoicesRequest,
+  LOOK,
   lineManifest,
   NODE,
   payRequest,
@@ -186,13 +187,7 @@ describe('a host', () => {
     world = await signerWorld({
       lightning: {
         node: {
-          look: async () => ({
-            kind: 'node',
-            publicKey: NODE,
-            isSynced: true,
-            height: 800,
-            newestIndex: 5n,
-          }),
+          look: async () => LOOK,
           decodeComplaint: async () => null,
           channels: async () => null,
           track: async hash => {

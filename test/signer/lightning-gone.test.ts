@@ -7,8 +7,8 @@ import {
   endRequest,
   hashOfNumber,
   invoicesRequest,
+  LOOK,
   lineManifest,
-  NODE,
   offerOf,
   payRequest,
 } from './lightning-world.ts'
@@ -48,9 +48,7 @@ beforeEach(async () => {
       askForPreimage: async () => null,
       node: {
         open: async () => 'no channels here',
-        look: async () => ({
-          ...{ kind: 'node', publicKey: NODE, isSynced: true, height, newestIndex: 6n },
-        }),
+        look: async () => ({ ...LOOK, height, newestIndex: 6n }),
         decodeComplaint: async () => null,
         channels: async () => {
           asked++

@@ -13,6 +13,7 @@ import {
   hashOf,
   hashOfNumber,
   invoicesRequest,
+  LOOK,
   lineManifest,
   NODE,
   payRequest,
@@ -163,13 +164,7 @@ describe('a host that pays one', () => {
     paid = []
     complaint = null
     const node: PayingNode = {
-      look: async () => ({
-        kind: 'node',
-        publicKey: NODE,
-        isSynced: true,
-        height: 800,
-        newestIndex: 5n,
-      }),
+      look: async () => LOOK,
       decodeComplaint: async () => complaint,
       channels: async () => null,
       track: async () => ({ kind: 'not found' }),

@@ -33,6 +33,7 @@ import {
   NODE,
   offerOf,
   payRequest,
+  STAND,
   standingOf,
 } from './lightning-world.ts'
 import { START } from './world.ts'
@@ -99,15 +100,7 @@ function world() {
   const over = new Set<number>()
   let notFound = new Map<PaymentHash, number>()
   const standing = () => standingOf(memory, { now: unixMs(now), wallNow: unixMs(now) })
-  const node = (): NodeStand => ({
-    ...{
-      publicKey: NODE,
-      isSynced: true,
-      height: 800,
-      hasForgotten: false,
-      newestIndex: BigInt(lnd.size),
-    },
-  })
+  const node = (): NodeStand => ({ ...STAND, newestIndex: BigInt(lnd.size) })
   const open = () => new Set(calling)
 
   function add(event: MemoryEvent | null): void {

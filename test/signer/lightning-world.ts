@@ -3,6 +3,7 @@ import { parseBolt11 } from '../../src/lib/lightning/bolt11.ts'
 import { sats } from '../../src/lib/money.ts'
 import type { NodeStand } from '../../src/signer/lightning-call-rules.ts'
 import type { LineState } from '../../src/signer/lightning-memory.ts'
+import type { NodeLook } from '../../src/signer/lightning-node-client.ts'
 import { judgeInvoices, type Offer, takeOffers } from '../../src/signer/lightning-rules.ts'
 import { EMPTY_MEMORY, type Memory, remember } from '../../src/signer/memory.ts'
 import { entryAfter, type MemoryEvent, writeLine } from '../../src/signer/memory-entry.ts'
@@ -112,6 +113,7 @@ export function standingOf(memory: Memory, over: Partial<Standing> = {}): Standi
 export const STAND: NodeStand = {
   ...{ publicKey: NODE, isSynced: true, height: 800, newestIndex: 5n, hasForgotten: false },
 }
+export const LOOK: Extract<NodeLook, { kind: 'node' }> = { kind: 'node', ...STAND }
 
 export const lineOf = (memory: Memory, manifest: LineManifest, payee: number): LineState | null =>
   memory.lightning.batches.get(hashOf(manifest))?.lines.get(payee) ?? null

@@ -15,8 +15,8 @@ import {
   endRequest,
   hashOfNumber,
   invoicesRequest,
+  LOOK,
   lineManifest,
-  NODE,
   payRequest,
 } from './lightning-world.ts'
 import { HOUR_MS, KEYS, type SignerWorld, START, signerWorld } from './world.ts'
@@ -26,13 +26,7 @@ const PAY_REQUEST = {
   ...{ tag: 'payRequest', callback: 'https://api.example.com/cb', metadata: '[]' },
   ...{ minSendable: 1000, maxSendable: 100_000_000 },
 }
-const HERE: Extract<NodeLook, { kind: 'node' }> = {
-  kind: 'node',
-  publicKey: NODE,
-  isSynced: true,
-  height: 906,
-  newestIndex: 5n,
-}
+const HERE = { ...LOOK, height: 906 }
 
 let server: StrangersServer
 let world: SignerWorld
