@@ -1,4 +1,5 @@
-import { arrangeBlock, DRIVECHAIN_OPCODES, messageScript, requestScript } from '../src/bmm/index.ts'
+import { arrangeBlock, messageScript, requestScript } from '../src/bmm/index.ts'
+import { DRIVECHAIN_OPCODES } from '../src/lib/bitcoin/drivechain.ts'
 import { sha256d } from '../src/lib/bitcoin/hash.ts'
 import { opReturn, witnessCommitmentScript } from '../src/lib/bitcoin/script.ts'
 import { compactSize, outputBytes } from '../src/lib/bitcoin/tx.ts'

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { isSecretKey } from './approval/index.ts'
 import { bmmComplaints, bmmSchema } from './bmm/index.ts'
 import { bridgesComplaints, bridgesSchema } from './bridges/index.ts'
 import { parseAddress } from './lib/bitcoin/address.ts'
@@ -20,7 +21,7 @@ import {
   stratumPortSchema,
   stratumSchema,
 } from './pool/index.ts'
-import { isSecretKey, rulesSchema } from './treasury/index.ts'
+import { rulesSchema } from './treasury/index.ts'
 
 /** Something wrong in a configuration, with the place where it stands, for example `schemes[1].ports`. */
 export type ConfigError = { readonly path: string; readonly message: string }

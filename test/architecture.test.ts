@@ -9,12 +9,13 @@ const MAY_ENTER: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   statement: [],
   ledger: [],
-  treasury: [],
+  approval: [],
+  treasury: ['approval'],
   bmm: [],
   pool: ['statement'],
-  payouts: ['statement', 'ledger', 'treasury', 'bmm', 'pool (types)'],
-  bridges: ['ledger', 'treasury', 'bmm'],
-  signer: ['treasury', 'bmm'],
+  payouts: ['statement', 'ledger', 'approval', 'treasury', 'bmm', 'pool (types)'],
+  bridges: ['ledger', 'approval', 'treasury', 'bmm'],
+  signer: ['approval'],
 }
 const TOP = ['commands', 'main.ts', 'config.ts']
 const KNOW_ALL = ['api', 'devnet', ...TOP]
@@ -78,4 +79,40 @@ test('the import rules refuse a wrong room, a window and a value where only type
   ]
   for (const each of wrong) expect(complaint(each)).toBeTypeOf('string')
   expect(complaint({ from: 'payouts/credit.ts', to: 'pool/index.ts', typesOnly: true })).toBeNull()
+})
+
+/** What runs beside our program where the keys are; one more is one more to trust (decision 23). */
+const PACKAGES_BY_KEYS = [
+  '@bitcoinerlab/descriptors',
+  '@noble/curves',
+  '@noble/hashes',
+  'bech32',
+  'bip32',
+  'bitcoinjs-lib',
+  'lightning',
+  'pino',
+  'tiny-secp256k1',
+  'zod',
+]
+
+/** What a file has loaded before its first line runs, as it names it. */
+function loadedFirst(file: string): string[] {
+  const text = readFileSync(join(SRC, file), 'utf8')
+  const statements = /^(?:import|export)(?!\s+type\b)(?:\s[^'"]*?from)?\s+'([^']+)'/gm
+  return [...text.matchAll(statements)].map(([, name = '']) => name)
+}
+
+const packageOf = (name: string) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? ''
+
+test('a process that holds keys has no other room in it, and no client of a database', () => {
+  const files = new Set(['main.ts', 'commands/signer.ts', 'commands/signer-run.ts'])
+  const packages = new Set<string>()
+  for (const file of files)
+    for (const name of loadedFirst(file)) {
+      if (name.startsWith('.')) files.add(normalize(join(dirname(file), name)))
+      else if (!name.startsWith('node:')) packages.add(packageOf(name))
+    }
+  const rooms = new Set([...files].map(roomOf))
+  expect([...rooms].toSorted()).toEqual(['approval', 'commands', 'lib', 'main.ts', 'signer'])
+  expect([...packages].toSorted()).toEqual(PACKAGES_BY_KEYS)
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { isPlainReason, PURPOSES } from '../approval/index.ts'
 import { MAX_MONEY_SATS } from '../lib/money.ts'
-import { isPlainReason, PURPOSES } from '../treasury/index.ts'
 
 /**
  * Every request and reply of the HTTP interface. Amounts and work are decimal strings with their

@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { isPlainReason } from '../approval/index.ts'
 import { MESSAGE_CHARACTERS_MAX, SIGNATURE_CHARACTERS_MAX } from '../lib/bitcoin/message.ts'
 import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
 import { INVOICE_CHARS_MAX, RAILS_MAX } from '../payouts/index.ts'
-import { isPlainReason } from '../treasury/index.ts'
 import { hash, height, listOf, millis, state, whole } from './contract.ts'
 import { depositForm } from './contract-miner.ts'
 

@@ -1,3 +1,4 @@
+import { type DrivechainOpcode, readTreasuryOutput } from '../lib/bitcoin/drivechain.ts'
 import { type Output, outputBytes } from '../lib/bitcoin/tx.ts'
 import {
   outpointText,
@@ -12,7 +13,6 @@ import type { Sats } from '../lib/money.ts'
 import { type Bid, type Bidder, chooseBids, findBids } from './bids.ts'
 import { messageScript, readMessage } from './messages.ts'
 import { readRequest, startsAsRequest } from './request.ts'
-import { type DrivechainOpcode, readTreasuryOutput } from './treasury.ts'
 
 /** A side block of our own node, for which we want the slot. */
 export type OwnSideBlock = {

@@ -28,17 +28,4 @@ export { type Acceptance, readAcceptances } from './read-block.ts'
 export { type BlockRequest, readRequest, requestScript } from './request.ts'
 export { type SideBlocks, watchSideBlocks } from './side-block-source.ts'
 export type { SideNode, SideTemplate } from './side-node.ts'
-export {
-  DRIVECHAIN_OPCODES,
-  type DrivechainOpcode,
-  depositOutputs,
-  isWithdrawal,
-  readDepositAddress,
-  readTreasuryOutput,
-  type Treasury,
-  treasuryScript,
-  type Withdrawal,
-  withdrawalId,
-  withdrawalTransaction,
-} from './treasury.ts'
 export { type TreasuryCoins, type TreasuryNode, watchTreasuries } from './treasury-source.ts'

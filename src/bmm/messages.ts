@@ -1,7 +1,7 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import { sha256d } from '../lib/bitcoin/hash.ts'
+import { opReturnOf, readOpReturn } from '../lib/bitcoin/op-return.ts'
 import { concat, equalBytes, fromHex, toHex } from '../lib/bytes.ts'
-import { opReturnOf, readOpReturn } from './op-return.ts'
 
 /** How the miners of a block vote on the withdrawal bundles of all active slots. */
 export type BundleVotes =

@@ -1,8 +1,12 @@
 import { Block } from 'bitcoinjs-lib'
+import {
+  type DrivechainOpcode,
+  readTreasuryOutput,
+  treasuryScript,
+} from '../lib/bitcoin/drivechain.ts'
 import { toHex } from '../lib/bytes.ts'
 import type { BlockHash } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
-import { type DrivechainOpcode, readTreasuryOutput, treasuryScript } from './treasury.ts'
 
 /** What is asked of the main node. */
 export type TreasuryNode = {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { type ApiParts, buildApi, type HealthPart } from '../api/index.ts'
+import { parseOperatorKey } from '../approval/index.ts'
 import { owedTo } from '../ledger/index.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { bitcoindClient } from '../lib/nodes/bitcoind-client.ts'
@@ -11,7 +12,7 @@ import {
   whyWaiting,
 } from '../payouts/index.ts'
 import { lastTemplateAt, newestCoinbaseBytes, strictest } from '../pool/index.ts'
-import { frozen, parseOperatorKey, policyNow, type SpendRules } from '../treasury/index.ts'
+import { frozen, policyNow, type SpendRules } from '../treasury/index.ts'
 import { moneyAudit } from './audit-checks.ts'
 import { channelHealth } from './channel-wiring.ts'
 import { ownBatchPartsOf } from './l1-wallets.ts'

@@ -1,6 +1,7 @@
 import { systemClock } from '../lib/time.ts'
 import { auditChecks, runCheck } from './audit-checks.ts'
-import { type Command, orExplain, parseOptions, requireConfig, sayPlain } from './command.ts'
+import { type Command, orExplain, parseOptions, sayPlain } from './command.ts'
+import { requireConfig } from './pool-config.ts'
 import { withDatabase } from './with-database.ts'
 
 /** Checks the database: that nothing was changed, left out or counted wrong since it was written. */

@@ -2,11 +2,11 @@ import {
   type ArrangementTerms,
   arrangeBlock,
   type BmmConfig,
-  DRIVECHAIN_OPCODES,
   type OwnSideBlock,
   type SideNode,
 } from '../bmm/index.ts'
 import type { Config } from '../config.ts'
+import { DRIVECHAIN_OPCODES } from '../lib/bitcoin/drivechain.ts'
 import { outputBytes } from '../lib/bitcoin/tx.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import type { BlockHash, Txid } from '../lib/ids.ts'

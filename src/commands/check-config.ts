@@ -1,4 +1,5 @@
-import { type Command, orExplain, parseOptions, requireConfig, say } from './command.ts'
+import { type Command, orExplain, parseOptions, say } from './command.ts'
+import { requireConfig } from './pool-config.ts'
 
 /** Reads a configuration and says everything that is wrong with it, or what it promises. */
 export const checkConfigCommand: Command = args =>

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { type Config, loadConfig } from '../config.ts'
-import { NodeUnreachable, RpcError } from '../lib/nodes/bitcoin-core-client.ts'
+import { NodeUnreachable } from '../lib/nodes/post-client.ts'
+import { RpcError } from '../lib/nodes/rpc-error.ts'
 
 /**
  * What one verb of `./sidepool` does with its arguments.
@@ -47,13 +47,10 @@ export function parseOptions<Name extends string>(
   }
 }
 
-/** The configuration, or one error that lists everything wrong with it. */
-export function requireConfig(path: string | undefined): Config {
-  if (path === undefined) throw new CommandError('--config FILE is missing')
-  const outcome = loadConfig(path)
-  if (outcome.kind === 'config') return outcome.config
-  const lines = outcome.errors.map(error => `  ${error.path}: ${error.message}`)
-  throw new CommandError(`${path} cannot be used:\n${lines.join('\n')}`)
+/** An option that must be there. @param option as the help has it, for example `--key FILE` */
+export function needOption(value: string | undefined, option: string): string {
+  if (value === undefined || value === '') throw new CommandError(`${option} is missing`)
+  return value
 }
 
 /**

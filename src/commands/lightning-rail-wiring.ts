@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { SpendPolicy } from '../approval/index.ts'
 import type { Config } from '../config.ts'
 import { lndClient } from '../lib/nodes/lnd-client.ts'
 import { connectLnd, type LndConnection } from '../lib/nodes/lnd-grpc-client.ts'
@@ -10,7 +11,6 @@ import {
   type Reconciler,
   type SignerClient,
 } from '../payouts/index.ts'
-import type { SpendPolicy } from '../treasury/index.ts'
 import { CommandError } from './command.ts'
 import type { Setting } from './role.ts'
 

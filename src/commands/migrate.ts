@@ -2,8 +2,9 @@ import { migrate } from '../lib/db/migrate.ts'
 import { createLog } from '../lib/log.ts'
 import { migrateQueue } from '../lib/queue.ts'
 import { systemRandom } from '../lib/random.ts'
-import { type Command, orExplain, parseOptions, requireConfig, say } from './command.ts'
+import { type Command, orExplain, parseOptions, say } from './command.ts'
 import { databaseOf, QUEUES } from './open-database.ts'
+import { requireConfig } from './pool-config.ts'
 
 /** Brings the configured database to the newest schema. */
 export const migrateCommand: Command = args =>

@@ -1,7 +1,7 @@
 import { isPrivate } from 'tiny-secp256k1'
+import { type OperatorKey, operatorKeyOf } from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { Random } from '../lib/random.ts'
-import { type OperatorKey, operatorKeyOf } from '../treasury/index.ts'
 import { CommandError } from './command.ts'
 import { readSecret, writeSecret } from './secret-file.ts'
 

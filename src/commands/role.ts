@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { operatorKeyOf } from '../approval/index.ts'
 import type { Config } from '../config.ts'
 import { parseAddress } from '../lib/bitcoin/address.ts'
 import type { Database } from '../lib/db/schema.ts'
@@ -7,7 +8,7 @@ import type { QueueStore } from '../lib/queue.ts'
 import type { Random } from '../lib/random.ts'
 import type { Clock } from '../lib/time.ts'
 import { type Destinations, railDestinations, type Scheme } from '../payouts/index.ts'
-import { keepRules, operatorKeyOf, type SpendRules, spendRules } from '../treasury/index.ts'
+import { keepRules, type SpendRules, spendRules } from '../treasury/index.ts'
 import { CommandError } from './command.ts'
 
 export const ROLES = ['stratum', 'accounting', 'payouts', 'api'] as const

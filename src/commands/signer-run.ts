@@ -14,7 +14,7 @@ import {
   thunderWallet,
   walletKey,
 } from '../signer/index.ts'
-import { CommandError, parseOptions } from './command.ts'
+import { CommandError, needOption, parseOptions } from './command.ts'
 import { readSecret } from './secret-file.ts'
 import { lightningOf } from './signer-lightning.ts'
 import { untilAskedToStop } from './supervise.ts'
@@ -58,8 +58,8 @@ function allowingOwn(deposits: DepositRules, thunder: ThunderWallet | null): Dep
 }
 
 /** The signer's configuration, or one error that lists everything wrong with it. */
-export async function requireSignerConfig(path: string | undefined): Promise<SignerConfig> {
-  if (path === undefined) throw new CommandError('--config FILE is missing')
+export async function requireSignerConfig(given: string | undefined): Promise<SignerConfig> {
+  const path = needOption(given, '--config FILE')
   const text = await readFile(path, 'utf8').catch(() => {
     throw new CommandError(`there is no file ${path}`)
   })

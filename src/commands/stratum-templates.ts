@@ -1,11 +1,11 @@
 import {
   type BundleEnforcer,
-  DRIVECHAIN_OPCODES,
   watchBundles,
   watchSideBlocks,
   watchTreasuries,
 } from '../bmm/index.ts'
 import type { Config } from '../config.ts'
+import { DRIVECHAIN_OPCODES } from '../lib/bitcoin/drivechain.ts'
 import type { BitcoindClient } from '../lib/nodes/bitcoind-client.ts'
 import type { EnforcerTemplateClient } from '../lib/nodes/enforcer-template-client.ts'
 import type { OwnTransaction } from '../payouts/index.ts'

@@ -1,3 +1,4 @@
+import type { SpendPolicy } from '../approval/index.ts'
 import type { Config } from '../config.ts'
 import { unreachable } from '../lib/assert.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
@@ -21,7 +22,6 @@ import {
   type WithdrawalSource,
   walletClient,
 } from '../payouts/index.ts'
-import type { SpendPolicy } from '../treasury/index.ts'
 import { CommandError } from './command.ts'
 import { l1Complaint } from './l1-wallets.ts'
 import type { Setting } from './role.ts'

@@ -1,6 +1,6 @@
-import { DRIVECHAIN_OPCODES } from '../bmm/index.ts'
 import { bridgeJobs, floatRuleOf, thunderBridge, thunderView } from '../bridges/index.ts'
 import type { Config } from '../config.ts'
+import { DRIVECHAIN_OPCODES } from '../lib/bitcoin/drivechain.ts'
 import type { Job } from '../lib/job-runner.ts'
 import { connectNode } from '../lib/nodes/bitcoin-core-client.ts'
 import { enforcerClient } from '../lib/nodes/enforcer-client.ts'

@@ -5,14 +5,8 @@ import { NodeUnreachable } from '../lib/nodes/post-client.ts'
 import { type ThunderClient, ThunderError } from '../lib/nodes/thunder-client.ts'
 import { thunderEra } from '../lib/thunder/era.ts'
 import { chainsOf } from '../payouts/index.ts'
-import {
-  type Command,
-  CommandError,
-  orExplain,
-  parseOptions,
-  requireConfig,
-  sayPlain,
-} from './command.ts'
+import { type Command, CommandError, orExplain, parseOptions, sayPlain } from './command.ts'
+import { requireConfig } from './pool-config.ts'
 import { thunderNode } from './thunder-rail-wiring.ts'
 
 const HELP = `thunder status --config FILE

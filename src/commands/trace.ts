@@ -1,12 +1,6 @@
 import { blockHash } from '../lib/ids.ts'
-import {
-  type Command,
-  CommandError,
-  orExplain,
-  parseOptions,
-  requireConfig,
-  sayPlain,
-} from './command.ts'
+import { type Command, CommandError, orExplain, parseOptions, sayPlain } from './command.ts'
+import { requireConfig } from './pool-config.ts'
 import { type Fact, traceHash } from './trace-facts.ts'
 import { withDatabase } from './with-database.ts'
 

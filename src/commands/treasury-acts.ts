@@ -1,7 +1,3 @@
-import { toHex } from '../lib/bytes.ts'
-import type { Digest } from '../lib/ids.ts'
-import { formatBtc } from '../lib/money.ts'
-import type { Clock } from '../lib/time.ts'
 import {
   type Act,
   encodeManifest,
@@ -10,7 +6,11 @@ import {
   manifestHash,
   manifestTotal,
   signAct,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { toHex } from '../lib/bytes.ts'
+import type { Digest } from '../lib/ids.ts'
+import { formatBtc } from '../lib/money.ts'
+import type { Clock } from '../lib/time.ts'
 import { say, sayPlain } from './command.ts'
 import type { BatchInList, BatchTold, TreasuryClient } from './treasury-client.ts'
 

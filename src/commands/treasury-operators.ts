@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { operatorKeyOf } from '../approval/index.ts'
 import { toHex } from '../lib/bytes.ts'
 import { digest, unixMs } from '../lib/ids.ts'
 import { systemRandom } from '../lib/random.ts'
@@ -8,12 +9,12 @@ import {
   KEY_MS_MAX,
   type OperatorChange,
   operatorChangeSchema,
-  operatorKeyOf,
   signOperatorAct,
   tokenDigest,
 } from '../treasury/index.ts'
-import { CommandError, parseOptions, requireConfig, say, sayPlain } from './command.ts'
+import { CommandError, parseOptions, say, sayPlain } from './command.ts'
 import { readOperatorSecret } from './operator-key.ts'
+import { requireConfig } from './pool-config.ts'
 import { askOnTerminal, typedOnTerminal } from './terminal.ts'
 import { ask, posting, treasuryUrl } from './treasury-client.ts'
 import { expectWords, need, parseDays, readToken, takeYes, type Verb } from './treasury-options.ts'

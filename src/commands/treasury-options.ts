@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { isPlainReason, REASON_CHARACTERS_MAX } from '../treasury/index.ts'
+import { isPlainReason, REASON_CHARACTERS_MAX } from '../approval/index.ts'
 import { CommandError } from './command.ts'
 
 /** What follows `treasury NAME`. @returns the exit code */

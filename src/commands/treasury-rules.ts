@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { refusalText } from '../approval/index.ts'
 import type { Config } from '../config.ts'
 import { unreachable } from '../lib/assert.ts'
 import { formatBtc } from '../lib/money.ts'
@@ -7,7 +8,6 @@ import {
   type DryRunLine,
   dryRun,
   type RulesText,
-  refusalText,
   rulesSchema,
   rulesToTry,
 } from '../treasury/index.ts'

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { connectNode, type NodeRpc } from '../lib/nodes/bitcoin-core-client.ts'
-import { CommandError, parseOptions, requireConfig, say } from './command.ts'
+import { CommandError, parseOptions, say } from './command.ts'
 import { parseNetwork, readDescriptorFile } from './descriptor-file.ts'
+import { requireConfig } from './pool-config.ts'
 import { expectWords, need } from './treasury-options.ts'
 
 /** Scripts that the node watches ahead of the last one used. */

@@ -1,15 +1,9 @@
+import type { Act } from '../approval/index.ts'
 import { systemRandom } from '../lib/random.ts'
 import { systemClock } from '../lib/time.ts'
-import type { Act } from '../treasury/index.ts'
-import {
-  type Command,
-  CommandError,
-  orExplain,
-  parseOptions,
-  requireConfig,
-  say,
-} from './command.ts'
+import { type Command, CommandError, orExplain, parseOptions, say } from './command.ts'
 import { makeOperatorKey, readOperatorSecret } from './operator-key.ts'
+import { requireConfig } from './pool-config.ts'
 import { askOnTerminal } from './terminal.ts'
 import { giveAct, listBatches, showBatch } from './treasury-acts.ts'
 import { capital, lightningCapital } from './treasury-capital.ts'

@@ -1,15 +1,10 @@
 import { z } from 'zod'
+import { operatorKeyOf } from '../approval/index.ts'
 import { toHex } from '../lib/bytes.ts'
 import { digest, unixMs } from '../lib/ids.ts'
 import type { Random } from '../lib/random.ts'
 import type { Clock } from '../lib/time.ts'
-import {
-  type OperatorChange,
-  operatorKeyOf,
-  signLogin,
-  signOperatorAct,
-  tokenDigest,
-} from '../treasury/index.ts'
+import { type OperatorChange, signLogin, signOperatorAct, tokenDigest } from '../treasury/index.ts'
 import { type PoolApi, poolApi } from './pool-api.ts'
 
 /** Longer than any demo runs. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { signAct } from '../approval/index.ts'
 import { toHex } from '../lib/bytes.ts'
 import { digest } from '../lib/ids.ts'
-import { signAct } from '../treasury/index.ts'
 
 /** A pool's HTTP interface as one of its users has it. */
 export type PoolApi = {

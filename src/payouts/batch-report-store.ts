@@ -1,4 +1,5 @@
 import type { Kysely, Selectable } from 'kysely'
+import type { Purpose } from '../approval/index.ts'
 import type { BatchState, Database } from '../lib/db/schema.ts'
 import {
   type BatchId,
@@ -11,7 +12,7 @@ import {
   unixMs,
 } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
-import { type ActReport, actReports, type Purpose } from '../treasury/index.ts'
+import { type ActReport, actReports } from '../treasury/index.ts'
 
 const ROWS_MAX = 100
 

@@ -1,4 +1,17 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import {
+  allowingOwn,
+  approverOf,
+  encodeManifest,
+  isWithinAuto,
+  judgeSpend,
+  limitRefusal,
+  manifestHash,
+  type SignedAct,
+  type SpendPolicy,
+  type SpendVerdict,
+  signAct,
+} from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { BatchState, Database } from '../lib/db/schema.ts'
 import { type BatchId, batchId, digest, type UnixMs } from '../lib/ids.ts'
@@ -7,20 +20,9 @@ import {
   type ActVerdict,
   actorRefusal,
   actsOn,
-  allowingOwn,
-  approverOf,
   type BatchBeforeAct,
-  encodeManifest,
-  isWithinAuto,
   judgeAct,
-  judgeSpend,
-  limitRefusal,
-  manifestHash,
   recordEvent,
-  type SignedAct,
-  type SpendPolicy,
-  type SpendVerdict,
-  signAct,
   storeAct,
 } from '../treasury/index.ts'
 import { applyEvent, lockBatch, manifestOf } from './payout-store.ts'

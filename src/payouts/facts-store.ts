@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
+import type { Manifest } from '../approval/index.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { accountId, type BatchId } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
-import type { Manifest } from '../treasury/index.ts'
 import type { BatchFacts } from './payout.ts'
 import type { RailBooks } from './rail.ts'
 

@@ -1,13 +1,8 @@
 import type { Kysely } from 'kysely'
+import { type Manifest, type SignedAct, type SpendPolicy, verdictText } from '../approval/index.ts'
 import type { Database } from '../lib/db/schema.ts'
 import type { Clock } from '../lib/time.ts'
-import {
-  actsOn,
-  type Manifest,
-  type SignedAct,
-  type SpendPolicy,
-  verdictText,
-} from '../treasury/index.ts'
+import { actsOn } from '../treasury/index.ts'
 import { judgeBatch } from './decide-store.ts'
 import { factsComplaint } from './facts-store.ts'
 

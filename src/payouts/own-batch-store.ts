@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import type { SpendPolicy } from '../approval/index.ts'
 import { balancesOf } from '../ledger/index.ts'
 import { assert, unreachable } from '../lib/assert.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
@@ -9,7 +10,6 @@ import type { Log } from '../lib/log.ts'
 import type { Sats } from '../lib/money.ts'
 import type { ThunderAddress } from '../lib/thunder/address.ts'
 import type { Clock } from '../lib/time.ts'
-import type { SpendPolicy } from '../treasury/index.ts'
 import { currentRate, planChildOf, stuckBatches } from './child-batch-store.ts'
 import { isNodeTrouble } from './node-trouble-client.ts'
 import {

@@ -1,8 +1,8 @@
+import type { Purpose } from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { Wallet } from '../lib/db/schema.ts'
 import type { BatchId } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
-import type { Purpose } from '../treasury/index.ts'
 import { outpointText } from './outpoint.ts'
 import type { Coin } from './rail.ts'
 import {

@@ -1,7 +1,4 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { assert } from '../lib/assert.ts'
-import type { Database, Wallet } from '../lib/db/schema.ts'
-import { type BatchId, batchId, unixMs } from '../lib/ids.ts'
 import {
   allowingOwn,
   type CoinManifest,
@@ -9,8 +6,11 @@ import {
   limitRefusal,
   manifestHash,
   manifestTotal,
-  recordEvent,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { assert } from '../lib/assert.ts'
+import type { Database, Wallet } from '../lib/db/schema.ts'
+import { type BatchId, batchId, unixMs } from '../lib/ids.ts'
+import { recordEvent } from '../treasury/index.ts'
 import { outpointText } from './outpoint.ts'
 import type { OwnPlan } from './own-batch.ts'
 import type { Asker, OwnBatchOutcome, OwnBatchParts } from './own-batch-store.ts'

@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely'
+import { decodeManifest } from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { batchId, unixMs } from '../lib/ids.ts'
-import { approversOf, decodeManifest, type PastBatch, POOL_ALIAS } from '../treasury/index.ts'
+import { approversOf, type PastBatch, POOL_ALIAS } from '../treasury/index.ts'
 
 /** More batches than that are not read: each may have a thousand payees. */
 export const PAST_BATCHES_MAX = 500

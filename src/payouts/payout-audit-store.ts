@@ -1,6 +1,4 @@
 import { type Kysely, sql } from 'kysely'
-import type { Database } from '../lib/db/schema.ts'
-import { digest } from '../lib/ids.ts'
 import {
   type Act,
   decodeManifest,
@@ -9,7 +7,9 @@ import {
   manifestTotal,
   parseOperatorKey,
   verifyAct,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import type { Database } from '../lib/db/schema.ts'
+import { digest } from '../lib/ids.ts'
 import { railFacts } from './rails/index.ts'
 
 /** A check names this many complaints and looks no further: the first ones tell enough. */

@@ -1,11 +1,11 @@
-import { sats } from '../lib/money.ts'
 import {
   type LimitRefusal,
   largestSpend,
   type Manifest,
   type SpendPolicy,
   type Spent,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { sats } from '../lib/money.ts'
 
 /** What planning needs of the rules by which money leaves. */
 export type SpendRules = Pick<SpendPolicy, 'version' | 'limits' | 'allowList'>

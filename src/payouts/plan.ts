@@ -1,7 +1,7 @@
+import type { LimitRefusal, OperatorKey, Spent } from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { AccountId } from '../lib/ids.ts'
 import { allot, type Sats, sats } from '../lib/money.ts'
-import type { LimitRefusal, OperatorKey, Spent } from '../treasury/index.ts'
 import { PAYOUTS_MAX } from './payout.ts'
 import { balancePurse, cheapestEnd, type Purse, purseOf } from './plan-coins.ts'
 import { growthRefusal, type SpendRules } from './plan-limits.ts'

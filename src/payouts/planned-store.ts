@@ -1,18 +1,18 @@
 import { sql, type Transaction } from 'kysely'
-import { assert } from '../lib/assert.ts'
-import { wholeNumbers } from '../lib/db/arrays.ts'
-import type { Database } from '../lib/db/schema.ts'
-import { type BatchId, batchId, type PayoutId, payoutId, unixMs } from '../lib/ids.ts'
-import { invoiceNamed } from '../lib/lightning/destination.ts'
-import { sats } from '../lib/money.ts'
-import type { Spent } from '../treasury/index.ts'
 import {
   encodeManifest,
   limitRefusal,
   type Manifest,
   manifestHash,
   type OperatorKey,
-} from '../treasury/index.ts'
+  type Spent,
+} from '../approval/index.ts'
+import { assert } from '../lib/assert.ts'
+import { wholeNumbers } from '../lib/db/arrays.ts'
+import type { Database } from '../lib/db/schema.ts'
+import { type BatchId, batchId, type PayoutId, payoutId, unixMs } from '../lib/ids.ts'
+import { invoiceNamed } from '../lib/lightning/destination.ts'
+import { sats } from '../lib/money.ts'
 import { endInvoices } from './invoice-store.ts'
 import { plannedEntry } from './payout.ts'
 import { post } from './payout-store.ts'

@@ -1,7 +1,7 @@
+import type { Purpose } from '../approval/index.ts'
 import type { LedgerAccount } from '../ledger/index.ts'
 import type { BatchId, Txid } from '../lib/ids.ts'
 import type { Sats } from '../lib/money.ts'
-import type { Purpose } from '../treasury/index.ts'
 
 /** Sending money has three outcomes; `unknown` keeps it reserved until positive evidence. */
 export type SendOutcome =

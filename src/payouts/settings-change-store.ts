@@ -1,8 +1,9 @@
 import type { Kysely, Transaction } from 'kysely'
+import { type OperatorKey, operatorWith } from '../approval/index.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type PayeeId, payeeId, type UnixMs } from '../lib/ids.ts'
-import { type OperatorKey, operatorWith, readOperators, recordEvent } from '../treasury/index.ts'
+import { readOperators, recordEvent } from '../treasury/index.ts'
 import {
   CHANGES_A_DAY_MAX,
   type Destinations,

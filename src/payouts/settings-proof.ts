@@ -1,10 +1,11 @@
+import type { OperatorKey } from '../approval/index.ts'
 import { assert, unreachable } from '../lib/assert.ts'
 import { parseAddress } from '../lib/bitcoin/address.ts'
 import { verifyMessage } from '../lib/bitcoin/message.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
 import { toHex } from '../lib/bytes.ts'
 import { verifyThunderMessage } from '../lib/thunder/message.ts'
-import { type OperatorKey, verifySettingsAct } from '../treasury/index.ts'
+import { verifySettingsAct } from '../treasury/index.ts'
 
 /** Who says that a text counts, and how it is shown. */
 export type Proof =

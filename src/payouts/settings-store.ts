@@ -1,10 +1,10 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
 import { z } from 'zod'
+import { type OperatorKey, parseOperatorKey } from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type PayeeId, payeeId, type UnixMs, unixMs } from '../lib/ids.ts'
 import { sats } from '../lib/money.ts'
-import { type OperatorKey, parseOperatorKey } from '../treasury/index.ts'
 import type { PayoutSettings, RailSetting } from './settings.ts'
 
 /** No history is longer, whatever is asked for. */

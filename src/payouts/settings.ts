@@ -1,7 +1,7 @@
+import type { OperatorKey } from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import { type UnixMs, unixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
-import type { OperatorKey } from '../treasury/index.ts'
 import type { Destination } from './rail.ts'
 
 /** On which rail a payee wants to be paid, where to, and from what amount on. */

@@ -1,7 +1,6 @@
 import { request } from 'node:https'
 import type { ConnectionOptions } from 'node:tls'
 import { z } from 'zod'
-import { PSK_IDENTITY, PSK_TLS } from '../lib/psk.ts'
 import {
   confirmRequestJson,
   freezeRequestJson,
@@ -22,7 +21,8 @@ import {
   signReplySchema,
   signRequestJson,
   statusReplySchema,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { PSK_IDENTITY, PSK_TLS } from '../lib/psk.ts'
 
 /** From the call to the last byte of the reply; then there is no answer. */
 const ANSWER_MS_MAX = 60_000

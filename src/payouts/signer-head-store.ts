@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
+import type { SignerHead } from '../approval/index.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { digest, type UnixMs } from '../lib/ids.ts'
-import type { SignerHead } from '../treasury/index.ts'
 
 /** The newest head of the signer's memory that the pool has seen; null before the first. */
 export async function newestHead(db: Kysely<Database>): Promise<SignerHead | null> {

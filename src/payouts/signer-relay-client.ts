@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely'
+import { FREEZE_ACTS_MAX } from '../approval/index.ts'
 import type { Database } from '../lib/db/schema.ts'
 import type { Job } from '../lib/queue.ts'
-import { FREEZE_ACTS_MAX, freezeActsAfter } from '../treasury/index.ts'
+import { freezeActsAfter } from '../treasury/index.ts'
 import type { SignerClient } from './signer-client.ts'
 
 const EVERY_MS = 10_000

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
+import type { SignReply, SignRequest } from '../approval/index.ts'
 import type { Database } from '../lib/db/schema.ts'
 import type { Clock } from '../lib/time.ts'
-import type { SignReply, SignRequest } from '../treasury/index.ts'
 import type { SignerClient } from './signer-client.ts'
 import { newestHead, storeHead } from './signer-head-store.ts'
 

@@ -1,8 +1,8 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import type { SpendPolicy, Spent } from '../approval/index.ts'
 import type { Database } from '../lib/db/schema.ts'
 import type { BatchId, UnixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
-import type { SpendPolicy, Spent } from '../treasury/index.ts'
 
 const DAY_MS = 86_400_000
 

@@ -1,4 +1,3 @@
-import { toHex } from '../lib/bytes.ts'
 import {
   approverOf,
   freezeRefusal,
@@ -6,7 +5,8 @@ import {
   operatorWith,
   type SignedFreezeAct,
   verifyConfirmation,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { toHex } from '../lib/bytes.ts'
 import { knowsHead } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
 import { aliasOf, type Standing, timeOf } from './standing.ts'

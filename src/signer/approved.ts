@@ -1,6 +1,3 @@
-import { unreachable } from '../lib/assert.ts'
-import type { Digest, UnixMs } from '../lib/ids.ts'
-import { sats } from '../lib/money.ts'
 import {
   decodeManifest,
   judgeSpend,
@@ -12,7 +9,10 @@ import {
   type SpendPolicy,
   type SpendVerdict,
   type Spent,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { unreachable } from '../lib/assert.ts'
+import type { Digest, UnixMs } from '../lib/ids.ts'
+import { sats } from '../lib/money.ts'
 import { closedBefore, type Memory, manifestOf, spentBefore } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'
 import { isFrozen, type Standing, standingComplaint, timeOf } from './standing.ts'

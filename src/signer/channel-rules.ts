@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import type { OpenRequest } from '../approval/index.ts'
 import { parseAddress } from '../lib/bitcoin/address.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
 import type { ChannelOrder, LndPeer } from '../lib/nodes/lnd-channels-client.ts'
-import type { OpenRequest } from '../treasury/index.ts'
 import { readManifest } from './approved.ts'
 import { isFrozen, type Standing } from './standing.ts'
 

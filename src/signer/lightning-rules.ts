@@ -1,3 +1,9 @@
+import {
+  type InvoicesRequest,
+  type LineManifest,
+  largestSpend,
+  type ManifestLine,
+} from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
 import type { Digest } from '../lib/ids.ts'
@@ -5,12 +11,6 @@ import type { Bolt11 } from '../lib/lightning/bolt11.ts'
 import { type LightningAddress, parseLightning } from '../lib/lightning/destination.ts'
 import { type Asked, HELD_BLOCKS_MAX, invoiceComplaint } from '../lib/lightning/invoice.ts'
 import { millisats } from '../lib/money.ts'
-import {
-  type InvoicesRequest,
-  type LineManifest,
-  largestSpend,
-  type ManifestLine,
-} from '../treasury/index.ts'
 import { judgeApproved, readManifest } from './approved.ts'
 import { VERIFY_URL_CHARS_MAX } from './lightning-events.ts'
 import { isUsed, nextAttempt } from './lightning-memory.ts'

@@ -1,11 +1,3 @@
-import { unreachable } from '../lib/assert.ts'
-import type { PaymentHash, Preimage } from '../lib/ids.ts'
-import type { LightningAddress } from '../lib/lightning/destination.ts'
-import type { Asked } from '../lib/lightning/invoice.ts'
-import type { InvoiceOffer } from '../lib/lightning/lnurl-client.ts'
-import type { Log } from '../lib/log.ts'
-import type { PaymentNews, PaymentOrder } from '../lib/nodes/lnd-client.ts'
-import type { Clock } from '../lib/time.ts'
 import type {
   EndRequest,
   InvoicesRequest,
@@ -14,7 +6,15 @@ import type {
   OpenRequest,
   PayRequest,
   SignerHead,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { unreachable } from '../lib/assert.ts'
+import type { PaymentHash, Preimage } from '../lib/ids.ts'
+import type { LightningAddress } from '../lib/lightning/destination.ts'
+import type { Asked } from '../lib/lightning/invoice.ts'
+import type { InvoiceOffer } from '../lib/lightning/lnurl-client.ts'
+import type { Log } from '../lib/log.ts'
+import type { PaymentNews, PaymentOrder } from '../lib/nodes/lnd-client.ts'
+import type { Clock } from '../lib/time.ts'
 import { judgeOpen } from './channel-rules.ts'
 import { judgeEnd, judgePay, type NodeStand } from './lightning-call-rules.ts'
 import type { Leaving, Resting } from './lightning-exposure.ts'

@@ -1,14 +1,14 @@
 import { z } from 'zod'
-import { toHex, utf8 } from '../lib/bytes.ts'
-import { type Digest, digest, txid, unixMs } from '../lib/ids.ts'
-import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
 import {
   canonicalJson,
   type OperatorKey,
   parseOperatorKey,
   type SignerHead,
   taggedHash,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { toHex, utf8 } from '../lib/bytes.ts'
+import { type Digest, digest, txid, unixMs } from '../lib/ids.ts'
+import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
 import { lightningEvents } from './lightning-events.ts'
 
 /** A line of 1,000 payees takes a tenth of it; a longer one is none of ours. */

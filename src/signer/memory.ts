@@ -1,13 +1,13 @@
-import { unreachable } from '../lib/assert.ts'
-import type { Digest, Txid, UnixMs } from '../lib/ids.ts'
-import { type Sats, sats } from '../lib/money.ts'
 import {
   type FreezeWithLifts,
   freezeActHash,
   NO_HEAD,
   type SignerHead,
   type Spent,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { unreachable } from '../lib/assert.ts'
+import type { Digest, Txid, UnixMs } from '../lib/ids.ts'
+import { type Sats, sats } from '../lib/money.ts'
 import { draftOf, type LightningMemory, NO_LIGHTNING } from './lightning-memory.ts'
 import { type ChainedEntry, entryAfter } from './memory-entry.ts'
 

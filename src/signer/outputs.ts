@@ -1,11 +1,11 @@
-import { depositOutputs, readTreasuryOutput, type Treasury } from '../bmm/index.ts'
+import type { CoinManifest } from '../approval/index.ts'
 import { parseAddress } from '../lib/bitcoin/address.ts'
+import { depositOutputs, readTreasuryOutput, type Treasury } from '../lib/bitcoin/drivechain.ts'
 import type { Network } from '../lib/bitcoin/network.ts'
 import type { Output } from '../lib/bitcoin/tx.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import { MAX_MONEY_SATS } from '../lib/money.ts'
 import { parseThunderAddress, type ThunderAddress } from '../lib/thunder/address.ts'
-import type { CoinManifest } from '../treasury/index.ts'
 
 /** Where this host lets deposits go. */
 export type DepositRules = Treasury & {

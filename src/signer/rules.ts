@@ -1,5 +1,3 @@
-import { assert, unreachable } from '../lib/assert.ts'
-import type { BatchId, Txid } from '../lib/ids.ts'
 import {
   allowingOwn,
   type CoinManifest,
@@ -8,7 +6,9 @@ import {
   manifestHash,
   type Purpose,
   type SignRequest,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { assert, unreachable } from '../lib/assert.ts'
+import type { BatchId, Txid } from '../lib/ids.ts'
 import { judgeApproved, readManifest } from './approved.ts'
 import type { Memory } from './memory.ts'
 import type { MemoryEvent } from './memory-entry.ts'

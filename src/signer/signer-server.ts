@@ -2,8 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { z } from 'zod'
-import type { Log } from '../lib/log.ts'
-import { PSK_IDENTITY, PSK_TLS } from '../lib/psk.ts'
 import {
   confirmRequestSchema,
   freezeRequestSchema,
@@ -13,7 +11,9 @@ import {
   signReplyJson,
   signRequestSchema,
   statusRequestSchema,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import type { Log } from '../lib/log.ts'
+import { PSK_IDENTITY, PSK_TLS } from '../lib/psk.ts'
 import type { Signer } from './signer.ts'
 
 /** One pool asks at a time; the rest is for connections that are ending. More are not taken. */

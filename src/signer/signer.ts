@@ -1,7 +1,3 @@
-import { assert, unreachable } from '../lib/assert.ts'
-import type { Network } from '../lib/bitcoin/network.ts'
-import type { Log } from '../lib/log.ts'
-import type { Clock } from '../lib/time.ts'
 import type {
   HeadConfirmation,
   LightningReply,
@@ -13,7 +9,11 @@ import type {
   SpendPolicy,
   StatusReply,
   StatusRequest,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import { assert, unreachable } from '../lib/assert.ts'
+import type { Network } from '../lib/bitcoin/network.ts'
+import type { Log } from '../lib/log.ts'
+import type { Clock } from '../lib/time.ts'
 import { judgeConfirmation, judgeFreezeAct } from './acts.ts'
 import type { ChannelRules } from './channel-rules.ts'
 import type { Descriptor, WalletKey } from './descriptor.ts'

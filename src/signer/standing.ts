@@ -1,12 +1,12 @@
-import type { Network } from '../lib/bitcoin/network.ts'
-import { type UnixMs, unixMs } from '../lib/ids.ts'
 import {
   freezeHolds,
   type OperatorKey,
   type SignerHead,
   type SpendPolicy,
   stops,
-} from '../treasury/index.ts'
+} from '../approval/index.ts'
+import type { Network } from '../lib/bitcoin/network.ts'
+import { type UnixMs, unixMs } from '../lib/ids.ts'
 import type { ChannelRules } from './channel-rules.ts'
 import type { Descriptor } from './descriptor.ts'
 import { knowsHead, type Memory } from './memory.ts'

@@ -1,3 +1,4 @@
+import type { CoinManifest, Purpose, SpentOutput, ThunderSignRequest } from '../approval/index.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import type { Txid } from '../lib/ids.ts'
 import { MAX_MONEY_SATS } from '../lib/money.ts'
@@ -12,7 +13,6 @@ import {
   thunderTxid,
   utxoHash,
 } from '../lib/thunder/transaction.ts'
-import type { CoinManifest, Purpose, SpentOutput, ThunderSignRequest } from '../treasury/index.ts'
 import type { Descriptor, WalletOutput } from './descriptor.ts'
 
 /** More coins in one transaction are refused; a batch of the pool has a hundred at most. */

@@ -1,9 +1,9 @@
 import { Psbt, Transaction } from 'bitcoinjs-lib'
+import type { CoinManifest } from '../approval/index.ts'
 import type { Output } from '../lib/bitcoin/tx.ts'
 import { equalBytes, fromHex, toHex } from '../lib/bytes.ts'
 import { type Txid, txid } from '../lib/ids.ts'
 import { MAX_MONEY_SATS } from '../lib/money.ts'
-import type { CoinManifest } from '../treasury/index.ts'
 import type { Descriptor, Place, WalletOutput } from './descriptor.ts'
 import { type DepositRules, expectedOutputs, isOutput, isTreasury, scriptOf } from './outputs.ts'
 

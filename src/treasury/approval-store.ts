@@ -1,8 +1,8 @@
 import type { Kysely, Transaction } from 'kysely'
+import { parseOperatorKey, type SignedAct } from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type BatchId, batchId, digest, type UnixMs, unixMs } from '../lib/ids.ts'
-import { parseOperatorKey, type SignedAct } from './approval.ts'
 
 /** What was said of a batch, in a fixed order. */
 export async function actsOn(db: Kysely<Database>, batch: BatchId): Promise<SignedAct[]> {

@@ -1,10 +1,10 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { canonicalJson } from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import { equalBytes, utf8 } from '../lib/bytes.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type Digest, digest, unixMs } from '../lib/ids.ts'
 import { type AuditEvent, EVENTS_START, eventBytes, eventHash } from './audit-event.ts'
-import { canonicalJson } from './canonical.ts'
 
 /** Events read at a time; the rest follows in the next turn. */
 const EVENTS_PER_TURN = 500

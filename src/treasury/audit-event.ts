@@ -1,9 +1,8 @@
 import { z } from 'zod'
+import { canonicalJson, type Plain, taggedHash } from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import { fromHex, toHex, utf8 } from '../lib/bytes.ts'
 import { type Digest, digest, type UnixMs, unixMs } from '../lib/ids.ts'
-import { canonicalJson, type Plain } from './canonical.ts'
-import { taggedHash } from './tagged-hash.ts'
 
 /** A larger event is a bug: whoever takes words of strangers limits them first. */
 export const EVENT_BYTES_MAX = 16_384

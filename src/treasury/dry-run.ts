@@ -1,6 +1,3 @@
-import type { BatchId, UnixMs } from '../lib/ids.ts'
-import { type Sats, sats } from '../lib/money.ts'
-import type { Manifest } from './manifest-shape.ts'
 import {
   type AutoBand,
   allowingOwn,
@@ -9,9 +6,12 @@ import {
   type LimitRefusal,
   largestSpend,
   limitRefusal,
+  type Manifest,
   type SpendPolicy,
   type Spent,
-} from './policy.ts'
+} from '../approval/index.ts'
+import type { BatchId, UnixMs } from '../lib/ids.ts'
+import { type Sats, sats } from '../lib/money.ts'
 import { type RulesText, spendRules } from './rules.ts'
 
 const DAY_MS = 86_400_000

@@ -1,10 +1,4 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { assert } from '../lib/assert.ts'
-import { fromHex } from '../lib/bytes.ts'
-import type { Database } from '../lib/db/schema.ts'
-import { type Digest, digest, type UnixMs, unixMs } from '../lib/ids.ts'
-import { type OperatorKey, parseOperatorKey } from './approval.ts'
-import { recordEvent } from './audit-event-store.ts'
 import {
   ALL_RAILS,
   type Freeze,
@@ -13,10 +7,17 @@ import {
   freezeActHash,
   freezeRefusal,
   LIFTS_NEEDED,
+  type OperatorKey,
+  parseOperatorKey,
   poolFreeze,
   type SignedFreezeAct,
   type Unfreeze,
-} from './freeze.ts'
+} from '../approval/index.ts'
+import { assert } from '../lib/assert.ts'
+import { fromHex } from '../lib/bytes.ts'
+import type { Database } from '../lib/db/schema.ts'
+import { type Digest, digest, type UnixMs, unixMs } from '../lib/ids.ts'
+import { recordEvent } from './audit-event-store.ts'
 import { readOperators } from './operator-store.ts'
 
 /** What became of an operator's act. */

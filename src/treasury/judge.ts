@@ -1,8 +1,15 @@
+import {
+  approverOf,
+  isPlainReason,
+  judgeApprovals,
+  type Manifest,
+  operatorWith,
+  type SignedAct,
+  type SpendPolicy,
+  type Spent,
+  verifyAct,
+} from '../approval/index.ts'
 import type { Digest, UnixMs } from '../lib/ids.ts'
-import { type SignedAct, verifyAct } from './approval.ts'
-import { isPlainReason } from './freeze.ts'
-import type { Manifest } from './manifest-shape.ts'
-import { approverOf, judgeApprovals, operatorWith, type SpendPolicy, type Spent } from './policy.ts'
 
 /** What a batch looks like to an act. */
 export type BatchBeforeAct = {

@@ -1,10 +1,15 @@
 import * as secp256k1 from 'tiny-secp256k1'
 import { z } from 'zod'
+import {
+  canonicalJson,
+  type OperatorKey,
+  operatorKeyOf,
+  parseOperatorKey,
+  taggedHash,
+  verifySignature,
+} from '../approval/index.ts'
 import { equalBytes, fromHex, toHex, utf8 } from '../lib/bytes.ts'
 import { type Digest, digest, type UnixMs, unixMs } from '../lib/ids.ts'
-import { type OperatorKey, operatorKeyOf, parseOperatorKey, verifySignature } from './approval.ts'
-import { canonicalJson } from './canonical.ts'
-import { taggedHash } from './tagged-hash.ts'
 
 /** A larger act was never made by us. */
 const ACT_BYTES_MAX = 4000

@@ -1,9 +1,12 @@
+import {
+  ACT_AGE_MS_MAX,
+  type OperatorKey,
+  type OperatorRole,
+  parseOperatorKey,
+} from '../approval/index.ts'
 import { assert, unreachable } from '../lib/assert.ts'
 import { type Digest, type UnixMs, unixMs } from '../lib/ids.ts'
-import { type OperatorKey, parseOperatorKey } from './approval.ts'
-import { ACT_AGE_MS_MAX } from './freeze.ts'
 import { type OperatorChange, type SignedOperatorAct, verifyOperatorAct } from './operator-act.ts'
-import type { OperatorRole } from './policy.ts'
 
 /** More people than this do not act for one treasury. */
 export const OPERATORS_MAX = 100

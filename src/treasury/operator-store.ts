@@ -1,8 +1,8 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Operator, parseOperatorKey } from '../approval/index.ts'
 import { assert, unreachable } from '../lib/assert.ts'
 import type { Database } from '../lib/db/schema.ts'
 import { type Digest, digest, type UnixMs, unixMs } from '../lib/ids.ts'
-import { parseOperatorKey } from './approval.ts'
 import { recordEvent } from './audit-event-store.ts'
 import {
   encodeOperatorAct,
@@ -12,7 +12,6 @@ import {
   type SignedOperatorAct,
 } from './operator-act.ts'
 import { type ChangeRefusal, changeRefusal, type Member } from './operator-change.ts'
-import type { Operator } from './policy.ts'
 
 /** What became of a signed change. */
 export type ChangeVerdict =

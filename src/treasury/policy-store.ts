@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely'
+import type { SpendPolicy } from '../approval/index.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import type { Database } from '../lib/db/schema.ts'
 import type { UnixMs } from '../lib/ids.ts'
 import { recordEvent } from './audit-event-store.ts'
 import { readOperators } from './operator-store.ts'
-import type { SpendPolicy } from './policy.ts'
 import { encodeRules, policyFor, rulesHash, type SpendRules } from './rules.ts'
 
 /** Whether rules may be in force under their version. */

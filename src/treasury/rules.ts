@@ -1,11 +1,14 @@
 import { z } from 'zod'
+import {
+  canonicalJson,
+  type Operator,
+  type OperatorKey,
+  type SpendPolicy,
+  taggedHash,
+} from '../approval/index.ts'
 import { toHex, utf8 } from '../lib/bytes.ts'
 import { type Digest, digest } from '../lib/ids.ts'
 import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
-import type { OperatorKey } from './approval.ts'
-import { canonicalJson } from './canonical.ts'
-import type { Operator, SpendPolicy } from './policy.ts'
-import { taggedHash } from './tagged-hash.ts'
 
 const BANDS_MAX = 20
 const APPROVALS_MAX = 50

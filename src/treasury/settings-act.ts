@@ -1,7 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
+import { type OperatorKey, taggedHash, verifySignature } from '../approval/index.ts'
 import { utf8 } from '../lib/bytes.ts'
-import { type OperatorKey, verifySignature } from './approval.ts'
-import { taggedHash } from './tagged-hash.ts'
 
 /** What an operator signs to set how a payee is paid, for a reason that everyone can read. */
 export type SettingsAct = {

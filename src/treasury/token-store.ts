@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { type OperatorRole, operatorWith } from '../approval/index.ts'
 import { assert } from '../lib/assert.ts'
 import { fromHex } from '../lib/bytes.ts'
 import type { Database } from '../lib/db/schema.ts'
@@ -7,7 +8,6 @@ import { type UnixMs, unixMs } from '../lib/ids.ts'
 import { recordEvent } from './audit-event-store.ts'
 import { tokenDigest } from './first-admin-store.ts'
 import { readOperators } from './operator-store.ts'
-import { type OperatorRole, operatorWith } from './policy.ts'
 import {
   type LoginRefusal,
   loginRefusal,

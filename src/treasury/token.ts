@@ -1,11 +1,17 @@
 import * as secp256k1 from 'tiny-secp256k1'
+import {
+  ACT_AGE_MS_MAX,
+  canonicalJson,
+  type Operator,
+  type OperatorKey,
+  type OperatorRole,
+  operatorKeyOf,
+  operatorWith,
+  taggedHash,
+  verifySignature,
+} from '../approval/index.ts'
 import { fromHex, toHex, utf8 } from '../lib/bytes.ts'
 import { type Digest, digest, type UnixMs } from '../lib/ids.ts'
-import { type OperatorKey, operatorKeyOf, verifySignature } from './approval.ts'
-import { canonicalJson } from './canonical.ts'
-import { ACT_AGE_MS_MAX } from './freeze.ts'
-import { type Operator, type OperatorRole, operatorWith } from './policy.ts'
-import { taggedHash } from './tagged-hash.ts'
 
 /** What a bearer token opens. None approves, freezes or changes operators: those are signed. */
 export type TokenScope = 'read' | 'create' | 'operators'

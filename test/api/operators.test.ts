@@ -1,16 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { buildApi } from '../../src/api/index.ts'
+import { canonicalJson, signFreezeAct } from '../../src/approval/index.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { digest, unixMs } from '../../src/lib/ids.ts'
 import { eventBytes, eventHash } from '../../src/treasury/audit-event.ts'
 import {
   AUTH_FAILURES_MAX,
-  canonicalJson,
   inviteFirstAdmin,
   type OperatorChange,
   recordEvent,
-  signFreezeAct,
   signLogin,
   signOperatorAct,
   type TokenScope,

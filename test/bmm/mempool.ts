@@ -1,7 +1,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import { requestScript } from '../../src/bmm/request.ts'
-import { DRIVECHAIN_OPCODES } from '../../src/bmm/treasury.ts'
+import { DRIVECHAIN_OPCODES } from '../../src/lib/bitcoin/drivechain.ts'
 import { concat, fromHex, reversed, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { blockHash, txid } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'

@@ -2,7 +2,7 @@ import { Block } from 'bitcoinjs-lib'
 import { describe, expect, test } from 'vitest'
 import { messageScript, readMessage } from '../../src/bmm/messages.ts'
 import { readRequest, requestScript } from '../../src/bmm/request.ts'
-import { readTreasuryOutput } from '../../src/bmm/treasury.ts'
+import { readTreasuryOutput } from '../../src/lib/bitcoin/drivechain.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import recorded from '../vectors/bmm-blocks.json' with { type: 'json' }
 import { type ChainState, complaintOf } from './judge.ts'

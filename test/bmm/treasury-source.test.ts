@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { DRIVECHAIN_OPCODES, treasuryScript, watchTreasuries } from '../../src/bmm/index.ts'
+import { watchTreasuries } from '../../src/bmm/index.ts'
+import { DRIVECHAIN_OPCODES, treasuryScript } from '../../src/lib/bitcoin/drivechain.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { blockHash } from '../../src/lib/ids.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'

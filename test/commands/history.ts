@@ -2,6 +2,12 @@ import { createHash } from 'node:crypto'
 import { Transaction } from 'bitcoinjs-lib'
 import { type Kysely, sql } from 'kysely'
 import {
+  type CoinManifest,
+  encodeManifest,
+  manifestHash,
+  signAct,
+} from '../../src/approval/index.ts'
+import {
   chartAccount,
   type Entry,
   extendChain,
@@ -29,12 +35,6 @@ import { creditJobs, rewardMethods, rewardStatementOf } from '../../src/payouts/
 import { closeEpochIfDue, openFirstEpoch } from '../../src/pool/epoch-store.ts'
 import { fatesAfter, lastTip, workBack } from '../../src/pool/index.ts'
 import { writeNextStatement } from '../../src/pool/statement-store.ts'
-import {
-  type CoinManifest,
-  encodeManifest,
-  manifestHash,
-  signAct,
-} from '../../src/treasury/index.ts'
 import { addBlock, addMiner, commitShares, type Miner } from '../pool/mining-rows.ts'
 import { insertVersion } from '../support/version.ts'
 

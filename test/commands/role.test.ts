@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { operatorKeyOf } from '../../src/approval/index.ts'
 import { CommandError } from '../../src/commands/command.ts'
 import { enforcedRules, type Setting } from '../../src/commands/role.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { systemRandom } from '../../src/lib/random.ts'
 import { systemClock } from '../../src/lib/time.ts'
-import { operatorKeyOf } from '../../src/treasury/index.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { configFile } from './config-file.ts'
 

@@ -1,6 +1,7 @@
 import { Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DRIVECHAIN_OPCODES, isWithdrawal, readMessage } from '../../src/bmm/index.ts'
+import { readMessage } from '../../src/bmm/index.ts'
+import { DRIVECHAIN_OPCODES, isWithdrawal } from '../../src/lib/bitcoin/drivechain.ts'
 import { utf8 } from '../../src/lib/bytes.ts'
 import { type BlockHash, blockHash } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'

@@ -1,5 +1,12 @@
 import { address as nativeAddress, networks } from 'bitcoinjs-lib'
 import { type Kysely, sql } from 'kysely'
+import {
+  type Act,
+  type OperatorKey,
+  operatorKeyOf,
+  type SpendPolicy,
+  signAct,
+} from '../../src/approval/index.ts'
 import type { Devnet } from '../../src/devnet/index.ts'
 import { chartAccount, minerAccount, postEntries } from '../../src/ledger/index.ts'
 import { toHex } from '../../src/lib/bytes.ts'
@@ -17,13 +24,6 @@ import { millisats, msatsFromSats, type Sats } from '../../src/lib/money.ts'
 import { systemRandom } from '../../src/lib/random.ts'
 import { systemClock } from '../../src/lib/time.ts'
 import { decideBatch } from '../../src/payouts/index.ts'
-import {
-  type Act,
-  type OperatorKey,
-  operatorKeyOf,
-  type SpendPolicy,
-  signAct,
-} from '../../src/treasury/index.ts'
 import type { PoolScene } from '../support/pool-scene.ts'
 
 /** The port whose accounts are paid here; the configuration of the scene has it. */

@@ -1,4 +1,10 @@
 import { type Kysely, sql } from 'kysely'
+import {
+  type CoinManifest,
+  encodeManifest,
+  manifestHash,
+  type Purpose,
+} from '../../src/approval/index.ts'
 import type { BatchState, Database } from '../../src/lib/db/schema.ts'
 import {
   type BatchId,
@@ -10,12 +16,6 @@ import {
   unixMs,
 } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
-import {
-  type CoinManifest,
-  encodeManifest,
-  manifestHash,
-  type Purpose,
-} from '../../src/treasury/index.ts'
 import { insertVersion } from '../support/version.ts'
 
 export const NOW_MS = 1_800_000_000_000

@@ -1,6 +1,10 @@
 import { Transaction } from 'bitcoinjs-lib'
 import { z } from 'zod'
-import { DRIVECHAIN_OPCODES, depositOutputs, treasuryScript } from '../../src/bmm/index.ts'
+import {
+  DRIVECHAIN_OPCODES,
+  depositOutputs,
+  treasuryScript,
+} from '../../src/lib/bitcoin/drivechain.ts'
 import { fromHex, reversed, toHex } from '../../src/lib/bytes.ts'
 import { blockHash, txid } from '../../src/lib/ids.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Act } from '../../src/approval/act.ts'
+import { type SpendPolicy, verdictText } from '../../src/approval/policy.ts'
 import {
   chartAccount,
   type Leg,
@@ -11,10 +13,8 @@ import { millisats, msatsFromSats, sats } from '../../src/lib/money.ts'
 import { autoApprove, decideBatch, judgeBatch } from '../../src/payouts/decide-store.ts'
 import { endLease, takeLease } from '../../src/payouts/payout-store.ts'
 import { lockSpending } from '../../src/payouts/spent-store.ts'
-import type { Act } from '../../src/treasury/approval.ts'
 import { approversOf } from '../../src/treasury/approval-store.ts'
 import { eventsAfter, verifyEvents } from '../../src/treasury/audit-event-store.ts'
-import { type SpendPolicy, verdictText } from '../../src/treasury/policy.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { APPROVE, POLICY, POOL_KEY, person, REJECT, signedBy } from '../treasury/approvers.ts'
 import { addPerson, keyOf, secretOf } from '../treasury/people.ts'

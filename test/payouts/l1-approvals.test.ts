@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { SpendPolicy } from '../../src/approval/index.ts'
 import { sats } from '../../src/lib/money.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { autoApprove } from '../../src/payouts/decide-store.ts'
-import { approversOf, type SpendPolicy } from '../../src/treasury/index.ts'
+import { approversOf } from '../../src/treasury/index.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import { keyOf, secretOf } from '../treasury/people.ts'
 import {

@@ -1,6 +1,13 @@
 import { address, networks } from 'bitcoinjs-lib'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
+import {
+  type Act,
+  operatorKeyOf,
+  type SignedAct,
+  type SpendPolicy,
+  signAct,
+} from '../../src/approval/index.ts'
 import { callNode } from '../../src/devnet/index.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
 import type { BatchState, Database } from '../../src/lib/db/schema.ts'
@@ -26,16 +33,7 @@ import { l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
 import { multisigInputWeight } from '../../src/payouts/rails/l1/multisig.ts'
 import { nodeSigner } from '../../src/payouts/rails/l1/node-signer-client.ts'
 import { walletClient } from '../../src/payouts/rails/l1/wallet-client.ts'
-import {
-  type Act,
-  type ActVerdict,
-  freezeByPool,
-  frozen,
-  operatorKeyOf,
-  type SignedAct,
-  type SpendPolicy,
-  signAct,
-} from '../../src/treasury/index.ts'
+import { type ActVerdict, freezeByPool, frozen } from '../../src/treasury/index.ts'
 import type { NodeCalls } from '../support/bitcoind.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import { credit, SCHEME, seed } from './seed.ts'

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { signAct } from '../../src/approval/index.ts'
 import { chartAccount, postEntries } from '../../src/ledger/index.ts'
 import { digest, journalKey } from '../../src/lib/ids.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import { connectNode } from '../../src/lib/nodes/bitcoin-core-client.ts'
 import { endLease, moveBatch, takeLease } from '../../src/payouts/payout-store.ts'
-import { signAct } from '../../src/treasury/index.ts'
 import { type TestNode, testNode } from '../support/bitcoind.ts'
 import {
   addressOf,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { encodeManifest, manifestHash } from '../../src/approval/index.ts'
 import { sha256 } from '../../src/lib/bitcoin/hash.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import {
@@ -14,7 +15,6 @@ import type { LndClient, PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
 import { LndError } from '../../src/lib/nodes/lnd-grpc-client.ts'
 import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
 import type { Asked, LightningSigner } from '../../src/payouts/rails/lightning/signer.ts'
-import { encodeManifest, manifestHash } from '../../src/treasury/index.ts'
 import { writeInvoice } from '../support/invoice.ts'
 
 /** One that ends sooner is never given. */

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
+import { parseOperatorKey } from '../../src/approval/index.ts'
 import { batchId, unixMs } from '../../src/lib/ids.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import { isOver, nextPayment } from '../../src/payouts/scheme.ts'
 import { type Candidate, dueOn, waitingReason, wayOf } from '../../src/payouts/waiting.ts'
-import { parseOperatorKey } from '../../src/treasury/index.ts'
 import {
   BLOCKS,
   candidate,

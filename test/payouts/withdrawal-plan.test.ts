@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { withdrawalTransaction } from '../../src/bmm/index.ts'
+import { withdrawalTransaction } from '../../src/lib/bitcoin/drivechain.ts'
 import { txid } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import { mainFeeAt, planWithdrawal } from '../../src/payouts/withdrawal-plan.ts'

@@ -1,17 +1,17 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import {
+  freezeActHash,
+  type SignedFreezeAct,
+  type SpendPolicy,
+  signFreezeAct,
+} from '../../src/approval/index.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { sats } from '../../src/lib/money.ts'
 import { newestHead } from '../../src/payouts/signer-head-store.ts'
 import { relayFreezes } from '../../src/payouts/signer-relay-client.ts'
-import {
-  freezeActHash,
-  giveFreezeAct,
-  type SignedFreezeAct,
-  type SpendPolicy,
-  signFreezeAct,
-} from '../../src/treasury/index.ts'
+import { giveFreezeAct } from '../../src/treasury/index.ts'
 import { runCommand } from '../commands/child.ts'
 import { configFile } from '../commands/config-file.ts'
 import { dyingAt } from '../payouts/crash.ts'

@@ -1,17 +1,17 @@
 import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { batchId, digest, type Txid, txid, unixMs } from '../../src/lib/ids.ts'
-import { sats } from '../../src/lib/money.ts'
-import type { ChannelOrder } from '../../src/lib/nodes/lnd-channels-client.ts'
-import type { ChannelRules } from '../../src/signer/channel-rules.ts'
-import type { NodeLook } from '../../src/signer/lightning-node-client.ts'
 import {
   type CoinManifest,
   encodeManifest,
   type LightningReply,
   type OpenRequest,
   signFreezeAct,
-} from '../../src/treasury/index.ts'
+} from '../../src/approval/index.ts'
+import { batchId, digest, type Txid, txid, unixMs } from '../../src/lib/ids.ts'
+import { sats } from '../../src/lib/money.ts'
+import type { ChannelOrder } from '../../src/lib/nodes/lnd-channels-client.ts'
+import type { ChannelRules } from '../../src/signer/channel-rules.ts'
+import type { NodeLook } from '../../src/signer/lightning-node-client.ts'
 import { LOOK } from './lightning-world.ts'
 import {
   addressOf,

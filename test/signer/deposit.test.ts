@@ -1,9 +1,9 @@
 import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DRIVECHAIN_OPCODES, depositOutputs } from '../../src/bmm/index.ts'
+import type { CoinManifest } from '../../src/approval/index.ts'
+import { DRIVECHAIN_OPCODES, depositOutputs } from '../../src/lib/bitcoin/drivechain.ts'
 import { MAX_MONEY_SATS, sats } from '../../src/lib/money.ts'
 import { checkTransaction } from '../../src/signer/transaction.ts'
-import type { CoinManifest } from '../../src/treasury/index.ts'
 import {
   addressOf,
   type Bend,

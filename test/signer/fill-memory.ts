@@ -1,6 +1,6 @@
+import { operatorKeyOf } from '../../src/approval/index.ts'
 import { digest, unixMs } from '../../src/lib/ids.ts'
 import { openMemory } from '../../src/signer/memory-store.ts'
-import { operatorKeyOf } from '../../src/treasury/index.ts'
 import { KEYS, START } from './world.ts'
 
 // Writes into a memory until the system takes no more, and says how that went. Run by a test in a

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import type { PayRequest } from '../../src/approval/index.ts'
 import { digest, type PaymentHash, payoutId, unixMs } from '../../src/lib/ids.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import { judgePay } from '../../src/signer/lightning-call-rules.ts'
-import type { PayRequest } from '../../src/treasury/index.ts'
 import {
   type Change,
   called,

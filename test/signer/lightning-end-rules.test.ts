@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { EndRequest } from '../../src/approval/index.ts'
 import { batchId, preimage, unixMs } from '../../src/lib/ids.ts'
 import { NOT_TOLD } from '../../src/lib/lightning/way.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
@@ -7,7 +8,6 @@ import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
 import { judgeEnd, type Look } from '../../src/signer/lightning-call-rules.ts'
 import type { Memory } from '../../src/signer/memory.ts'
 import type { MemoryEvent } from '../../src/signer/memory-entry.ts'
-import type { EndRequest } from '../../src/treasury/index.ts'
 import {
   type Change,
   called,

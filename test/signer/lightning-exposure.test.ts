@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { LightningReply, LineManifest } from '../../src/approval/index.ts'
 import { sha256 } from '../../src/lib/bitcoin/hash.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { batchId, type PaymentHash, paymentHash, payoutId, unixMs } from '../../src/lib/ids.ts'
@@ -9,7 +10,6 @@ import type { PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
 import type { LndPayment } from '../../src/lib/nodes/lnd-replies.ts'
 import { judgePay } from '../../src/signer/lightning-call-rules.ts'
 import type { Memory } from '../../src/signer/memory.ts'
-import type { LightningReply, LineManifest } from '../../src/treasury/index.ts'
 import { writeInvoice } from '../support/invoice.ts'
 import {
   endRequest,

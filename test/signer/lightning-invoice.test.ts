@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { LineManifest } from '../../src/approval/index.ts'
 import { batchId, type PaymentHash, payoutId, unixMs } from '../../src/lib/ids.ts'
 import { millisats, sats } from '../../src/lib/money.ts'
 import type { PayingNode } from '../../src/signer/lightning-node-client.ts'
 import { judgeInvoices, takeOffers } from '../../src/signer/lightning-rules.ts'
 import type { Memory } from '../../src/signer/memory.ts'
-import type { LineManifest } from '../../src/treasury/index.ts'
 import { type WrittenInvoice, writeInvoice } from '../support/invoice.ts'
 import {
   endRequest,

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import type { InvoicesRequest, LineManifest } from '../../src/approval/index.ts'
 import { batchId, digest, txid, unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import { judgeInvoices, type Offer, takeOffers } from '../../src/signer/lightning-rules.ts'
 import { type Memory, spentBefore } from '../../src/signer/memory.ts'
 import type { MemoryEvent } from '../../src/signer/memory-entry.ts'
 import type { Standing } from '../../src/signer/standing.ts'
-import type { InvoicesRequest, LineManifest } from '../../src/treasury/index.ts'
 import {
   FRESH,
   frozenBy,

@@ -1,3 +1,13 @@
+import {
+  type EndRequest,
+  encodeManifest,
+  type InvoicesRequest,
+  type LineManifest,
+  manifestHash,
+  operatorKeyOf,
+  type PayRequest,
+  signAct,
+} from '../../src/approval/index.ts'
 import { batchId, type PaymentHash, paymentHash, payoutId, unixMs } from '../../src/lib/ids.ts'
 import { parseBolt11 } from '../../src/lib/lightning/bolt11.ts'
 import { sats } from '../../src/lib/money.ts'
@@ -8,16 +18,6 @@ import { judgeInvoices, type Offer, takeOffers } from '../../src/signer/lightnin
 import { EMPTY_MEMORY, type Memory, remember } from '../../src/signer/memory.ts'
 import { entryAfter, type MemoryEvent, writeLine } from '../../src/signer/memory-entry.ts'
 import type { Standing } from '../../src/signer/standing.ts'
-import {
-  type EndRequest,
-  encodeManifest,
-  type InvoicesRequest,
-  type LineManifest,
-  manifestHash,
-  operatorKeyOf,
-  type PayRequest,
-  signAct,
-} from '../../src/treasury/index.ts'
 import { type WrittenInvoice, writeInvoice } from '../support/invoice.ts'
 import { HOUR_MS, KEYS, type Person, POLICY, START } from './world.ts'
 

@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type LightningReply, signFreezeAct } from '../../src/approval/index.ts'
 import { sha256 } from '../../src/lib/bitcoin/hash.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { paymentHash, payoutId, unixMs } from '../../src/lib/ids.ts'
@@ -7,8 +8,6 @@ import { askForInvoice, askForPreimage } from '../../src/lib/lightning/lnurl-cli
 import { sats } from '../../src/lib/money.ts'
 import type { PaymentNews } from '../../src/lib/nodes/lnd-client.ts'
 import type { NodeLook, OpeningNode, PayingNode } from '../../src/signer/lightning-node-client.ts'
-import type { LightningReply } from '../../src/treasury/index.ts'
-import { signFreezeAct } from '../../src/treasury/index.ts'
 import { writeInvoice } from '../support/invoice.ts'
 import { type StrangersServer, strangersServer } from '../support/strangers-server.ts'
 import {

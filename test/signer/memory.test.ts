@@ -3,17 +3,17 @@ import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { batchId, digest, payoutId, unixMs } from '../../src/lib/ids.ts'
-import { sats } from '../../src/lib/money.ts'
-import { readLine, writeLine } from '../../src/signer/memory-entry.ts'
-import { createMemory, openMemory } from '../../src/signer/memory-store.ts'
 import {
   confirmHeads,
   freezeActHash,
   type SignedFreezeAct,
   type SignerHead,
   signFreezeAct,
-} from '../../src/treasury/index.ts'
+} from '../../src/approval/index.ts'
+import { batchId, digest, payoutId, unixMs } from '../../src/lib/ids.ts'
+import { sats } from '../../src/lib/money.ts'
+import { readLine, writeLine } from '../../src/signer/memory-entry.ts'
+import { createMemory, openMemory } from '../../src/signer/memory-store.ts'
 import {
   addressOf,
   coin,

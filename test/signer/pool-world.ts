@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { expect } from 'vitest'
 import { z } from 'zod'
+import type { SpendPolicy } from '../../src/approval/index.ts'
 import { watchDescriptor } from '../../src/commands/treasury-watch.ts'
 import { sats } from '../../src/lib/money.ts'
 import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-client.ts'
@@ -11,7 +12,6 @@ import { l1Rail } from '../../src/payouts/rails/l1/l1-rail.ts'
 import type { Multisig } from '../../src/payouts/rails/l1/multisig.ts'
 import type { L1Signer } from '../../src/payouts/rails/l1/signer.ts'
 import type { SignerClient } from '../../src/payouts/signer-client.ts'
-import type { SpendPolicy } from '../../src/treasury/index.ts'
 import { outputsTo } from '../payouts/l1-chain.ts'
 import {
   addressOf,

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  freezeActHash,
+  operatorKeyOf,
+  type SignedFreezeAct,
+  signFreezeAct,
+} from '../../src/approval/index.ts'
 import { unixMs } from '../../src/lib/ids.ts'
 import { createLog } from '../../src/lib/log.ts'
 import { signerClient } from '../../src/payouts/signer-client.ts'
 import { newestHead } from '../../src/payouts/signer-head-store.ts'
 import { relayFreezes } from '../../src/payouts/signer-relay-client.ts'
 import { type SignerServer, startSignerServer } from '../../src/signer/signer-server.ts'
-import {
-  freezeActHash,
-  giveFreezeAct,
-  operatorKeyOf,
-  type SignedFreezeAct,
-  signFreezeAct,
-} from '../../src/treasury/index.ts'
+import { giveFreezeAct } from '../../src/treasury/index.ts'
 import { type TestDatabase, testDatabase } from '../support/database.ts'
 import {
   coin,

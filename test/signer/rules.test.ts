@@ -1,9 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { equalBytes } from '../../src/lib/bytes.ts'
-import { batchId, digest, payoutId, unixMs } from '../../src/lib/ids.ts'
-import { sats } from '../../src/lib/money.ts'
-import { EMPTY_MEMORY } from '../../src/signer/memory.ts'
-import { judgeRequest } from '../../src/signer/rules.ts'
 import {
   type CoinManifest,
   encodeManifest,
@@ -11,7 +6,12 @@ import {
   type SignReply,
   type SpendPolicy,
   signAct,
-} from '../../src/treasury/index.ts'
+} from '../../src/approval/index.ts'
+import { equalBytes } from '../../src/lib/bytes.ts'
+import { batchId, digest, payoutId, unixMs } from '../../src/lib/ids.ts'
+import { sats } from '../../src/lib/money.ts'
+import { EMPTY_MEMORY } from '../../src/signer/memory.ts'
+import { judgeRequest } from '../../src/signer/rules.ts'
 import {
   addressOf,
   coin,

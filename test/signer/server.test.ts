@@ -3,17 +3,17 @@ import { request } from 'node:https'
 import { connect as connectPlain, type Socket } from 'node:net'
 import { type ConnectionOptions, connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { unixMs } from '../../src/lib/ids.ts'
-import { createLog } from '../../src/lib/log.ts'
-import { PSK_IDENTITY, PSK_TLS } from '../../src/lib/psk.ts'
-import { signerClient } from '../../src/payouts/signer-client.ts'
-import { type SignerServer, startSignerServer } from '../../src/signer/signer-server.ts'
 import {
   confirmHeads,
   SIGNER_MESSAGE_BYTES_MAX,
   signFreezeAct,
   signRequestJson,
-} from '../../src/treasury/index.ts'
+} from '../../src/approval/index.ts'
+import { unixMs } from '../../src/lib/ids.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { PSK_IDENTITY, PSK_TLS } from '../../src/lib/psk.ts'
+import { signerClient } from '../../src/payouts/signer-client.ts'
+import { type SignerServer, startSignerServer } from '../../src/signer/signer-server.ts'
 import {
   coin,
   KEYS,

@@ -1,4 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  type CoinManifest,
+  encodeManifest,
+  type ThunderSignRequest,
+} from '../../src/approval/index.ts'
 import { batchId, payoutId, unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
 import { parseBareAddress } from '../../src/lib/thunder/address.ts'
@@ -19,11 +24,6 @@ import {
   type ThunderCoin,
 } from '../../src/payouts/rails/thunder/transaction.ts'
 import { thunderWallet } from '../../src/signer/thunder.ts'
-import {
-  type CoinManifest,
-  encodeManifest,
-  type ThunderSignRequest,
-} from '../../src/treasury/index.ts'
 import { ownKey, THUNDER_SEED, thunderAddressOf, thunderCoin } from '../payouts/thunder-order.ts'
 import { signerHost } from './host.ts'
 import { approvals, HOUR_MS, manifestOf, type SignerWorld, signerWorld } from './world.ts'

@@ -1,8 +1,8 @@
 import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { expect, test } from 'vitest'
+import type { CoinManifest } from '../../src/approval/index.ts'
 import { sats } from '../../src/lib/money.ts'
 import { checkTransaction } from '../../src/signer/transaction.ts'
-import type { CoinManifest } from '../../src/treasury/index.ts'
 import {
   addressOf,
   type Bend,

@@ -1,4 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  type CoinManifest,
+  encodeManifest,
+  type ThunderSignRequest,
+} from '../../src/approval/index.ts'
 import { sats } from '../../src/lib/money.ts'
 import { scriptOfMainAddress } from '../../src/lib/thunder/main-address.ts'
 import { type Output, transactionBytes, utxoHash } from '../../src/lib/thunder/transaction.ts'
@@ -10,11 +15,6 @@ import {
   type ThunderCoin,
 } from '../../src/payouts/rails/thunder/transaction.ts'
 import { checkThunderTransaction, thunderWallet } from '../../src/signer/thunder.ts'
-import {
-  type CoinManifest,
-  encodeManifest,
-  type ThunderSignRequest,
-} from '../../src/treasury/index.ts'
 import { ownKey, THUNDER_SEED, thunderAddressOf, thunderCoin } from '../payouts/thunder-order.ts'
 import {
   addressOf,

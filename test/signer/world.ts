@@ -3,18 +3,6 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { networks, Psbt, payments, Transaction } from 'bitcoinjs-lib'
-import { DRIVECHAIN_OPCODES } from '../../src/bmm/index.ts'
-import { fromHex, toHex } from '../../src/lib/bytes.ts'
-import { batchId, payoutId, type Txid, txid, unixMs } from '../../src/lib/ids.ts'
-import { createLog } from '../../src/lib/log.ts'
-import { sats } from '../../src/lib/money.ts'
-import { bareAddress, THUNDER_SLOT } from '../../src/lib/thunder/address.ts'
-import type { ChannelRules } from '../../src/signer/channel-rules.ts'
-import { accountDescriptors, readDescriptor, walletKey } from '../../src/signer/descriptor.ts'
-import type { LightningParts } from '../../src/signer/lightning.ts'
-import { createMemory, type MemoryStore, openMemory } from '../../src/signer/memory-store.ts'
-import { createSigner, type Signer } from '../../src/signer/signer.ts'
-import type { ThunderWallet } from '../../src/signer/thunder.ts'
 import {
   type CoinManifest,
   encodeManifest,
@@ -26,7 +14,19 @@ import {
   type SignRequest,
   type SpendPolicy,
   signAct,
-} from '../../src/treasury/index.ts'
+} from '../../src/approval/index.ts'
+import { DRIVECHAIN_OPCODES } from '../../src/lib/bitcoin/drivechain.ts'
+import { fromHex, toHex } from '../../src/lib/bytes.ts'
+import { batchId, payoutId, type Txid, txid, unixMs } from '../../src/lib/ids.ts'
+import { createLog } from '../../src/lib/log.ts'
+import { sats } from '../../src/lib/money.ts'
+import { bareAddress, THUNDER_SLOT } from '../../src/lib/thunder/address.ts'
+import type { ChannelRules } from '../../src/signer/channel-rules.ts'
+import { accountDescriptors, readDescriptor, walletKey } from '../../src/signer/descriptor.ts'
+import type { LightningParts } from '../../src/signer/lightning.ts'
+import { createMemory, type MemoryStore, openMemory } from '../../src/signer/memory-store.ts'
+import { createSigner, type Signer } from '../../src/signer/signer.ts'
+import type { ThunderWallet } from '../../src/signer/thunder.ts'
 
 export const HOUR_MS = 3_600_000
 export const START = 1_800_000_000_000

@@ -1,5 +1,5 @@
-import { DRIVECHAIN_OPCODES } from '../../src/bmm/index.ts'
 import { enforcerWallet } from '../../src/devnet/sidechain/enforcer/wallet.ts'
+import { DRIVECHAIN_OPCODES } from '../../src/lib/bitcoin/drivechain.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
 import { type Txid, txid } from '../../src/lib/ids.ts'
 import { enforcerClient } from '../../src/lib/nodes/enforcer-client.ts'

@@ -1,6 +1,7 @@
 import { Transaction } from 'bitcoinjs-lib'
-import { arrangeBlock, DRIVECHAIN_OPCODES } from '../../src/bmm/index.ts'
+import { arrangeBlock } from '../../src/bmm/index.ts'
 import { transactionReply } from '../../src/commands/own-deposits.ts'
+import { DRIVECHAIN_OPCODES } from '../../src/lib/bitcoin/drivechain.ts'
 import { HEADER_BYTES, headerHash } from '../../src/lib/bitcoin/header.ts'
 import { type BlockHash, blockHash, txid } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'

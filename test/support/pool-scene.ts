@@ -2,6 +2,7 @@ import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { type OperatorKey, operatorKeyOf } from '../../src/approval/index.ts'
 import {
   type Devnet,
   type RegtestChoices,
@@ -21,7 +22,6 @@ import { migrateQueue } from '../../src/lib/queue.ts'
 import { systemRandom } from '../../src/lib/random.ts'
 import { systemClock } from '../../src/lib/time.ts'
 import { bookCapital, walletClient } from '../../src/payouts/index.ts'
-import { type OperatorKey, operatorKeyOf } from '../../src/treasury/index.ts'
 import { addPerson, addToken } from '../treasury/people.ts'
 import { type PoolProcess, poolProcess } from './pool-process.ts'
 

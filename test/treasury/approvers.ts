@@ -1,8 +1,7 @@
+import { type Act, type SignedAct, signAct } from '../../src/approval/act.ts'
+import type { Operator, OperatorRole, SpendPolicy, Spent } from '../../src/approval/policy.ts'
 import type { Digest } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
-import type { Act, SignedAct } from '../../src/treasury/approval.ts'
-import { signAct } from '../../src/treasury/approval.ts'
-import type { Operator, OperatorRole, SpendPolicy, Spent } from '../../src/treasury/policy.ts'
 import { keyOf, NEVER, secretOf } from './people.ts'
 
 /** @param keys numbers of keys, good for ever */

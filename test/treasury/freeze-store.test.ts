@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { freezeActHash, signFreezeAct, verifyFreezeAct } from '../../src/approval/freeze.ts'
 import { type Digest, digest, unixMs } from '../../src/lib/ids.ts'
 import { verifyEvents } from '../../src/treasury/audit-event-store.ts'
-import { freezeActHash, signFreezeAct, verifyFreezeAct } from '../../src/treasury/freeze.ts'
 import {
   freezeActsAfter,
   freezeByPool,

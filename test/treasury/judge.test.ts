@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest'
+import { REASON_CHARACTERS_MAX, type SignedAct } from '../../src/approval/act.ts'
+import { encodeManifest, manifestHash } from '../../src/approval/manifest.ts'
+import type { CoinManifest } from '../../src/approval/manifest-shape.ts'
+import type { SpendPolicy } from '../../src/approval/policy.ts'
 import { unixMs } from '../../src/lib/ids.ts'
 import { sats } from '../../src/lib/money.ts'
-import { REASON_CHARACTERS_MAX, type SignedAct } from '../../src/treasury/approval.ts'
 import {
   type ActVerdict,
   actorRefusal,
   type BatchBeforeAct,
   judgeAct,
 } from '../../src/treasury/judge.ts'
-import { encodeManifest, manifestHash } from '../../src/treasury/manifest.ts'
-import type { CoinManifest } from '../../src/treasury/manifest-shape.ts'
-import type { SpendPolicy } from '../../src/treasury/policy.ts'
 import { manifestOfRow, NOW_MS } from '../payouts/batch-rows.ts'
 import { APPROVE, NOTHING_SPENT, POLICY, POOL_KEY, person, REJECT, signedBy } from './approvers.ts'
 import { keyOf } from './people.ts'

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { ACT_AGE_MS_MAX } from '../../src/approval/freeze.ts'
+import type { OperatorRole } from '../../src/approval/policy.ts'
 import { digest, unixMs } from '../../src/lib/ids.ts'
-import { ACT_AGE_MS_MAX } from '../../src/treasury/freeze.ts'
 import {
   decodeOperatorAct,
   encodeOperatorAct,
@@ -18,7 +19,6 @@ import {
   KEY_MS_MAX,
   type Member,
 } from '../../src/treasury/operator-change.ts'
-import type { OperatorRole } from '../../src/treasury/policy.ts'
 import { keyOf, secretOf } from './people.ts'
 
 const NOW = unixMs(1_000_000_000_000)

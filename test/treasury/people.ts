@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
+import { type OperatorKey, operatorKeyOf } from '../../src/approval/act.ts'
+import type { OperatorRole } from '../../src/approval/policy.ts'
 import type { Database } from '../../src/lib/db/schema.ts'
 import { unixMs } from '../../src/lib/ids.ts'
-import { type OperatorKey, operatorKeyOf } from '../../src/treasury/approval.ts'
 import { tokenDigest } from '../../src/treasury/first-admin-store.ts'
-import type { OperatorRole } from '../../src/treasury/policy.ts'
 import type { TokenScope } from '../../src/treasury/token.ts'
 
 /** A secret key of tests: nobody's, and always the same for the same number. */

@@ -1,11 +1,7 @@
+import type { FreezeRefusal, SignedFreezeAct } from '../../approval/index.ts'
 import { fromHex } from '../../lib/bytes.ts'
 import { digest, unixMs } from '../../lib/ids.ts'
-import {
-  type FreezeRefusal,
-  giveFreezeAct,
-  listFreezes,
-  type SignedFreezeAct,
-} from '../../treasury/index.ts'
+import { giveFreezeAct, listFreezes } from '../../treasury/index.ts'
 import type { Api } from '../app.ts'
 import { guardSigned, requireScope } from '../auth.ts'
 import * as contract from '../contract.ts'

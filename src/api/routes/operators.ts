@@ -1,3 +1,4 @@
+import { parseOperatorKey } from '../../approval/index.ts'
 import { fromHex } from '../../lib/bytes.ts'
 import { digest, unixMs } from '../../lib/ids.ts'
 import {
@@ -5,7 +6,6 @@ import {
   changeOperators,
   joinAsFirstAdmin,
   operatorsHead,
-  parseOperatorKey,
   readOperators,
   type SignedOperatorAct,
 } from '../../treasury/index.ts'

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
+import type { Spent } from '../../approval/index.ts'
 import { spentByRules } from '../../payouts/index.ts'
-import { encodeRules, rulesHash, type SpendRules, type Spent } from '../../treasury/index.ts'
+import { encodeRules, rulesHash, type SpendRules } from '../../treasury/index.ts'
 import type { Api } from '../app.ts'
 import * as contract from '../contract.ts'
 import { policyReply } from '../contract-policy.ts'

@@ -1,14 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import type { z } from 'zod'
+import { parseOperatorKey } from '../../approval/index.ts'
 import { unreachable } from '../../lib/assert.ts'
 import { fromHex } from '../../lib/bytes.ts'
 import type { Proof } from '../../payouts/index.ts'
-import {
-  addressSubject,
-  countFailure,
-  lockedUntil,
-  parseOperatorKey,
-} from '../../treasury/index.ts'
+import { addressSubject, countFailure, lockedUntil } from '../../treasury/index.ts'
 import { Problem } from '../errors.ts'
 import type { settingsBody } from '../payout-contract.ts'
 import type { ApiParts } from '../rooms.ts'

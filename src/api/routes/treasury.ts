@@ -1,3 +1,4 @@
+import { approvalsNeeded, verdictText } from '../../approval/index.ts'
 import { unreachable } from '../../lib/assert.ts'
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { type BatchId, batchId, digest } from '../../lib/ids.ts'
@@ -9,13 +10,7 @@ import {
   judgeBatch,
   listBatches,
 } from '../../payouts/index.ts'
-import {
-  approvalsNeeded,
-  approversOf,
-  policyNow,
-  type SpendRules,
-  verdictText,
-} from '../../treasury/index.ts'
+import { approversOf, policyNow, type SpendRules } from '../../treasury/index.ts'
 import type { Api } from '../app.ts'
 import { guardSigned, requireScope } from '../auth.ts'
 import * as contract from '../contract.ts'

@@ -1,6 +1,6 @@
 import { setInterval } from 'node:timers/promises'
-import type { DrivechainOpcode } from '../../bmm/index.ts'
 import { parseAddress } from '../../lib/bitcoin/address.ts'
+import type { DrivechainOpcode } from '../../lib/bitcoin/drivechain.ts'
 import type { Log } from '../../lib/log.ts'
 import { THUNDER_SLOT } from '../../lib/thunder/address.ts'
 import type { Clock } from '../../lib/time.ts'

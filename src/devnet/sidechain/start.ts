@@ -1,4 +1,4 @@
-import { DRIVECHAIN_OPCODES, type DrivechainOpcode } from '../../bmm/index.ts'
+import { DRIVECHAIN_OPCODES, type DrivechainOpcode } from '../../lib/bitcoin/drivechain.ts'
 import type { Log } from '../../lib/log.ts'
 import { type Clock, systemClock } from '../../lib/time.ts'
 import type { NodeRpc } from '../node-rpc.ts'

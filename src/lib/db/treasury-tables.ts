@@ -84,7 +84,7 @@ export type TreasuryTables = {
   signer_heads: { position: bigint; hash: string; seen_ms: bigint }
 }
 
-/** What an operator may do; treasury/policy.ts says what each allows. */
+/** What an operator may do; approval/policy.ts says what each allows. */
 export type OperatorRole = 'viewer' | 'operator' | 'approver' | 'admin'
 /** What a bearer token opens; no token approves. */
 export type TokenScope = 'read' | 'create' | 'operators'

@@ -1,8 +1,10 @@
 import Client from 'bitcoin-core'
 import { z } from 'zod'
 import { NodeUnreachable, type PostReply, postJson } from './post-client.ts'
+import { RpcError } from './rpc-error.ts'
 
 export { NodeUnreachable } from './post-client.ts'
+export { RpcError } from './rpc-error.ts'
 
 /** Where a node's JSON-RPC is and how to log in. Holds the password: never log it. */
 export type NodeAccess = {
@@ -33,16 +35,6 @@ export type NodeRpc = {
     params: readonly unknown[],
     options?: CallOptions,
   ) => Promise<unknown>
-}
-
-/** The node's own refusal, with its code. Source: Bitcoin Core, rpc/protocol.h. */
-export class RpcError extends Error {
-  override readonly name = 'RpcError'
-  readonly code: number
-  constructor(code: number, message: string) {
-    super(message)
-    this.code = code
-  }
 }
 
 const CALL_TIMEOUT_MS = 30_000

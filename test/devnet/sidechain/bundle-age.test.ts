@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { DRIVECHAIN_OPCODES, withdrawalId } from '../../../src/bmm/index.ts'
 import { judgeBlock } from '../../../src/devnet/sidechain/enforcer/judge-block.ts'
 import { readMainTransaction } from '../../../src/devnet/sidechain/enforcer/main-block.ts'
 import {
@@ -8,6 +7,7 @@ import {
   TEST_CONSTANTS,
 } from '../../../src/devnet/sidechain/enforcer/peg-state.ts'
 import { draftBlock } from '../../../src/devnet/sidechain/enforcer/template.ts'
+import { DRIVECHAIN_OPCODES, withdrawalId } from '../../../src/lib/bitcoin/drivechain.ts'
 import { fromHex } from '../../../src/lib/bytes.ts'
 import { blockHash, txid } from '../../../src/lib/ids.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { depositOutputs, requestScript } from '../../../src/bmm/index.ts'
+import { requestScript } from '../../../src/bmm/index.ts'
 import { infoFor } from '../../../src/devnet/sidechain/enforcer/blocks.ts'
 import {
   type MainTransaction,
@@ -7,6 +7,7 @@ import {
 } from '../../../src/devnet/sidechain/enforcer/main-block.ts'
 import type { Candidate } from '../../../src/devnet/sidechain/enforcer/template.ts'
 import { assert } from '../../../src/lib/assert.ts'
+import { depositOutputs } from '../../../src/lib/bitcoin/drivechain.ts'
 import { fromHex, toHex } from '../../../src/lib/bytes.ts'
 import { blockHash, txid } from '../../../src/lib/ids.ts'
 import { sats } from '../../../src/lib/money.ts'

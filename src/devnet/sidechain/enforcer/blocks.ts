@@ -1,4 +1,4 @@
-import type { DrivechainOpcode } from '../../../bmm/index.ts'
+import type { DrivechainOpcode } from '../../../lib/bitcoin/drivechain.ts'
 import type { BlockHash } from '../../../lib/ids.ts'
 import type { MainBlockInfo } from '../main-chain.ts'
 import { type BlockVerdict, judgeBlock } from './judge-block.ts'

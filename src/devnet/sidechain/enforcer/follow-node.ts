@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DrivechainOpcode } from '../../../bmm/index.ts'
+import type { DrivechainOpcode } from '../../../lib/bitcoin/drivechain.ts'
 import { fromHex } from '../../../lib/bytes.ts'
 import type { Log } from '../../../lib/log.ts'
 import { callNode, type NodeRpc } from '../../node-rpc.ts'

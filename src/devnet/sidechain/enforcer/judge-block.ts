@@ -1,4 +1,4 @@
-import type { DrivechainOpcode } from '../../../bmm/index.ts'
+import type { DrivechainOpcode } from '../../../lib/bitcoin/drivechain.ts'
 import { judgeCoinbase } from './judge-coinbase.ts'
 import { judgeMainTransaction } from './judge-transaction.ts'
 import type { MainBlock } from './main-block.ts'

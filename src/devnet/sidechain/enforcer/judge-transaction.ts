@@ -1,11 +1,10 @@
+import { type BlockRequest, readRequest } from '../../../bmm/index.ts'
 import {
-  type BlockRequest,
   type DrivechainOpcode,
   readDepositAddress,
-  readRequest,
   readTreasuryOutput,
   withdrawalId,
-} from '../../../bmm/index.ts'
+} from '../../../lib/bitcoin/drivechain.ts'
 import type { BlockHash } from '../../../lib/ids.ts'
 import { sats } from '../../../lib/money.ts'
 import type { SlotEvent } from './judge-coinbase.ts'

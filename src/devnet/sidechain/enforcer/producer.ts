@@ -1,6 +1,6 @@
 import { Transaction } from 'bitcoinjs-lib'
 import { z } from 'zod'
-import type { DrivechainOpcode } from '../../../bmm/index.ts'
+import type { DrivechainOpcode } from '../../../lib/bitcoin/drivechain.ts'
 import { sha256d } from '../../../lib/bitcoin/hash.ts'
 import { buildHeader } from '../../../lib/bitcoin/header.ts'
 import { coinbaseBranches, merkleRoot } from '../../../lib/bitcoin/merkle.ts'

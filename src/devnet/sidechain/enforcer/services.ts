@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { type DrivechainOpcode, descriptionBytes } from '../../../bmm/index.ts'
+import { descriptionBytes } from '../../../bmm/index.ts'
 import { parseAddress } from '../../../lib/bitcoin/address.ts'
+import type { DrivechainOpcode } from '../../../lib/bitcoin/drivechain.ts'
 import { fromHex, utf8 } from '../../../lib/bytes.ts'
 import { blockHash } from '../../../lib/ids.ts'
 import { ConnectError, type ProtoMethod, type ProtoRequest } from './connect-protocol.ts'

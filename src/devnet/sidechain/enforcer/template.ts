@@ -1,11 +1,9 @@
+import { type BlockRequest, messageScript, readRequest } from '../../../bmm/index.ts'
 import {
-  type BlockRequest,
   type DrivechainOpcode,
-  messageScript,
-  readRequest,
   type Withdrawal,
   withdrawalTransaction,
-} from '../../../bmm/index.ts'
+} from '../../../lib/bitcoin/drivechain.ts'
 import { displayHash, sha256d } from '../../../lib/bitcoin/hash.ts'
 import { coinbaseBranches, merkleRoot } from '../../../lib/bitcoin/merkle.ts'
 import { pushHeight, witnessCommitmentScript } from '../../../lib/bitcoin/script.ts'

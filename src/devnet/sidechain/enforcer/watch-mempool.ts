@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type DrivechainOpcode, readRequest } from '../../../bmm/index.ts'
+import { readRequest } from '../../../bmm/index.ts'
+import type { DrivechainOpcode } from '../../../lib/bitcoin/drivechain.ts'
 import { fromHex } from '../../../lib/bytes.ts'
 import type { Log } from '../../../lib/log.ts'
 import type { NodeFollower } from './follow-node.ts'

@@ -1,5 +1,5 @@
 import { blake3 } from '@noble/hashes/blake3.js'
-import { withdrawalId } from '../../../bmm/index.ts'
+import { withdrawalId } from '../../../lib/bitcoin/drivechain.ts'
 import { opReturn } from '../../../lib/bitcoin/script.ts'
 import type { Output as MainOutput } from '../../../lib/bitcoin/tx.ts'
 import { toHex } from '../../../lib/bytes.ts'

@@ -1,6 +1,6 @@
+import type { CoinManifest } from '../../../approval/index.ts'
 import type { BatchId } from '../../../lib/ids.ts'
 import { ceilDiv } from '../../../lib/money.ts'
-import type { CoinManifest } from '../../../treasury/index.ts'
 import { spendsAll } from '../../outpoint.ts'
 import { coinManifestOf } from '../../payout-store.ts'
 import type { BumpOutcome, CheckOutcome, Lease } from '../../rail.ts'

@@ -1,5 +1,5 @@
 import { Transaction } from 'bitcoinjs-lib'
-import { isWithdrawal, type Treasury } from '../../../bmm/index.ts'
+import { isWithdrawal, type Treasury } from '../../../lib/bitcoin/drivechain.ts'
 import type { Network } from '../../../lib/bitcoin/network.ts'
 import { fromHex, toHex } from '../../../lib/bytes.ts'
 import type { Coin } from '../../rail.ts'

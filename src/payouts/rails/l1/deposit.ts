@@ -1,10 +1,14 @@
 import { Psbt, Transaction } from 'bitcoinjs-lib'
-import { depositOutputs, readTreasuryOutput, type Treasury } from '../../../bmm/index.ts'
+import type { CoinManifest } from '../../../approval/index.ts'
 import { assert } from '../../../lib/assert.ts'
+import {
+  depositOutputs,
+  readTreasuryOutput,
+  type Treasury,
+} from '../../../lib/bitcoin/drivechain.ts'
 import { type Txid, txid } from '../../../lib/ids.ts'
 import { MAX_MONEY_SATS, sats } from '../../../lib/money.ts'
 import { parseThunderAddress, type ThunderAddress } from '../../../lib/thunder/address.ts'
-import type { CoinManifest } from '../../../treasury/index.ts'
 import { isSame, type Outpoint } from '../../outpoint.ts'
 import type { Payment, TreasuryCoin } from './transaction.ts'
 

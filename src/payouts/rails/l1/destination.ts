@@ -1,9 +1,9 @@
+import type { CoinManifest } from '../../../approval/index.ts'
 import { assert } from '../../../lib/assert.ts'
 import { DUST_RELAY_SAT_PER_KVB, dustLimit, parseAddress } from '../../../lib/bitcoin/address.ts'
 import type { Network } from '../../../lib/bitcoin/network.ts'
 import { type Sats, sats } from '../../../lib/money.ts'
 import { parseThunderAddress } from '../../../lib/thunder/address.ts'
-import type { CoinManifest } from '../../../treasury/index.ts'
 import type { Destination, Fees } from '../../rail.ts'
 import { bareWeight, feeFor, inputWeight, outputWeight, type Payment } from './transaction.ts'
 

@@ -1,4 +1,4 @@
-import type { CoinManifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../approval/index.ts'
 import { type Judgement, judgeApproval } from '../../judge-store.ts'
 import { depositOf } from './deposit.ts'
 import { type Parts, walletOf } from './l1-parts.ts'

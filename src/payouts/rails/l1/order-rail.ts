@@ -1,5 +1,5 @@
+import type { CoinManifest } from '../../../approval/index.ts'
 import { assert } from '../../../lib/assert.ts'
-import type { CoinManifest } from '../../../treasury/index.ts'
 import { isSame } from '../../outpoint.ts'
 import type { Coin } from '../../rail.ts'
 import { coinsOf, type Version, versionsOf } from '../../version-store.ts'

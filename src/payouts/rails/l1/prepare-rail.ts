@@ -1,5 +1,5 @@
+import type { CoinManifest } from '../../../approval/index.ts'
 import type { BatchId } from '../../../lib/ids.ts'
-import type { CoinManifest } from '../../../treasury/index.ts'
 import { spendsAll } from '../../outpoint.ts'
 import { coinManifestOf } from '../../payout-store.ts'
 import type { CheckOutcome, Lease, PrepareOutcome } from '../../rail.ts'

@@ -1,5 +1,5 @@
+import type { CoinManifest } from '../../../approval/index.ts'
 import type { Sats } from '../../../lib/money.ts'
-import type { CoinManifest } from '../../../treasury/index.ts'
 import type { Approved } from '../../judge-store.ts'
 import type { BatchEvent } from '../../payout.ts'
 import type { Lease } from '../../rail.ts'

@@ -1,4 +1,4 @@
-import type { CoinManifest, SignedAct } from '../../../treasury/index.ts'
+import type { CoinManifest, SignedAct } from '../../../approval/index.ts'
 
 /** What a version of a batch is signed by: everything that its signer may judge it by. */
 export type SigningRequest = {

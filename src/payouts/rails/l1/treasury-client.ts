@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Treasury } from '../../../bmm/index.ts'
+import type { Treasury } from '../../../lib/bitcoin/drivechain.ts'
 import { fromHex } from '../../../lib/bytes.ts'
 import { type BlockHash, blockHash } from '../../../lib/ids.ts'
 import type { NodeRpc } from '../../../lib/nodes/bitcoin-core-client.ts'

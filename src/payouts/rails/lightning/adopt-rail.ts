@@ -1,14 +1,14 @@
-import type { PaymentHash, Preimage } from '../../../lib/ids.ts'
-import { parsePreimage } from '../../../lib/lightning/preimage.ts'
-import { NOT_TOLD } from '../../../lib/lightning/way.ts'
-import { millisats, msatsFromSats } from '../../../lib/money.ts'
-import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 import {
   encodeManifest,
   type LineManifest,
   manifestHash,
   type SignedAct,
-} from '../../../treasury/index.ts'
+} from '../../../approval/index.ts'
+import type { PaymentHash, Preimage } from '../../../lib/ids.ts'
+import { parsePreimage } from '../../../lib/lightning/preimage.ts'
+import { NOT_TOLD } from '../../../lib/lightning/way.ts'
+import { millisats, msatsFromSats } from '../../../lib/money.ts'
+import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 import { type EndingLine, endLines, openPayouts } from '../../line-store.ts'
 import { liveBatch, moveBatch } from '../../payout-store.ts'
 import type { AdoptOutcome, Lease } from '../../rail.ts'

@@ -1,11 +1,11 @@
 import type { Kysely } from 'kysely'
-import type { Database } from '../../../lib/db/schema.ts'
-import type { Clock } from '../../../lib/time.ts'
 import {
   encodeManifest,
   type LightningReply,
   type LightningRequest,
-} from '../../../treasury/index.ts'
+} from '../../../approval/index.ts'
+import type { Database } from '../../../lib/db/schema.ts'
+import type { Clock } from '../../../lib/time.ts'
 import type { SignerClient } from '../../signer-client.ts'
 import { newestHead, storeHead } from '../../signer-head-store.ts'
 import type { Asked, LightningSigner } from './signer.ts'

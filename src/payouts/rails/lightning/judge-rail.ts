@@ -1,4 +1,4 @@
-import type { LineManifest } from '../../../treasury/index.ts'
+import type { LineManifest } from '../../../approval/index.ts'
 import { type Judgement, judgeApproval } from '../../judge-store.ts'
 import type { LightningParts } from './lightning-parts.ts'
 

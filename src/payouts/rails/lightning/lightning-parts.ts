@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely'
+import type { SpendPolicy } from '../../../approval/index.ts'
 import type { Network } from '../../../lib/bitcoin/network.ts'
 import type { Database } from '../../../lib/db/schema.ts'
 import type { Sats } from '../../../lib/money.ts'
 import type { LndClient } from '../../../lib/nodes/lnd-client.ts'
 import type { Clock } from '../../../lib/time.ts'
-import type { SpendPolicy } from '../../../treasury/index.ts'
 import type { LightningSigner } from './signer.ts'
 
 export type LightningOptions = {

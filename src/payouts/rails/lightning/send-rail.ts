@@ -1,10 +1,3 @@
-import type { Digest, PaymentHash, UnixMs } from '../../../lib/ids.ts'
-import { type Bolt11, parseBolt11 } from '../../../lib/lightning/bolt11.ts'
-import { invoiceNamed } from '../../../lib/lightning/destination.ts'
-import { HELD_BLOCKS_MAX, invoiceComplaint } from '../../../lib/lightning/invoice.ts'
-import { NOT_TOLD, type Way } from '../../../lib/lightning/way.ts'
-import { msatsFromSats } from '../../../lib/money.ts'
-import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 import {
   CALLS_OPEN_MAX,
   encodeManifest,
@@ -12,7 +5,14 @@ import {
   type ManifestLine,
   manifestHash,
   type SignedAct,
-} from '../../../treasury/index.ts'
+} from '../../../approval/index.ts'
+import type { Digest, PaymentHash, UnixMs } from '../../../lib/ids.ts'
+import { type Bolt11, parseBolt11 } from '../../../lib/lightning/bolt11.ts'
+import { invoiceNamed } from '../../../lib/lightning/destination.ts'
+import { HELD_BLOCKS_MAX, invoiceComplaint } from '../../../lib/lightning/invoice.ts'
+import { NOT_TOLD, type Way } from '../../../lib/lightning/way.ts'
+import { msatsFromSats } from '../../../lib/money.ts'
+import type { PaymentNews } from '../../../lib/nodes/lnd-client.ts'
 import { feeLimit, type LineStep, nextStep, sightsAfter, whyNoInvoice } from './attempt.ts'
 import {
   addAttempts,

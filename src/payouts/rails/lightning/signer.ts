@@ -1,6 +1,6 @@
+import type { LineManifest, SignedAct } from '../../../approval/index.ts'
 import type { Digest, PaymentHash, Preimage } from '../../../lib/ids.ts'
 import type { Millisats } from '../../../lib/money.ts'
-import type { LineManifest, SignedAct } from '../../../treasury/index.ts'
 
 /** An attempt by its place: the n-th invoice of a line, which is a place in the manifest. */
 export type Place = { readonly payee: number; readonly n: number }

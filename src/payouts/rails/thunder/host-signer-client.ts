@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
+import { type CoinManifest, encodeManifest } from '../../../approval/index.ts'
 import type { Database } from '../../../lib/db/schema.ts'
 import type { Clock } from '../../../lib/time.ts'
-import { type CoinManifest, encodeManifest } from '../../../treasury/index.ts'
 import type { SignerClient } from '../../signer-client.ts'
 import { askSigner } from '../../signing-client.ts'
 import type { ThunderSigner } from './signer.ts'

@@ -1,4 +1,4 @@
-import type { CoinManifest } from '../../../treasury/index.ts'
+import type { CoinManifest } from '../../../approval/index.ts'
 import { type Judgement, judgeApproval } from '../../judge-store.ts'
 import type { Parts } from './thunder-parts.ts'
 

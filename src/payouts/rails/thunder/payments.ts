@@ -1,9 +1,9 @@
+import type { CoinManifest } from '../../../approval/index.ts'
 import { assert } from '../../../lib/assert.ts'
 import type { Sats } from '../../../lib/money.ts'
 import { parseBareAddress, type ThunderAddress } from '../../../lib/thunder/address.ts'
 import { scriptOfMainAddress } from '../../../lib/thunder/main-address.ts'
 import type { Output } from '../../../lib/thunder/transaction.ts'
-import type { CoinManifest } from '../../../treasury/index.ts'
 
 /** An address that was planned with, so it is one, in its bare form. */
 export function plannedAddress(text: string): ThunderAddress {

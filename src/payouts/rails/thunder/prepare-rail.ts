@@ -1,5 +1,5 @@
+import type { CoinManifest, SignedAct } from '../../../approval/index.ts'
 import { type Sats, sats } from '../../../lib/money.ts'
-import type { CoinManifest, SignedAct } from '../../../treasury/index.ts'
 import { spendsAll } from '../../outpoint.ts'
 import { coinManifestOf, mainFeeOfBatch } from '../../payout-store.ts'
 import type { Lease, PrepareOutcome } from '../../rail.ts'

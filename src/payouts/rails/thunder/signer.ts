@@ -1,5 +1,5 @@
+import type { CoinManifest, SignedAct } from '../../../approval/index.ts'
 import type { Authorization } from '../../../lib/thunder/authorization.ts'
-import type { CoinManifest, SignedAct } from '../../../treasury/index.ts'
 import type { ThunderCoin } from './transaction.ts'
 
 /** What a version of a batch is signed by: everything that its signer may judge it by. */

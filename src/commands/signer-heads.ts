@@ -1,61 +1,18 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import type { Network } from '../lib/bitcoin/network.ts'
-import { toHex } from '../lib/bytes.ts'
-import { digest } from '../lib/ids.ts'
-import { systemRandom } from '../lib/random.ts'
-import { systemClock } from '../lib/time.ts'
-import { newestHead, storeHead } from '../payouts/index.ts'
-import { accountDescriptors, cosignerKey, createMemory, thunderWallet } from '../signer/index.ts'
 import {
   confirmHeads,
   confirmRequestJson,
   confirmRequestSchema,
   type SignerHead,
-} from '../treasury/index.ts'
-import { CommandError, parseOptions, requireConfig, say, sayPlain } from './command.ts'
-import { parseNetwork } from './descriptor-file.ts'
+} from '../approval/index.ts'
+import { digest } from '../lib/ids.ts'
+import { systemClock } from '../lib/time.ts'
+import { newestHead, storeHead } from '../payouts/index.ts'
+import { CommandError, needOption, parseOptions, say, sayPlain } from './command.ts'
 import { readOperatorSecret } from './operator-key.ts'
-import { readSecret, writeSecret } from './secret-file.ts'
+import { requireConfig } from './pool-config.ts'
 import { requireSignerClient } from './signer-access.ts'
-import { explainMemory, requireSignerConfig } from './signer-run.ts'
 import { withDatabase } from './with-database.ts'
-
-/** Makes a seed and prints the descriptors that a watch-only wallet is made from. */
-export async function runKeygen(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(args, ['network', 'out', 'thunder'])
-  const network = parseNetwork(options.network)
-  const seed = systemRandom.bytes(32)
-  await writeSecret(need(options.out, '--out FILE'), seed)
-  return sayPublic(seed, network, options.thunder)
-}
-
-/** Prints the same of a seed that is there: one that came back from paper must give the same keys. */
-export async function runPublic(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(args, ['network', 'seed', 'thunder'])
-  const network = parseNetwork(options.network)
-  return sayPublic(await readSecret(need(options.seed, '--seed FILE')), network, options.thunder)
-}
-
-function sayPublic(seed: Uint8Array, network: Network, thunder = '1'): number {
-  const count = /^[1-9]\d?$/.test(thunder) ? Number(thunder) : 0
-  if (count === 0) throw new CommandError('--thunder is a number of addresses from 1 to 99')
-  const { wpkh, tr } = accountDescriptors(seed, network)
-  say(wpkh)
-  say(tr)
-  say(`as one key of a multisig: ${cosignerKey(seed, network)}`)
-  for (const address of thunderWallet(seed, count).keys()) say(`on Thunder: ${address}`)
-  return 0
-}
-
-/** Makes the memory of a signer that has never signed. */
-export async function runInit(args: readonly string[]): Promise<number> {
-  const { options } = parseOptions(args, ['config'])
-  const { memory, network } = await requireSignerConfig(options.config)
-  const name = toHex(systemRandom.bytes(32))
-  await createMemory(memory, { network, name, clock: systemClock }).catch(explainMemory)
-  say(`${memory} is a fresh memory for ${network}; never make one for a pool that has had another`)
-  return 0
-}
 
 /** Asks a signer where it stands, as the pool does. */
 export async function runStatus(args: readonly string[]): Promise<number> {
@@ -78,8 +35,8 @@ export async function runStatus(args: readonly string[]): Promise<number> {
 export async function runConfirm(args: readonly string[]): Promise<number> {
   const { options } = parseOptions(args, ['signer', 'pool', 'key', 'out'])
   const pair = { signer: parseHead(options.signer), pool: parseHead(options.pool) }
-  const secret = await readOperatorSecret(need(options.key, '--key FILE'))
-  const out = need(options.out, '--out ACT_FILE')
+  const secret = await readOperatorSecret(needOption(options.key, '--key FILE'))
+  const out = needOption(options.out, '--out ACT_FILE')
   const act = `${confirmRequestJson(confirmHeads(secret, pair))}\n`
   await writeFile(out, act, { flag: 'wx' }).catch((error: Error) => {
     throw new CommandError(`${out} cannot be written: ${error.message}`)
@@ -92,7 +49,9 @@ export async function runConfirm(args: readonly string[]): Promise<number> {
 export async function runRelay(args: readonly string[]): Promise<number> {
   const { options } = parseOptions(args, ['act', 'config'])
   const config = requireConfig(options.config)
-  const act = confirmRequestSchema.safeParse(await readJson(need(options.act, '--act ACT_FILE')))
+  const act = confirmRequestSchema.safeParse(
+    await readJson(needOption(options.act, '--act ACT_FILE')),
+  )
   if (!act.success) throw new CommandError(`${options.act} is no act of signer confirm`)
   const client = await requireSignerClient(config)
   return withDatabase(config, async db => {
@@ -123,11 +82,6 @@ async function readJson(path: string): Promise<unknown> {
   } catch {
     throw new CommandError(`${path} cannot be read as JSON`)
   }
-}
-
-function need(value: string | undefined, option: string): string {
-  if (value === undefined || value === '') throw new CommandError(`${option} is missing`)
-  return value
 }
 
 function refuse(reason: string): number {

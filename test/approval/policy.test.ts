@@ -1,10 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { unixMs } from '../../src/lib/ids.ts'
-import { sats } from '../../src/lib/money.ts'
-import type { SignedAct } from '../../src/treasury/approval.ts'
-import { encodeManifest, manifestHash } from '../../src/treasury/manifest.ts'
-import type { CoinManifest } from '../../src/treasury/manifest-shape.ts'
+import type { SignedAct } from '../../src/approval/act.ts'
+import { encodeManifest, manifestHash } from '../../src/approval/manifest.ts'
+import type { CoinManifest } from '../../src/approval/manifest-shape.ts'
 import {
   approvalsNeeded,
   judgeSpend,
@@ -15,7 +13,9 @@ import {
   type SpendVerdict,
   type Spent,
   verdictText,
-} from '../../src/treasury/policy.ts'
+} from '../../src/approval/policy.ts'
+import { unixMs } from '../../src/lib/ids.ts'
+import { sats } from '../../src/lib/money.ts'
 import { manifestOfRow, NOW_MS } from '../payouts/batch-rows.ts'
 import {
   APPROVE,
@@ -26,8 +26,8 @@ import {
   person,
   REJECT,
   signedBy,
-} from './approvers.ts'
-import { keyOf } from './people.ts'
+} from '../treasury/approvers.ts'
+import { keyOf } from '../treasury/people.ts'
 
 const NOW = unixMs(NOW_MS)
 const manifestOver = (amount: bigint, more: Partial<CoinManifest> = {}): CoinManifest => ({

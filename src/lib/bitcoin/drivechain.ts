@@ -1,10 +1,10 @@
-import { assert } from '../lib/assert.ts'
-import { sha256d } from '../lib/bitcoin/hash.ts'
-import { compactSize, type Output, outputBytes } from '../lib/bitcoin/tx.ts'
-import { concat, fromHex, reversed, toHex, utf8 } from '../lib/bytes.ts'
-import { type Txid, txid } from '../lib/ids.ts'
-import { MAX_MONEY_SATS } from '../lib/money.ts'
+import { assert } from '../assert.ts'
+import { concat, fromHex, reversed, toHex, utf8 } from '../bytes.ts'
+import { type Txid, txid } from '../ids.ts'
+import { MAX_MONEY_SATS } from '../money.ts'
+import { sha256d } from './hash.ts'
 import { opReturnOf, readOpReturn } from './op-return.ts'
+import { compactSize, type Output, outputBytes } from './tx.ts'
 
 /** OP_DRIVECHAIN is a NOP to plain nodes; which one, the network decides. */
 export const DRIVECHAIN_OPCODES = { nop5: 0xb4, nop8: 0xb7 } as const

@@ -4,7 +4,7 @@ import { fromHex, toHex } from '../lib/bytes.ts'
 import { digest, unixMs } from '../lib/ids.ts'
 import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
 import type { Authorization } from '../lib/thunder/authorization.ts'
-import { type OperatorKey, parseOperatorKey, type SignedAct } from './approval.ts'
+import { type OperatorKey, parseOperatorKey, type SignedAct } from './act.ts'
 import type { SignedFreezeAct } from './freeze.ts'
 import type { HeadConfirmation } from './signer-head.ts'
 

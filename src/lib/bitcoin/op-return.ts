@@ -1,6 +1,6 @@
-import { assert } from '../lib/assert.ts'
-import { PUSH_BYTES_MAX } from '../lib/bitcoin/script.ts'
-import { concat } from '../lib/bytes.ts'
+import { assert } from '../assert.ts'
+import { concat } from '../bytes.ts'
+import { PUSH_BYTES_MAX } from './script.ts'
 
 const OP_RETURN = 0x6a
 const OP_PUSHDATA1 = 0x4c

@@ -1,7 +1,7 @@
 import * as secp256k1 from 'tiny-secp256k1'
 import { fromHex, utf8 } from '../lib/bytes.ts'
 import { digest } from '../lib/ids.ts'
-import { type OperatorKey, operatorKeyOf, verifySignature } from './approval.ts'
+import { type OperatorKey, operatorKeyOf, verifySignature } from './act.ts'
 import type { SignerHead } from './signer-messages.ts'
 import { taggedHash } from './tagged-hash.ts'
 

@@ -2,12 +2,7 @@ import * as secp256k1 from 'tiny-secp256k1'
 import { assert } from '../lib/assert.ts'
 import { fromHex, toHex, utf8 } from '../lib/bytes.ts'
 import { type Digest, digest, type UnixMs } from '../lib/ids.ts'
-import {
-  type OperatorKey,
-  operatorKeyOf,
-  REASON_CHARACTERS_MAX,
-  verifySignature,
-} from './approval.ts'
+import { type OperatorKey, operatorKeyOf, REASON_CHARACTERS_MAX, verifySignature } from './act.ts'
 import { canonicalJson } from './canonical.ts'
 import { type Operator, type OperatorRole, operatorWith } from './policy.ts'
 import { taggedHash } from './tagged-hash.ts'

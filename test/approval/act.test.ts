@@ -2,8 +2,6 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { fromHex } from '../../src/lib/bytes.ts'
-import { digest } from '../../src/lib/ids.ts'
 import {
   type Act,
   actHash,
@@ -12,7 +10,9 @@ import {
   signAct,
   verifyAct,
   verifySignature,
-} from '../../src/treasury/approval.ts'
+} from '../../src/approval/act.ts'
+import { fromHex } from '../../src/lib/bytes.ts'
+import { digest } from '../../src/lib/ids.ts'
 
 const vector = z.object({
   index: z.number(),

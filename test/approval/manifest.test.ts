@@ -1,15 +1,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { utf8 } from '../../src/lib/bytes.ts'
-import { batchId, payoutId, txid, unixMs } from '../../src/lib/ids.ts'
-import { sats } from '../../src/lib/money.ts'
 import {
   decodeManifest,
   encodeManifest,
   manifestHash,
   manifestTotal,
-} from '../../src/treasury/manifest.ts'
-import type { CoinManifest, LineManifest } from '../../src/treasury/manifest-shape.ts'
+} from '../../src/approval/manifest.ts'
+import type { CoinManifest, LineManifest } from '../../src/approval/manifest-shape.ts'
+import { utf8 } from '../../src/lib/bytes.ts'
+import { batchId, payoutId, txid, unixMs } from '../../src/lib/ids.ts'
+import { sats } from '../../src/lib/money.ts'
 
 const MANIFEST: CoinManifest = {
   version: 2,

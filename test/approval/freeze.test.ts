@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { digest, unixMs } from '../../src/lib/ids.ts'
-import type { OperatorKey } from '../../src/treasury/approval.ts'
+import type { OperatorKey } from '../../src/approval/act.ts'
 import {
   ACT_AGE_MS_MAX,
   type FreezeScene,
@@ -11,8 +10,9 @@ import {
   poolFreeze,
   signFreezeAct,
   stops,
-} from '../../src/treasury/freeze.ts'
-import { keyOf, NEVER, secretOf } from './people.ts'
+} from '../../src/approval/freeze.ts'
+import { digest, unixMs } from '../../src/lib/ids.ts'
+import { keyOf, NEVER, secretOf } from '../treasury/people.ts'
 
 const NOW = unixMs(1_000_000_000)
 const SCENE: FreezeScene = {

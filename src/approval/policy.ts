@@ -1,7 +1,7 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import type { UnixMs } from '../lib/ids.ts'
 import { type Sats, sats } from '../lib/money.ts'
-import { type OperatorKey, type SignedAct, verifyAct } from './approval.ts'
+import { type OperatorKey, type SignedAct, verifyAct } from './act.ts'
 import { encodeManifest, manifestHash, manifestTotal } from './manifest.ts'
 import type { Manifest, Purpose } from './manifest-shape.ts'
 

@@ -8,11 +8,11 @@ import {
   treasuryScript,
   withdrawalId,
   withdrawalTransaction,
-} from '../../src/bmm/treasury.ts'
-import { fromHex, reversed, toHex, utf8 } from '../../src/lib/bytes.ts'
-import { txid } from '../../src/lib/ids.ts'
-import messages from '../vectors/bmm-messages.json' with { type: 'json' }
-import { recordedBlock } from './recorded.ts'
+} from '../../../src/lib/bitcoin/drivechain.ts'
+import { fromHex, reversed, toHex, utf8 } from '../../../src/lib/bytes.ts'
+import { txid } from '../../../src/lib/ids.ts'
+import { recordedBlock } from '../../bmm/recorded.ts'
+import messages from '../../vectors/bmm-messages.json' with { type: 'json' }
 
 const { nop5, nop8 } = DRIVECHAIN_OPCODES
 
