@@ -147,6 +147,8 @@ const WAYS: readonly (readonly [string, object, PaymentNews, Way, object])[] = [
   ['for the first time', { onWaySince: since(MINUTE) }, ON_WAY, GONE, { goneSince: NOW }],
   ['again', gone(MINUTE), ON_WAY, GONE, ago(MINUTE)],
   ['as soon as it is on its way', {}, ON_WAY, GONE, { goneSince: NOW }],
+  ['and held by nobody', { ...gone(MINUTE), heldAt: NOW }, ON_WAY, GONE, { heldAt: null }],
+  ['and held, for all one can tell', { heldAt: NOW }, ON_WAY, NOT_TOLD, { heldAt: NOW }],
   ['after lnd knew nothing of it', ago(MINUTE), ON_WAY, GONE, { goneSince: NOW }],
   ['no longer', gone(MINUTE), ON_WAY, OPEN, { goneSince: null }],
   ['by what was seen before', gone(MINUTE), ON_WAY, NOT_TOLD, ago(MINUTE)],

@@ -169,7 +169,8 @@ export function sightsAfter(before: Sights, news: PaymentNews, way: Way, now: Un
         // Since when lnd knew nothing of it says nothing of the channels.
         goneSince: goneAfter(onWaySince === null ? null : goneSince, way, now),
         onWaySince: since,
-        heldAt: heldAt ?? (isHeld ? now : null),
+        // What no channel carries is with nobody: lnd lost it, and its payee held nothing.
+        heldAt: way.kind === 'gone' ? null : (heldAt ?? (isHeld ? now : null)),
       }
     }
     default:
