@@ -109,14 +109,17 @@ export async function restingOutbound(node: Pick<ConnectedLnd, 'connection'>): P
 
 /** Waits until a node that was started again has its channels, and the way on from there. */
 export async function isReady(node: ConnectedLnd): Promise<void> {
+  let seen = 'nothing'
   const isThere = async () => {
     const { edges } = await ask(node, graph, 'describeGraph')
     const { channels: own } = await ask(node, channels, 'listChannels')
-    const isUsable = edges.every(edge => edge.node1_policy && edge.node2_policy)
-    const isActive = own.every(channel => channel.active)
-    return (edges.length === EDGES && isUsable && isActive) || null
+    const usable = edges.filter(edge => edge.node1_policy && edge.node2_policy)
+    const active = own.filter(channel => channel.active)
+    seen = `${usable.length} of ${EDGES} edges, ${active.length} of ${own.length} channels`
+    const isWhole = edges.length === EDGES && usable.length === EDGES
+    return (isWhole && active.length === own.length) || null
   }
-  if (!(await pollUntil(isThere, WAIT))) throw new Error('an lnd does not hear of the channels')
+  if (!(await pollUntil(isThere, WAIT))) throw new Error(`an lnd is not ready: it has ${seen}`)
 }
 
 /**
