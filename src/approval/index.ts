@@ -12,6 +12,7 @@ export {
   verifySignature,
 } from './act.ts'
 export { canonicalJson, type Plain } from './canonical.ts'
+export { amountSats, operatorKey } from './fields.ts'
 export {
   ACT_AGE_MS_MAX,
   ALL_RAILS,

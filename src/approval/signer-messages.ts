@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { unreachable } from '../lib/assert.ts'
 import { fromHex, toHex } from '../lib/bytes.ts'
 import { digest, unixMs } from '../lib/ids.ts'
-import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
 import type { Authorization } from '../lib/thunder/authorization.ts'
-import { type OperatorKey, parseOperatorKey, type SignedAct } from './act.ts'
+import type { SignedAct } from './act.ts'
+import { amountSats, operatorKey } from './fields.ts'
 import type { SignedFreezeAct } from './freeze.ts'
 import type { HeadConfirmation } from './signer-head.ts'
 
@@ -26,12 +26,6 @@ export const base64 = z
   .base64()
   .max(SIGNER_MESSAGE_BYTES_MAX)
   .transform((text): Uint8Array => new Uint8Array(Buffer.from(text, 'base64')))
-const key = z.string().transform((text, context): OperatorKey => {
-  const parsed = parseOperatorKey(text)
-  if (parsed !== null) return parsed
-  context.addIssue({ code: 'custom', message: 'no key of BIP 340' })
-  return z.NEVER
-})
 const signature = z
   .string()
   .regex(/^[0-9a-f]{128}$/)
@@ -44,7 +38,7 @@ export type SignerHead = z.infer<typeof headSchema>
 /** An act as JSON, with all that its signature is checked by. */
 export const actSchema = z
   .strictObject({
-    operator: key,
+    operator: operatorKey,
     act: z.discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('approve') }),
       z.strictObject({ kind: z.literal('reject'), reason: z.string().max(500) }),
@@ -57,18 +51,11 @@ export const actSchema = z
 /** Coins in one request; the signer refuses fewer than that. */
 const SPENT_MAX = 1000
 
-const amount = z
-  .string()
-  .regex(/^(0|[1-9]\d{0,15})$/)
-  .transform(BigInt)
-  .refine(n => n <= MAX_MONEY_SATS)
-  .transform(sats)
-
 /** What a coin on Thunder holds; the input's hash tells whether it is true. */
 const spentSchema = z.strictObject({
   /** In its bare form. */
   address: z.string().max(28),
-  valueSats: amount,
+  valueSats: amountSats,
 })
 export type SpentOutput = z.infer<typeof spentSchema>
 
@@ -203,7 +190,7 @@ export type StatusReply = z.infer<typeof statusReplySchema>
 
 /** An approver's word that lets a signer go on whose memory does not hold the pool's head. */
 export const confirmRequestSchema = z
-  .strictObject({ signer: headSchema, pool: headSchema, operator: key, signature })
+  .strictObject({ signer: headSchema, pool: headSchema, operator: operatorKey, signature })
   .transform((confirmation): HeadConfirmation => confirmation)
 
 /** The JSON of a confirmation, as its schema reads it. */
@@ -230,12 +217,12 @@ export const freezeRequestSchema = z.strictObject({
                 scope: z.string().max(40),
                 reason,
                 at: time,
-                by: key,
+                by: operatorKey,
               },
             }),
             z.strictObject({
               kind: z.literal('unfreeze'),
-              ...{ network: z.string().max(20), freeze: hash, reason, at: time, by: key },
+              ...{ network: z.string().max(20), freeze: hash, reason, at: time, by: operatorKey },
             }),
           ]),
           signature,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type OperatorKey, parseOperatorKey, type SpendPolicy } from '../approval/index.ts'
+import { operatorKey, type SpendPolicy } from '../approval/index.ts'
 import { DRIVECHAIN_OPCODES } from '../lib/bitcoin/drivechain.ts'
 import { type UnixMs, unixMs } from '../lib/ids.ts'
 import { type IpAddress, parseIp } from '../lib/ip-address.ts'
@@ -25,12 +25,6 @@ const satoshis = z
   .transform(BigInt)
   .refine(amount => amount <= MAX_MONEY_SATS, 'more than all bitcoin')
   .transform(sats)
-const key = z.string().transform((text, context): OperatorKey => {
-  const parsed = parseOperatorKey(text)
-  if (parsed !== null) return parsed
-  context.addIssue({ code: 'custom', message: 'no public key of BIP 340' })
-  return z.NEVER
-})
 const instant = z.iso.datetime().transform((text): UnixMs => unixMs(Date.parse(text)))
 const wallet = z.strictObject({ descriptor: z.string().max(5000), seedFile: path })
 
@@ -82,7 +76,7 @@ const policySchema = z.strictObject({
       z.strictObject({
         alias,
         roles: z.array(z.enum(['viewer', 'operator', 'approver', 'admin'])).min(1),
-        keys: z.array(z.strictObject({ key, notAfter: instant })).max(KEYS_MAX),
+        keys: z.array(z.strictObject({ key: operatorKey, notAfter: instant })).max(KEYS_MAX),
       }),
     )
     .max(OPERATORS_MAX),
@@ -90,7 +84,9 @@ const policySchema = z.strictObject({
     .array(z.strictObject({ upToSats: satoshis.nullable(), approvals: z.int().min(1) }))
     .min(1)
     .max(BANDS_MAX),
-  auto: z.strictObject({ poolKey: key, perBatchSats: satoshis, perDaySats: satoshis }).nullable(),
+  auto: z
+    .strictObject({ poolKey: operatorKey, perBatchSats: satoshis, perDaySats: satoshis })
+    .nullable(),
   limits: z.strictObject({
     perBatchSats: satoshis.nullable(),
     perDaySats: satoshis.nullable(),

@@ -1,14 +1,13 @@
 import { z } from 'zod'
 import {
+  amountSats,
   canonicalJson,
-  type OperatorKey,
-  parseOperatorKey,
+  operatorKey,
   type SignerHead,
   taggedHash,
 } from '../approval/index.ts'
 import { toHex, utf8 } from '../lib/bytes.ts'
 import { type Digest, digest, txid, unixMs } from '../lib/ids.ts'
-import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
 import { lightningEvents } from './lightning-events.ts'
 
 /** A line of 1,000 payees takes a tenth of it; a longer one is none of ours. */
@@ -17,18 +16,6 @@ export const MEMORY_LINE_BYTES_MAX = 2_000_000
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/)
 const hash = hex64.transform(digest)
 const time = z.int().min(0).transform(unixMs)
-const amount = z
-  .string()
-  .regex(/^(0|[1-9]\d{0,15})$/)
-  .transform(BigInt)
-  .refine(n => n <= MAX_MONEY_SATS)
-  .transform(sats)
-const key = z.string().transform((text, context): OperatorKey => {
-  const parsed = parseOperatorKey(text)
-  if (parsed !== null) return parsed
-  context.addIssue({ code: 'custom', message: 'no key of BIP 340' })
-  return z.NEVER
-})
 const signature = z.string().regex(/^[0-9a-f]{128}$/)
 const head = z.strictObject({ hash, position: z.int().min(0) })
 
@@ -48,8 +35,8 @@ const eventSchema = z.discriminatedUnion('kind', [
     txid: hex64.transform(txid),
     by: z.enum(['operators', 'pool']),
     /** With the largest fee. */
-    spendSats: amount,
-    payees: z.array(z.strictObject({ amountSats: amount, destination: z.string() })),
+    spendSats: amountSats,
+    payees: z.array(z.strictObject({ amountSats, destination: z.string() })),
   }),
   z.strictObject({
     kind: z.literal('version'),
@@ -60,16 +47,30 @@ const eventSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('confirmed'),
     pool: head,
-    operator: key,
+    operator: operatorKey,
     signature,
   }),
   z.strictObject({
     kind: z.literal('freeze'),
-    ...{ network: z.string(), scope: z.string(), reason: z.string(), at: time, by: key, signature },
+    ...{
+      network: z.string(),
+      scope: z.string(),
+      reason: z.string(),
+      at: time,
+      by: operatorKey,
+      signature,
+    },
   }),
   z.strictObject({
     kind: z.literal('unfreeze'),
-    ...{ network: z.string(), freeze: hash, reason: z.string(), at: time, by: key, signature },
+    ...{
+      network: z.string(),
+      freeze: hash,
+      reason: z.string(),
+      at: time,
+      by: operatorKey,
+      signature,
+    },
   }),
   ...lightningEvents,
 ])

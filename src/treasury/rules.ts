@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  amountSats,
   canonicalJson,
   type Operator,
   type OperatorKey,
@@ -8,19 +9,11 @@ import {
 } from '../approval/index.ts'
 import { toHex, utf8 } from '../lib/bytes.ts'
 import { type Digest, digest } from '../lib/ids.ts'
-import { MAX_MONEY_SATS, sats } from '../lib/money.ts'
 
 const BANDS_MAX = 20
 const APPROVALS_MAX = 50
 const ALLOWED_MAX = 1000
 const COOL_OFF_HOURS_MAX = 720
-
-const money = z
-  .string()
-  .regex(/^(0|[1-9]\d{0,15})$/, 'whole satoshis as a decimal string')
-  .transform(BigInt)
-  .refine(amount => amount <= MAX_MONEY_SATS, 'more than all bitcoin')
-  .transform(sats)
 
 /**
  * The rules as an operator writes them, in a configuration or a file to try. Whatever bounds
@@ -32,17 +25,17 @@ export const rulesSchema = z
     bands: z
       .array(
         z.strictObject({
-          upToSats: money.nullable(),
+          upToSats: amountSats.nullable(),
           approvals: z.int().min(1).max(APPROVALS_MAX),
         }),
       )
       .min(1)
       .max(BANDS_MAX),
-    auto: z.strictObject({ perBatchSats: money, perDaySats: money }).nullable(),
+    auto: z.strictObject({ perBatchSats: amountSats, perDaySats: amountSats }).nullable(),
     limits: z.strictObject({
-      perBatchSats: money.nullable(),
-      perDaySats: money.nullable(),
-      perDestinationPerDaySats: money.nullable(),
+      perBatchSats: amountSats.nullable(),
+      perDaySats: amountSats.nullable(),
+      perDestinationPerDaySats: amountSats.nullable(),
     }),
     allowList: z.array(z.string().min(1).max(320)).max(ALLOWED_MAX).nullable(),
     coolOffHours: z.int().min(0).max(COOL_OFF_HOURS_MAX).default(48),
