@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { NodeUnreachable, RpcError } from '../lib/nodes/bitcoin-core-client.ts'
 import { LndError } from '../lib/nodes/lnd-grpc-client.ts'
+import { NodeUnreachable } from '../lib/nodes/post-client.ts'
+import { RpcError } from '../lib/nodes/rpc-error.ts'
 import { ThunderError } from '../lib/nodes/thunder-client.ts'
 
 const TROUBLE = [RpcError, NodeUnreachable, ThunderError, LndError, z.ZodError]

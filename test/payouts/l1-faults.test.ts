@@ -1,11 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { BatchId } from '../../src/lib/ids.ts'
-import {
-  connectNode,
-  type NodeRpc,
-  NodeUnreachable,
-} from '../../src/lib/nodes/bitcoin-core-client.ts'
+import { connectNode, type NodeRpc } from '../../src/lib/nodes/bitcoin-core-client.ts'
+import { NodeUnreachable } from '../../src/lib/nodes/post-client.ts'
 import { pollUntil } from '../../src/lib/poll.ts'
 import { moveBatch, takeLease } from '../../src/payouts/payout-store.ts'
 import { testRail } from '../contracts/rail.ts'

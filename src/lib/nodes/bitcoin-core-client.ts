@@ -3,9 +3,6 @@ import { z } from 'zod'
 import { NodeUnreachable, type PostReply, postJson } from './post-client.ts'
 import { RpcError } from './rpc-error.ts'
 
-export { NodeUnreachable } from './post-client.ts'
-export { RpcError } from './rpc-error.ts'
-
 /** Where a node's JSON-RPC is and how to log in. Holds the password: never log it. */
 export type NodeAccess = {
   readonly url: string

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { type BlockHash, blockHash, type Txid } from '../ids.ts'
 import type { Sats } from '../money.ts'
 import { satsFromCoins } from './amount.ts'
-import { type CallOptions, type NodeRpc, RpcError } from './bitcoin-core-client.ts'
+import type { CallOptions, NodeRpc } from './bitcoin-core-client.ts'
 import { type BlockTemplateReply, coreTemplate, OUR_RULES } from './block-template.ts'
+import { RpcError } from './rpc-error.ts'
 
 export type BlockchainInfo = {
   /** `main`, `testnet4`, `signet` or `regtest`. */

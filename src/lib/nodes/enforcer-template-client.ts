@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { RpcError } from './bitcoin-core-client.ts'
 import type { TemplateOptions } from './bitcoind-client.ts'
 import { type BlockTemplateReply, enforcerTemplate, OUR_RULES } from './block-template.ts'
 import { callJsonRpc } from './json-rpc-client.ts'
 import type { Patience } from './post-client.ts'
+import { RpcError } from './rpc-error.ts'
 
 /** The enforcer's template server. Both throw `RpcError` or `NodeUnreachable`. */
 export type EnforcerTemplateClient = {

@@ -4,12 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { blockHash } from '../../../src/lib/ids.ts'
 import { formatBtc, sats } from '../../../src/lib/money.ts'
 import { satsFromCoins } from '../../../src/lib/nodes/amount.ts'
-import {
-  connectNode,
-  NodeUnreachable,
-  RpcError,
-} from '../../../src/lib/nodes/bitcoin-core-client.ts'
+import { connectNode } from '../../../src/lib/nodes/bitcoin-core-client.ts'
 import { bitcoindClient } from '../../../src/lib/nodes/bitcoind-client.ts'
+import { NodeUnreachable } from '../../../src/lib/nodes/post-client.ts'
+import { RpcError } from '../../../src/lib/nodes/rpc-error.ts'
 import { watchBlockHashes } from '../../../src/lib/nodes/zmq-source.ts'
 import { pollUntil } from '../../../src/lib/poll.ts'
 import { type TestNode, testNode } from '../../support/bitcoind.ts'
