@@ -6,7 +6,15 @@ import {
   type StepOutcome,
 } from '../devnet/index.ts'
 import { unreachable } from '../lib/assert.ts'
-import { type Command, CommandError, orExplain, parseOptions, say, sayPlain } from './command.ts'
+import {
+  type Command,
+  CommandError,
+  needOption,
+  orExplain,
+  parseOptions,
+  say,
+  sayPlain,
+} from './command.ts'
 
 const OPTIONS = ['stratum', 'user', 'password', 'firmware', 'hashes', 'patience'] as const
 /** About ten seconds of one core; a share of a harder difficulty is left untried. */
@@ -19,9 +27,9 @@ export const doctorCommand: Command = args =>
   orExplain(async () => {
     const { options } = parseOptions(args, OPTIONS)
     const { host, port } = placeOf(options.stratum)
-    if (options.user === undefined) throw new CommandError('--user NAME is missing')
+    const user = needOption(options.user, '--user NAME')
     const target = {
-      ...{ host, port, user: options.user, password: options.password ?? 'x' },
+      ...{ host, port, user, password: options.password ?? 'x' },
       hashesMax: numberOf('hashes', options.hashes, HASHES_DEFAULT),
       patienceMs: 1000 * numberOf('patience', options.patience, PATIENCE_S_DEFAULT),
     }

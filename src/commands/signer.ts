@@ -9,8 +9,6 @@ signer status --config POOL_FILE
 signer confirm --signer POSITION:HASH --pool POSITION:HASH --key FILE --out ACT_FILE
 signer relay --act ACT_FILE --config POOL_FILE`
 
-type Verb = (args: readonly string[]) => Promise<number>
-
 const keys = () => import('./signer-keys.ts')
 const heads = () => import('./signer-heads.ts')
 
@@ -18,7 +16,7 @@ const heads = () => import('./signer-heads.ts')
  * Each verb loads what it needs: a process that holds keys has none of the pool's program in it, nor
  * a client of its database. `test/architecture.test.ts` sees to that.
  */
-const VERBS: Readonly<Record<string, () => Promise<Verb>>> = {
+const VERBS: Readonly<Record<string, () => Promise<Command>>> = {
   keygen: async () => (await keys()).runKeygen,
   public: async () => (await keys()).runPublic,
   init: async () => (await keys()).runInit,
