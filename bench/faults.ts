@@ -64,9 +64,14 @@ async function playRail<B extends Boundary>(
   const kills = drawnFrom(boundaries)
   const playOn = async (open: (keep: Keep) => Promise<Play<B>>) => {
     const { strike, atEnd } = await open(keep)
-    for (let kill = kills.pop(); kill !== undefined; kill = kills.pop()) {
-      note(kill.boundary, await strike(kill))
-      if (failed >= FAILURES_MAX) break
+    try {
+      for (let kill = kills.pop(); kill !== undefined; kill = kills.pop()) {
+        note(kill.boundary, await strike(kill))
+        if (failed >= FAILURES_MAX) break
+      }
+    } catch (error) {
+      // The other stages go on; who was paid on this one is still looked at.
+      fail(`a stage of ${name} broke`, [String(error)])
     }
     fail(`at the end, of ${name}`, await atEnd())
   }
